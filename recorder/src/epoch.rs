@@ -1,0 +1,118 @@
+//! Key epochs: each begins with a minted key, asked for ahead so that nobody waits for it (FORMAT.md 7).
+
+use crate::chain::Link;
+use crate::clerk::{Clerk, Pending};
+use crate::genesis::Limits;
+use crate::keys::{KeyError, MintedKey, Ratchet, SegmentKey, WrapContext};
+use crate::segment::HeaderKeys;
+use crate::session::SessionId;
+
+/// The epochs of one session.
+#[derive(Debug)]
+pub struct Epochs {
+    session: SessionId,
+    limits: Limits,
+    number: u32,
+    step: u32,
+    ratchet: Ratchet,
+    keys: Option<HeaderKeys>,
+    began_us: u64,
+    sealed_bytes: u64,
+    next: Option<(u64, Pending<MintedKey>)>,
+}
+
+/// What a segment that opens now gets.
+#[derive(Debug)]
+pub struct Stepped {
+    /// The epoch.
+    pub epoch: u32,
+    /// The step in it.
+    pub step: u32,
+    /// The epoch's wraps, at its first step.
+    pub keys: Option<HeaderKeys>,
+    /// The segment's key and commitment.
+    pub key: SegmentKey,
+}
+
+impl Epochs {
+    /// Begins epoch 0 and waits for its key: without one there is no session.
+    ///
+    /// # Errors
+    /// When no key can be had.
+    pub fn begin(
+        session: SessionId,
+        limits: Limits,
+        link: Link,
+        clerk: &Clerk,
+        now_us: u64,
+    ) -> Result<Self, KeyError> {
+        let minted = clerk.mint(WrapContext { session, epoch: 0, link }).wait()?;
+        let keys = Some(HeaderKeys { minted: 0, wraps: minted.wraps });
+        let ratchet = Ratchet::begin(minted.key, session, 0)?;
+        Ok(Self {
+            session,
+            limits,
+            number: 0,
+            step: 0,
+            ratchet,
+            keys,
+            began_us: now_us,
+            sealed_bytes: 0,
+            next: None,
+        })
+    }
+
+    /// Returns the key of segment `segment`, which opens now after `link`.
+    ///
+    /// # Errors
+    /// When the ratchet refuses. A key service that fails is asked again later: the ratchet goes on meanwhile.
+    pub fn step(
+        &mut self,
+        segment: u64,
+        link: Link,
+        clerk: &Clerk,
+        now_us: u64,
+    ) -> Result<Stepped, KeyError> {
+        if self.used(now_us, 4, 4) {
+            self.turn(now_us)?;
+        }
+        if self.used(now_us, 3, 4) && self.next.is_none() {
+            let epoch = self.number.checked_add(1).ok_or_else(|| KeyError::Unavailable("no epoch left".into()))?;
+            self.next = Some((segment, clerk.mint(WrapContext { session: self.session, epoch, link })));
+        }
+        let stepped =
+            Stepped { epoch: self.number, step: self.step, keys: self.keys.take(), key: self.ratchet.step()? };
+        self.step += 1;
+        Ok(stepped)
+    }
+
+    /// Counts sealed bytes towards the epoch's limit.
+    pub fn sealed(&mut self, bytes: u64) {
+        self.sealed_bytes += bytes;
+    }
+
+    /// Returns whether `part` of `whole` of the epoch's time or bytes are used.
+    fn used(&self, now_us: u64, part: u64, whole: u64) -> bool {
+        let age_ms = now_us.saturating_sub(self.began_us) / 1_000;
+        age_ms >= self.limits.epoch_ms / whole * part || self.sealed_bytes >= self.limits.epoch_bytes / whole * part
+    }
+
+    fn turn(&mut self, now_us: u64) -> Result<(), KeyError> {
+        let Some((segment, pending)) = self.next.take() else { return Ok(()) };
+        let minted = match pending.poll() {
+            None => {
+                self.next = Some((segment, pending));
+                return Ok(());
+            }
+            Some(Err(_)) => return Ok(()),
+            Some(Ok(minted)) => minted,
+        };
+        self.number += 1;
+        self.step = 0;
+        self.ratchet = Ratchet::begin(minted.key, self.session, self.number)?;
+        self.keys = Some(HeaderKeys { minted: segment, wraps: minted.wraps });
+        self.began_us = now_us;
+        self.sealed_bytes = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! What can happen in a session (FORMAT.md 7.1).
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened, as the relay hands it to the recorder.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// Bytes the session wrote to its terminal, at most [`CHUNK_MAX`].
+    Output(&'a [u8]),
+    /// Bytes that went to the session, at most [`CHUNK_MAX`].
+    Input(&'a [u8]),
+    /// The terminal has a new size.
+    Resize {
+        /// Columns.
+        cols: u16,
+        /// Rows.
+        rows: u16,
+    },
+    /// A label that a reader can seek to.
+    Marker(&'a str),
+    /// The session's exit status; 128 + n for signal n.
+    Exit(i32),
+    /// Something the recorder or the broker says of the session.
+    Notice(&'a Notice),
+}
+
+/// What the recorder or the broker says on the tape, as `N` events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Notice {
+    /// Input typed at a secret prompt (echo off, line mode on) is not on the tape.
+    Redacted {
+        /// How many bytes were typed.
+        bytes: u64,
+    },
+    /// The session's deadline is near.
+    Deadline {
+        /// Seconds left.
+        left_s: u64,
+    },
+    /// The evidence store became unreachable, or reachable again.
+    Store {
+        /// Which.
+        state: StoreState,
+    },
+    /// Something was lost, and this says how much.
+    Gap {
+        /// Bytes lost, as far as known.
+        bytes: u64,
+        /// Why.
+        why: String,
+    },
+    /// Standard input ended; the session is sent its end-of-file character.
+    StdinClosed,
+    /// Processes that outlived the session's leader were killed.
+    Killed {
+        /// How many.
+        processes: u64,
+    },
+}
+
+/// Whether the evidence store answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreState {
+    /// It does not: objects wait in the spool.
+    Down,
+    /// It does again.
+    Up,
+}
+
+/// The most bytes of one input or output event.
+pub const CHUNK_MAX: usize = 65_536;

@@ -1,0 +1,136 @@
+//! The genesis: who, why, where, with which keys (FORMAT.md 5).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::chain::{Digest, Link};
+use crate::clock::Stamp;
+use crate::session::SessionId;
+use crate::sign::SessionPublic;
+
+/// What a genesis says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Genesis {
+    /// The session.
+    pub session: SessionId,
+    /// When it was made.
+    pub created: Stamp,
+    /// Boot time when it was made, in microseconds: time 0 of the asciicast.
+    pub boot_us: u64,
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// Always 1.
+    pub suite: u16,
+    /// The recording host and its session count.
+    pub host: Host,
+    /// The recorder's limits.
+    pub limits: Limits,
+    /// All keys.
+    pub keys: Keys,
+    /// What the broker declares of the session.
+    pub about: Map<String, Value>,
+}
+
+/// The recording host.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Host {
+    /// Made once for a state directory.
+    pub id: String,
+    /// The host's name.
+    pub name: String,
+    /// Counts the host's sessions from 1.
+    pub seq: u64,
+    /// The session before, so that one that was wholly deleted leaves a hole.
+    pub previous: Option<Previous>,
+}
+
+/// The host's session before this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its id.
+    pub session: SessionId,
+    /// Its count.
+    pub seq: u64,
+    /// Which of its links.
+    pub at: At,
+    /// That link.
+    pub link: Link,
+}
+
+/// Which link of the session before is named: it may not have ended yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum At {
+    /// Its link 0.
+    Genesis,
+    /// Its last link.
+    End,
+}
+
+/// The recorder's limits, in milliseconds and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The longest a segment stays open.
+    pub segment_ms: u64,
+    /// A segment closes once it is this large.
+    pub segment_bytes: u64,
+    /// An idle session ships an empty segment this often.
+    pub heartbeat_ms: u64,
+    /// A key epoch of an active session lasts this long.
+    pub epoch_ms: u64,
+    /// A key epoch seals at most about this much.
+    pub epoch_bytes: u64,
+    /// The longest a written frame waits for a sync to begin.
+    pub sync_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            segment_ms: 1_000,
+            segment_bytes: 262_144,
+            heartbeat_ms: 10_000,
+            epoch_ms: 60_000,
+            epoch_bytes: 67_108_864,
+            sync_ms: 50,
+        }
+    }
+}
+
+/// The keys of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Keys {
+    /// Who signs genesis, seal and recovery.
+    pub sign: SignKey,
+    /// Who can open.
+    pub wrap: Vec<WrapKey>,
+    /// The first session key.
+    pub session: SessionPublic,
+}
+
+/// The signing key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignKey {
+    /// Its name on signature lines.
+    pub name: String,
+    /// `ECDSA-P256-SHA256`.
+    pub alg: String,
+    /// Base64 of its SubjectPublicKeyInfo.
+    pub spki: String,
+}
+
+/// A key that the session's epoch keys are wrapped to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapKey {
+    /// Its name.
+    pub name: String,
+    /// `RSA-OAEP-SHA256`.
+    pub alg: String,
+    /// The SHA-256 of its SubjectPublicKeyInfo.
+    pub spki_sha256: Digest,
+}
+
+/// `keys.sign.alg`.
+pub const SIGN_ALG: &str = "ECDSA-P256-SHA256";
+/// `keys.wrap[].alg`.
+pub const WRAP_ALG: &str = "RSA-OAEP-SHA256";

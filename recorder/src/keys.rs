@@ -1,0 +1,196 @@
+//! Epoch keys: minted under a context, wrapped to those who may open, ratcheted per segment (FORMAT.md 7).
+
+use aws_lc_rs::hkdf;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::chain::Link;
+use crate::session::SessionId;
+use crate::sign::{SignError, SigningPublic};
+
+/// 32 secret bytes. It prints as `Secret(..)`, is not cloned, and is zeroed when dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// Takes the bytes over.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Makes a fresh one.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn generate() -> Result<Self, KeyError> {
+        let mut bytes = [0; 32];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Unavailable("no randomness".into()))?;
+        Ok(Self(bytes))
+    }
+
+    /// Lends the bytes.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// What an epoch key is bound to. As KMS encryption context, these four pairs stand in CloudTrail in clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrapContext {
+    /// The session.
+    pub session: SessionId,
+    /// The epoch's number.
+    pub epoch: u32,
+    /// The newest link when the key was asked for.
+    pub link: Link,
+}
+
+impl WrapContext {
+    /// Returns the RSA-OAEP label: the pairs in the order of their names.
+    pub fn label(&self) -> Vec<u8> {
+        format!("bg:epoch={}\nbg:link={}\nbg:session={}\nbg:v=1\n", self.epoch, self.link, self.session).into_bytes()
+    }
+}
+
+/// One encryption of an epoch key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrap {
+    /// The wrapping key's name.
+    pub key: String,
+    /// The algorithm, as `keys.wrap` of the genesis has it.
+    pub alg: String,
+    /// Base64.
+    pub wrapped: String,
+}
+
+/// A fresh epoch key with its wraps.
+#[derive(Debug)]
+pub struct MintedKey {
+    /// The key, to be dropped once it is ratcheted.
+    pub key: Secret,
+    /// One wrap for each entry of `keys.wrap`.
+    pub wraps: Vec<Wrap>,
+}
+
+/// The `keys.sign` and `keys.wrap` of a genesis.
+#[derive(Debug, Clone)]
+pub struct KeyRing {
+    /// The signing key's name.
+    pub sign_name: String,
+    /// The signing key.
+    pub sign: SigningPublic,
+    /// Who will be able to open: name, algorithm, hex SHA-256 of the public key.
+    pub wrap: Vec<crate::genesis::WrapKey>,
+}
+
+/// What a recording host may do with keys. There is no way to open one here.
+pub trait KeyService: Send {
+    /// Says which keys these are.
+    fn ring(&self) -> &KeyRing;
+
+    /// Mints an epoch key bound to `context`.
+    ///
+    /// # Errors
+    /// When no key can be had.
+    fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError>;
+
+    /// Signs with the signing key; the result is DER.
+    ///
+    /// # Errors
+    /// When no signature can be had.
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError>;
+}
+
+/// What an auditor may do: turn wraps back into the key they were made for.
+pub trait KeyOpener {
+    /// Opens one of the wraps.
+    ///
+    /// # Errors
+    /// When none of them is for this opener, or the context is another one.
+    fn open(&self, context: &WrapContext, wraps: &[Wrap]) -> Result<Secret, KeyError>;
+}
+
+/// The per-segment ratchet inside an epoch. Stepping erases what came before.
+#[derive(Debug)]
+pub struct Ratchet(Secret);
+
+impl Ratchet {
+    /// Begins an epoch; the epoch key is dropped with this call.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn begin(key: Secret, session: SessionId, epoch: u32) -> Result<Self, KeyError> {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, session.as_bytes());
+        expand(&salt.extract(key.expose()), &[b"bg/v1/epoch", &epoch.to_be_bytes()]).map(Self)
+    }
+
+    /// Returns the key and the commitment of this step's segment, and moves to the next step.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn step(&mut self) -> Result<SegmentKey, KeyError> {
+        let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, self.0.expose());
+        let key = expand(&prk, &[b"bg/v1/segment"])?;
+        let commitment = *expand(&prk, &[b"bg/v1/commit"])?.expose();
+        self.0 = expand(&prk, &[b"bg/v1/next"])?;
+        Ok(SegmentKey { key, commitment })
+    }
+}
+
+/// The key of one segment, and the public value that commits to it.
+#[derive(Debug)]
+pub struct SegmentKey {
+    /// For AES-256-GCM.
+    pub key: Secret,
+    /// Stands in the segment's header.
+    pub commitment: [u8; 32],
+}
+
+/// Why a key operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The service did not do it.
+    #[error("key service: {0}")]
+    Unavailable(String),
+    /// This opener has no key for any of the wraps.
+    #[error("no key here opens this tape (it is wrapped to {0})")]
+    NotForUs(String),
+    /// A key was found, and it does not open the wrap.
+    #[error("the wrapped key does not open: another key, or another context")]
+    DoesNotOpen,
+    /// Signing failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+fn expand(prk: &hkdf::Prk, info: &[&[u8]]) -> Result<Secret, KeyError> {
+    let refused = |_| KeyError::Unavailable("HKDF refused".into());
+    let mut bytes = [0; 32];
+    prk.expand(info, hkdf::HKDF_SHA256).map_err(refused)?.fill(&mut bytes).map_err(refused)?;
+    Ok(Secret::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_its_own_key_and_commitment() {
+        let mut ratchet = Ratchet::begin(Secret::new([7; 32]), SessionId::mint(), 0).unwrap();
+        let (a, b) = (ratchet.step().unwrap(), ratchet.step().unwrap());
+        assert_ne!(a.key.expose(), b.key.expose());
+        assert_ne!(a.commitment, b.commitment);
+        assert_ne!(a.key.expose(), &a.commitment);
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert_eq!(format!("{:?}", Secret::new([7; 32])), "Secret(..)");
+    }
+}

@@ -1,0 +1,252 @@
+//! Key files instead of KMS: the same envelope, for the practice world and for escrow.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{
+    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
+    PublicEncryptingKey,
+};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use data_encoding::BASE64;
+use pem_rfc7468::LineEnding;
+use zeroize::Zeroizing;
+
+use crate::chain::Digest;
+use crate::dir::read_limited;
+use crate::genesis::{WRAP_ALG, WrapKey};
+use crate::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext};
+use crate::sign::{SignError, SigningKey, SigningPublic};
+
+/// What the recording host holds: a public key to wrap to, and a key to sign with. It cannot open a tape.
+pub struct LocalKeys {
+    ring: KeyRing,
+    wrap: OaepPublicEncryptingKey,
+    sign: SigningKey,
+}
+
+impl LocalKeys {
+    /// Reads the keys of a directory, and makes them first when there is no such directory.
+    ///
+    /// # Errors
+    /// When files are missing, unreadable, or no keys.
+    pub fn open_or_create(dir: &Path) -> Result<Self, LocalKeyError> {
+        if !dir.exists() {
+            create(dir)?;
+        }
+        Self::open(dir)
+    }
+
+    fn open(dir: &Path) -> Result<Self, LocalKeyError> {
+        let (wrap_path, sign_path) = (dir.join(WRAP_FILE), dir.join(SIGN_FILE));
+        let spki = read_pem(&wrap_path, PUBLIC)?;
+        let wrap = PublicEncryptingKey::from_der(&spki)
+            .ok()
+            .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
+            .ok_or(LocalKeyError::NotAKey(wrap_path))?;
+        let sign = SigningKey::from_pkcs8(&read_pem(&sign_path, PRIVATE)?)
+            .map_err(|_| LocalKeyError::NotAKey(sign_path))?;
+        let wrap_key =
+            WrapKey { name: WRAP_NAME.into(), alg: WRAP_ALG.into(), spki_sha256: Digest::of(&spki) };
+        let ring = KeyRing { sign_name: SIGN_NAME.into(), sign: sign.public()?, wrap: vec![wrap_key] };
+        Ok(Self { ring, wrap, sign })
+    }
+}
+
+impl std::fmt::Debug for LocalKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalKeys(..)")
+    }
+}
+
+impl KeyService for LocalKeys {
+    fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError> {
+        let key = Secret::generate()?;
+        let mut wrapped = vec![0; self.wrap.ciphertext_size()];
+        let wrapped = self
+            .wrap
+            .encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, Some(&context.label()))
+            .map_err(|_| KeyError::Unavailable("RSA-OAEP refused".into()))?;
+        let wrap = Wrap { key: WRAP_NAME.into(), alg: WRAP_ALG.into(), wrapped: BASE64.encode(wrapped) };
+        Ok(MintedKey { key, wraps: vec![wrap] })
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Ok(self.sign.sign(text)?)
+    }
+}
+
+/// What an auditor holds: the private half of a wrapping key.
+pub struct LocalOpener {
+    name: String,
+    key: OaepPrivateDecryptingKey,
+}
+
+impl LocalOpener {
+    /// Reads a private key file (PKCS#8 PEM), for wraps made to the key of that name.
+    ///
+    /// # Errors
+    /// When the file is missing, unreadable, or no RSA key.
+    pub fn from_file(path: &Path) -> Result<Self, LocalKeyError> {
+        let der = read_pem(path, PRIVATE)?;
+        let key = PrivateDecryptingKey::from_pkcs8(&der)
+            .ok()
+            .and_then(|key| OaepPrivateDecryptingKey::new(key).ok())
+            .ok_or_else(|| LocalKeyError::NotAKey(path.into()))?;
+        Ok(Self { name: WRAP_NAME.into(), key })
+    }
+}
+
+impl std::fmt::Debug for LocalOpener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LocalOpener({}, ..)", self.name)
+    }
+}
+
+impl KeyOpener for LocalOpener {
+    fn open(&self, context: &WrapContext, wraps: &[Wrap]) -> Result<Secret, KeyError> {
+        let ours = wraps.iter().find(|wrap| wrap.key == self.name && wrap.alg == WRAP_ALG);
+        let Some(wrap) = ours else {
+            let names: Vec<&str> = wraps.iter().map(|wrap| wrap.key.as_str()).collect();
+            return Err(KeyError::NotForUs(names.join(", ")));
+        };
+        let wrapped = BASE64.decode(wrap.wrapped.as_bytes()).map_err(|_| KeyError::DoesNotOpen)?;
+        let mut plain = Zeroizing::new(vec![0; self.key.min_output_size()]);
+        let key = self
+            .key
+            .decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, &mut plain, Some(&context.label()))
+            .map_err(|_| KeyError::DoesNotOpen)?;
+        <[u8; 32]>::try_from(&*key).map(Secret::new).map_err(|_| KeyError::DoesNotOpen)
+    }
+}
+
+/// Reads a public signing key (SubjectPublicKeyInfo PEM), for a verifier to trust.
+///
+/// # Errors
+/// When the file is missing, unreadable, or no P-256 key.
+pub fn read_signing_public(path: &Path) -> Result<SigningPublic, LocalKeyError> {
+    SigningPublic::from_spki(&read_pem(path, PUBLIC)?).map_err(|_| LocalKeyError::NotAKey(path.into()))
+}
+
+/// Why key files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalKeyError {
+    /// The file cannot be read.
+    #[error("cannot read the key {path}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The key directory cannot be made.
+    #[error("cannot make the keys in {path}")]
+    NotMade {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{0} is not a key of the kind that belongs there")]
+    NotAKey(PathBuf),
+    /// The library refused.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+/// Makes all keys in a directory of their own, which then takes its name at once: of two first sessions that
+/// start together, one makes the keys and both use them.
+fn create(dir: &Path) -> Result<(), LocalKeyError> {
+    let fresh = dir.with_extension(format!("new-{}", std::process::id()));
+    let not_made = |source| LocalKeyError::NotMade { path: dir.into(), source };
+    write_keys(&fresh).map_err(not_made)?;
+    match fs::rename(&fresh, dir) {
+        Ok(()) => Ok(()),
+        Err(_) if dir.exists() => fs::remove_dir_all(&fresh).map_err(not_made),
+        Err(e) => Err(not_made(e)),
+    }
+}
+
+fn write_keys(dir: &Path) -> io::Result<()> {
+    let refused = |_| io::Error::other("the library refused");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let open = PrivateDecryptingKey::generate(KeySize::Rsa3072).map_err(refused)?;
+    let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&open).map_err(refused)?;
+    let public = AsDer::<PublicKeyX509Der<'_>>::as_der(&open.public_key()).map_err(refused)?;
+    write_pem(&dir.join(OPEN_FILE), PRIVATE, private.as_ref())?;
+    write_pem(&dir.join(WRAP_FILE), PUBLIC, public.as_ref())?;
+    let sign = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(refused)?;
+    let private = sign.to_pkcs8v1().map_err(refused)?;
+    let public = SigningKey::from_pkcs8(private.as_ref()).and_then(|k| k.public()).map_err(io::Error::other)?;
+    write_pem(&dir.join(SIGN_FILE), PRIVATE, private.as_ref())?;
+    write_pem(&dir.join(TRUST_FILE), PUBLIC, public.spki())
+}
+
+fn write_pem(path: &Path, label: &str, der: &[u8]) -> io::Result<()> {
+    let pem = pem_rfc7468::encode_string(label, LineEnding::LF, der).map_err(io::Error::other)?;
+    let pem = Zeroizing::new(pem);
+    let mode = if label == PRIVATE { 0o600 } else { 0o644 };
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(pem.as_bytes())?;
+    file.sync_all()
+}
+
+fn read_pem(path: &Path, label: &str) -> Result<Zeroizing<Vec<u8>>, LocalKeyError> {
+    let unreadable = |source| LocalKeyError::Unreadable { path: path.into(), source };
+    let pem = Zeroizing::new(read_limited(path, KEY_FILE_MAX).map_err(unreadable)?);
+    match pem_rfc7468::decode_vec(&pem) {
+        Ok((found, der)) if found == label => Ok(Zeroizing::new(der)),
+        _ => Err(LocalKeyError::NotAKey(path.into())),
+    }
+}
+
+/// The private key that opens tapes: an auditor's, never read by a recorder.
+pub const OPEN_FILE: &str = "open.pem";
+/// The public key that epoch keys are wrapped to.
+pub const WRAP_FILE: &str = "wrap.pub.pem";
+/// The private signing key.
+pub const SIGN_FILE: &str = "sign.pem";
+/// The public signing key that verifiers trust.
+pub const TRUST_FILE: &str = "sign.pub.pem";
+
+const WRAP_NAME: &str = "bg-shell/practice-open";
+const SIGN_NAME: &str = "bg-shell/practice-sign";
+const PRIVATE: &str = "PRIVATE KEY";
+const PUBLIC: &str = "PUBLIC KEY";
+const KEY_FILE_MAX: u64 = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Link;
+    use crate::session::SessionId;
+
+    #[test]
+    fn a_minted_key_opens_under_its_own_context_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
+        let context = WrapContext { session: SessionId::mint(), epoch: 0, link: Link::genesis(b"") };
+        let minted = keys.mint(&context).unwrap();
+        let opener = LocalOpener::from_file(&dir.path().join("keys/open.pem")).unwrap();
+        assert_eq!(opener.open(&context, &minted.wraps).unwrap().expose(), minted.key.expose());
+        let other = WrapContext { epoch: 1, ..context };
+        assert!(matches!(opener.open(&other, &minted.wraps), Err(KeyError::DoesNotOpen)));
+    }
+
+    #[test]
+    fn the_recorder_never_reads_the_opening_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = dir.path().join("keys");
+        drop(LocalKeys::open_or_create(&keys).unwrap());
+        fs::remove_file(keys.join(OPEN_FILE)).unwrap();
+        assert!(LocalKeys::open_or_create(&keys).is_ok());
+    }
+}

@@ -1,0 +1,131 @@
+//! How a recording begins: the genesis is in the store before anything else happens.
+
+use data_encoding::BASE64;
+use std::time::Duration;
+
+use super::{RecordError, Recorder, Setup};
+use crate::chain::{Digest, Link};
+use crate::clerk::Clerk;
+use crate::clock::{Stamp, boot_id};
+use crate::codec::{Encoder, Header as CastHeader};
+use crate::cosign::Cosigner;
+use crate::epoch::Epochs;
+use crate::genesis::{Genesis, Host, Keys, SIGN_ALG, SignKey};
+use crate::host::HostCount;
+use crate::note::{self, Kind};
+use crate::session::ObjectName;
+use crate::ship::Shipper;
+use crate::sign::SessionKey;
+use crate::spool::Spool;
+
+impl Recorder {
+    /// Begins a tape. When this returns, its genesis is in the store and its first frame in the spool.
+    ///
+    /// # Errors
+    /// When any of that could not be done; no shell may be started then.
+    pub fn begin(setup: Setup) -> Result<Self, RecordError> {
+        let clerk = Clerk::start(setup.keys).map_err(RecordError::Spool)?;
+        let session_key = SessionKey::generate()?;
+        let boot_id = boot_id().map_err(RecordError::Spool)?;
+        let (created, start_us) = (Stamp(setup.clock.wall_us()), setup.clock.boot_us());
+        let keys = Keys {
+            sign: SignKey {
+                name: clerk.ring().sign_name.clone(),
+                alg: SIGN_ALG.into(),
+                spki: BASE64.encode(clerk.ring().sign.spki()),
+            },
+            wrap: clerk.ring().wrap.clone(),
+            session: session_key.public(),
+        };
+        let count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
+        let host = count.next(&setup.host_name);
+        let genesis = Genesis {
+            session: setup.session,
+            created,
+            boot_us: start_us,
+            boot_id: boot_id.clone(),
+            suite: 1,
+            host: host.clone(),
+            limits: setup.limits,
+            keys,
+            about: setup.about,
+        };
+        let bytes = signed(&genesis, &clerk)?;
+        let link = Link::genesis(&bytes);
+        let mut spool =
+            Spool::create(&setup.spool, setup.session, setup.limits.sync_ms).map_err(RecordError::Spool)?;
+        spooled(&mut spool, &bytes, count, &host, &genesis, link)?;
+        let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created)).map_err(RecordError::Spool)?;
+        shipper.send(ObjectName::Genesis, bytes.len() as u64);
+        let epochs = Epochs::begin(setup.session, setup.limits, link, &clerk, start_us)?;
+        let mut recorder = Self {
+            session: setup.session,
+            created,
+            start_us,
+            boot_id,
+            limits: setup.limits,
+            clock: setup.clock,
+            state: setup.state,
+            spool,
+            shipper,
+            clerk,
+            epochs,
+            cosigner: Cosigner::default(),
+            session_key,
+            encoder: Encoder::default(),
+            open: None,
+            unopened: None,
+            unput: None,
+            segments: 0,
+            frames: 0,
+            link,
+            newest_note: (ObjectName::Genesis, Digest::of(&bytes)),
+            last_us: start_us,
+            totals: std::collections::BTreeMap::new(),
+            gaps: Vec::new(),
+            plain: Vec::new(),
+            record: Vec::new(),
+        };
+        recorder.first_frame(setup.cast)?;
+        recorder.genesis_stored()?;
+        Ok(recorder)
+    }
+
+    fn first_frame(&mut self, cast: CastHeader) -> Result<(), RecordError> {
+        let mut plain = Vec::new();
+        Encoder::header(&CastHeader { timestamp: self.created.0 / 1_000_000, ..cast }, &mut plain);
+        self.frame(self.start_us, &plain)
+    }
+
+    fn genesis_stored(&self) -> Result<(), RecordError> {
+        let progress = self.shipper.first(GENESIS_PATIENCE);
+        match (progress.stored, progress.fatal.or(progress.down.map(|(_, why)| why))) {
+            (0, why) => Err(RecordError::Store(why.unwrap_or_else(|| "it did not answer in time".into()))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn signed(genesis: &Genesis, clerk: &Clerk) -> Result<Vec<u8>, RecordError> {
+    let text = note::text(Kind::Genesis, genesis)?;
+    let ring = clerk.ring();
+    let signature = ring.sign.line(&ring.sign_name, clerk.sign(&text).wait()?);
+    Ok(note::assemble(&text, &[signature]))
+}
+
+/// The genesis is on the disk before the host's count names it: a crash in between leaves an orphan that
+/// `recover` ships, never a hole in the count.
+fn spooled(
+    spool: &mut Spool,
+    bytes: &[u8],
+    count: HostCount,
+    host: &Host,
+    genesis: &Genesis,
+    link: Link,
+) -> Result<(), RecordError> {
+    spool.put(ObjectName::Genesis, bytes).map_err(RecordError::Spool)?;
+    spool.settle().map_err(RecordError::Spool)?;
+    count.take(host, genesis.session, link).map_err(RecordError::Spool)
+}
+
+const GENESIS_PATIENCE: Duration = Duration::from_secs(15);

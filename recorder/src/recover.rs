@@ -1,0 +1,269 @@
+//! Recovery: what a dead recorder left in its spool is shipped as it is, and the tape is given its end (FORMAT.md 10).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use crate::chain::{Digest, Link};
+use crate::checkpoint::Listed;
+use crate::clock::{Clock, Stamp, boot_id};
+use crate::closing::Recovery;
+use crate::dir::read_limited;
+use crate::genesis::Genesis;
+use crate::keys::{KeyError, KeyService};
+use crate::note::{self, Kind, NOTE_MAX, Note, NoteError};
+use crate::segment::{Header, Record, SEGMENT_MAX, Walk};
+use crate::session::{ObjectName, SessionId};
+use crate::ship::{Carrier, ShipError};
+use crate::spool;
+use crate::store::{ObjectStore, StoreError};
+use crate::tape::Tape;
+use crate::verdict::{Report, Verdict};
+use crate::verify::verify;
+
+/// What became of one spool.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The session, where its name is one.
+    pub session: Option<SessionId>,
+    /// Its spool.
+    pub spool: PathBuf,
+    /// The verdict over the tape now, or why it could not be recovered.
+    pub outcome: Result<Report, RecoverError>,
+}
+
+/// Recovers every spool below `root` whose recorder is gone.
+///
+/// # Errors
+/// When the spools cannot be listed.
+pub fn recover_all(
+    root: &Path,
+    store: &Arc<dyn ObjectStore>,
+    keys: &dyn KeyService,
+    clock: &dyn Clock,
+) -> io::Result<Vec<Recovered>> {
+    let mut recovered = Vec::new();
+    let spools = match fs::read_dir(root) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(recovered),
+        spools => spools?,
+    };
+    for entry in spools {
+        let dir = entry?.path();
+        // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
+        let Ok(Some(lock)) = spool::lock(&dir) else { continue };
+        let session = dir.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        if !dir.join("genesis").exists() {
+            // No genesis, no session: its recorder died before anything could happen.
+            fs::remove_dir_all(&dir)?;
+            continue;
+        }
+        let outcome = recover(&dir, store, keys, clock);
+        drop(lock);
+        recovered.push(Recovered { session, spool: dir, outcome });
+    }
+    Ok(recovered)
+}
+
+fn recover(
+    dir: &Path,
+    store: &Arc<dyn ObjectStore>,
+    keys: &dyn KeyService,
+    clock: &dyn Clock,
+) -> Result<Report, RecoverError> {
+    let bytes = read_limited(&dir.join("genesis"), NOTE_MAX as u64).map_err(RecoverError::Spool)?;
+    let genesis: Genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
+    let prefix = genesis.session.prefix(genesis.created);
+    let carrier = Carrier { store: Arc::clone(store), spool: dir.to_owned(), prefix };
+    let mut orphan = Orphan::new(&genesis, &bytes, &carrier);
+    orphan.ship(&bytes)?;
+    let sealed = whole_note(dir, ObjectName::Seal, Kind::Seal);
+    if let Some(seal) = &sealed {
+        carrier.put(ObjectName::Seal, seal)?;
+    }
+    let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
+    let ended = [ObjectName::Seal, ObjectName::Recovery].iter().any(|end| tape.objects.contains_key(end));
+    if !ended {
+        let recovery = orphan.recovery(&genesis, clock)?;
+        let text = note::text(Kind::Recovery, &recovery)?;
+        let ring = keys.ring();
+        let signature = ring.sign.line(&ring.sign_name, keys.sign(&text)?);
+        carrier.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
+    }
+    let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
+    let report = verify(&tape, std::slice::from_ref(&keys.ring().sign), clock.wall_us());
+    if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
+        fs::remove_dir_all(dir).map_err(RecoverError::Spool)?;
+    }
+    Ok(report)
+}
+
+/// The tape as its dead recorder left it, part in the store and part in the spool.
+struct Orphan<'a> {
+    session: SessionId,
+    carrier: &'a Carrier,
+    link: Link,
+    frames: u64,
+    segments: u64,
+    stored_segments: u64,
+    torn_bytes: u64,
+    last_write_us: u64,
+    /// The newest note, and every segment after it.
+    listed: Vec<Listed>,
+}
+
+impl<'a> Orphan<'a> {
+    fn new(genesis: &Genesis, bytes: &[u8], carrier: &'a Carrier) -> Self {
+        Self {
+            session: genesis.session,
+            carrier,
+            link: Link::genesis(bytes),
+            frames: 0,
+            segments: 0,
+            stored_segments: 0,
+            torn_bytes: 0,
+            last_write_us: genesis.created.0,
+            listed: vec![(ObjectName::Genesis, Digest::of(bytes))],
+        }
+    }
+
+    /// Ships what is missing in the store, in order, and follows the chain over all of it.
+    fn ship(&mut self, genesis: &[u8]) -> Result<(), RecoverError> {
+        self.carrier.put(ObjectName::Genesis, genesis)?;
+        while let Some(bytes) = self.segment()? {
+            let name = ObjectName::Segment(self.segments);
+            self.carrier.put(name, &bytes)?;
+            self.listed.push((name, Digest::of(&bytes)));
+            let number = self.segments;
+            self.segments += 1;
+            let Some(checkpoint) = self.checkpoint(number)? else { return Ok(()) };
+            let name = ObjectName::Checkpoint(number);
+            self.carrier.put(name, &checkpoint)?;
+            self.listed = vec![(name, Digest::of(&checkpoint))];
+        }
+        Ok(())
+    }
+
+    /// Returns the next segment, without a torn tail.
+    fn segment(&mut self) -> Result<Option<Vec<u8>>, RecoverError> {
+        let name = ObjectName::Segment(self.segments);
+        let path = self.carrier.spool.join(name.to_string());
+        let mut bytes = match read_limited(&path, SEGMENT_MAX) {
+            Ok(bytes) => {
+                self.written(&path)?;
+                bytes
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match self.stored(name)? {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+            Err(e) => return Err(RecoverError::Spool(e)),
+        };
+        if self.stored(name)?.is_some() {
+            self.stored_segments = self.segments + 1;
+        }
+        let whole = self.follow(&bytes);
+        self.torn_bytes += (bytes.len() - whole) as u64;
+        bytes.truncate(whole);
+        Ok((whole > 0).then_some(bytes))
+    }
+
+    /// Follows the chain through a segment; returns how many of its bytes are whole records.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let Ok((header, head)) = Header::decode(bytes) else { return 0 };
+        let ours = (header.session, header.segment, header.previous, header.first_frame);
+        if ours != (self.session, self.segments, self.link, self.frames) {
+            return 0;
+        }
+        let records = bytes.get(head.len()..).unwrap_or_default();
+        let mut walk = Walk::new(&header, self.link.header(header.segment, head), records);
+        let mut whole = head.len();
+        loop {
+            match walk.step() {
+                Ok(Record::Frame { sealed, .. }) => whole += crate::segment::RECORD_HEAD + sealed.len(),
+                Ok(Record::End) => whole = bytes.len(),
+                // What follows the last whole record was never accepted: a torn write, or blocks that a power
+                // cut left without content.
+                Ok(Record::Cut { .. }) | Err(_) => {}
+            }
+            if walk.frames() == self.frames {
+                break;
+            }
+            self.frames = walk.frames();
+        }
+        self.link = walk.link();
+        whole
+    }
+
+    fn checkpoint(&self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {
+        let name = ObjectName::Checkpoint(number);
+        match whole_note(&self.carrier.spool, name, Kind::Checkpoint) {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.stored(name),
+        }
+    }
+
+    fn stored(&self, name: ObjectName) -> Result<Option<Vec<u8>>, RecoverError> {
+        match self.carrier.store.get(&format!("{}{name}", self.carrier.prefix), SEGMENT_MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::Missing(_)) => Ok(None),
+            Err(e) => Err(RecoverError::Store(e)),
+        }
+    }
+
+    fn written(&mut self, path: &Path) -> Result<(), RecoverError> {
+        let modified = fs::metadata(path).and_then(|meta| meta.modified()).map_err(RecoverError::Spool)?;
+        let age = modified.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(0));
+        self.last_write_us = self.last_write_us.max(age);
+        Ok(())
+    }
+
+    fn recovery(&self, genesis: &Genesis, clock: &dyn Clock) -> Result<Recovery, RecoverError> {
+        let boot_id = boot_id().map_err(RecoverError::Spool)?;
+        let reason = if boot_id == genesis.boot_id {
+            "the recorder ended without sealing: killed, or crashed"
+        } else {
+            "the host restarted while the session ran"
+        };
+        Ok(Recovery {
+            session: self.session,
+            recovered: Stamp(clock.wall_us()),
+            boot_id,
+            reason: reason.into(),
+            segments: self.segments,
+            frames: self.frames,
+            link: self.link,
+            torn_bytes: self.torn_bytes,
+            stored_segments: self.stored_segments,
+            last_write: Stamp(self.last_write_us),
+            objects: self.listed.clone(),
+        })
+    }
+}
+
+/// Reads a spooled note, if it is there and whole: a torn one was never shipped.
+fn whole_note(dir: &Path, name: ObjectName, kind: Kind) -> Option<Vec<u8>> {
+    let bytes = read_limited(&dir.join(name.to_string()), NOTE_MAX as u64).ok()?;
+    Note::parse(kind, &bytes).is_ok().then_some(bytes)
+}
+
+/// Why a spool could not be recovered. It stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The spool cannot be read or removed.
+    #[error("cannot use the spool")]
+    Spool(#[source] io::Error),
+    /// The genesis in it is not one.
+    #[error("the spooled genesis is not whole: {0}")]
+    Note(#[from] NoteError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An object could not be shipped.
+    #[error(transparent)]
+    Ship(#[from] ShipError),
+    /// The recovery could not be signed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}

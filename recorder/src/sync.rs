@@ -1,0 +1,155 @@
+//! The syncer: fdatasync(2) on a thread of its own, so that a keystroke never waits for the disk.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Syncs what was written at most `sync_ms` after the first write, and at once where asked.
+#[derive(Debug)]
+pub struct Syncer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    idle: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The growing file, while it has bytes that no sync has covered.
+    dirty: Option<Arc<File>>,
+    /// Closed files and directories.
+    due: Vec<Arc<File>>,
+    busy: bool,
+    stop: bool,
+    failed: Option<String>,
+}
+
+impl Syncer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn start(sync_ms: u64) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let patience = Duration::from_millis(sync_ms);
+        thread::Builder::new().name("sync".into()).spawn(move || work(&theirs, patience))?;
+        Ok(Self { shared })
+    }
+
+    /// Says that the growing file has new bytes.
+    pub fn dirty(&self, file: &Arc<File>) {
+        let mut state = self.shared.state();
+        if state.dirty.is_none() {
+            state.dirty = Some(Arc::clone(file));
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Says that a file is whole.
+    pub fn closed(&self, file: Arc<File>) {
+        let mut state = self.shared.state();
+        state.dirty = None;
+        state.due.push(file);
+        self.shared.wake.notify_one();
+    }
+
+    /// Says that a directory has a new entry.
+    pub fn directory(&self, dir: Arc<File>) {
+        self.shared.state().due.push(dir);
+    }
+
+    /// Fails once any sync has failed: what it covered may not be on the disk (fsync(2), EIO).
+    ///
+    /// # Errors
+    /// The failed sync's.
+    pub fn check(&self) -> io::Result<()> {
+        match &self.shared.state().failed {
+            Some(why) => Err(io::Error::other(format!("a sync failed: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until everything was synced.
+    ///
+    /// # Errors
+    /// When a sync failed.
+    pub fn settle(&self) -> io::Result<()> {
+        let mut state = self.shared.state();
+        if let Some(file) = state.dirty.take() {
+            state.due.push(file);
+        }
+        self.shared.wake.notify_one();
+        while (state.busy || !state.due.is_empty()) && state.failed.is_none() {
+            state = self.shared.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        self.check()
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.shared.state().stop = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn work(shared: &Shared, patience: Duration) {
+    let mut state = shared.state();
+    loop {
+        state = shared
+            .wake
+            .wait_while(state, |s| s.dirty.is_none() && s.due.is_empty() && !s.stop)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.due.is_empty() && !state.stop {
+            // More frames may join this sync until the bound is reached.
+            state = shared
+                .wake
+                .wait_timeout_while(state, patience, |s| s.due.is_empty() && !s.stop)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let mut files = std::mem::take(&mut state.due);
+        files.extend(state.dirty.take());
+        if files.is_empty() && state.stop {
+            return;
+        }
+        state.busy = true;
+        drop(state);
+        let failed = files.iter().find_map(|file| file.sync_data().err());
+        state = shared.state();
+        state.busy = false;
+        if let Some(e) = failed {
+            state.failed = Some(e.to_string());
+        }
+        shared.idle.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_sync_is_never_forgotten() {
+        let syncer = Syncer::start(0).unwrap();
+        // fsync(2) of a pipe is EINVAL: a sync that fails.
+        let (_reader, writer) = std::io::pipe().unwrap();
+        syncer.closed(Arc::new(File::from(std::os::fd::OwnedFd::from(writer))));
+        assert!(syncer.settle().is_err());
+        assert!(syncer.check().is_err());
+    }
+}

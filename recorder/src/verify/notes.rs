@@ -1,0 +1,181 @@
+//! Verification of the four notes.
+
+use data_encoding::BASE64;
+use serde::de::DeserializeOwned;
+
+use super::Verifier;
+use crate::chain::{Digest, Link};
+use crate::checkpoint::{Checkpoint, Cosigned};
+use crate::closing::{Recovery, Seal};
+use crate::genesis::{Genesis, SIGN_ALG, WRAP_ALG};
+use crate::note::{Kind, Note, Signature};
+use crate::session::ObjectName;
+use crate::sign::SigningPublic;
+use crate::verdict::Weight;
+
+/// Who must have signed a note, in the order of its lines.
+#[derive(Clone, Copy)]
+enum Signer {
+    Session,
+    Signing,
+}
+
+impl Verifier {
+    pub(super) fn genesis(&mut self, bytes: &[u8], trusted: &[SigningPublic]) {
+        self.listed = vec![(ObjectName::Genesis, Digest::of(bytes))];
+        self.link = Some(Link::genesis(bytes));
+        let Some(note) = self.parse(ObjectName::Genesis, bytes) else { return };
+        let Some(genesis) = self.read::<Genesis>(ObjectName::Genesis, &note) else { return };
+        let spki = BASE64.decode(genesis.keys.sign.spki.as_bytes()).ok();
+        self.sign = spki.and_then(|spki| SigningPublic::from_spki(&spki).ok());
+        let suits = genesis.suite == 1
+            && genesis.keys.sign.alg == SIGN_ALG
+            && !genesis.keys.wrap.is_empty()
+            && genesis.keys.wrap.iter().all(|key| key.alg == WRAP_ALG);
+        self.require(suits, "genesis", "names a suite or an algorithm that version 1 does not have");
+        let placed = self.placed.is_none_or(|id| id == genesis.session);
+        self.require(placed, "genesis", "another session's genesis");
+        self.next = Some(genesis.keys.session);
+        self.moment(genesis.boot_us, genesis.created.0, "genesis");
+        self.genesis = Some(genesis);
+        self.signatures("genesis", &note, &[Signer::Signing]);
+        self.trust(trusted);
+    }
+
+    fn trust(&mut self, trusted: &[SigningPublic]) {
+        match &self.sign {
+            _ if trusted.is_empty() => {
+                let what = "no trusted signing key was given: checked against the key that the tape names";
+                self.found(Weight::Unverifiable, "genesis", None, what);
+            }
+            Some(sign) if trusted.contains(sign) => {}
+            _ => self.broken("genesis", None, "wrong signer: its signing key is not a trusted one"),
+        }
+    }
+
+    pub(super) fn checkpoint(&mut self, n: u64, bytes: &[u8]) {
+        let name = ObjectName::Checkpoint(n);
+        let at = name.to_string();
+        let listed = std::mem::replace(&mut self.listed, vec![(name, Digest::of(bytes))]);
+        self.checkpoints = n + 1;
+        let Some(note) = self.parse(name, bytes) else { return self.next = None };
+        self.signatures(&at, &note, &[Signer::Session]);
+        let Some(checkpoint) = self.read::<Checkpoint>(name, &note) else { return self.next = None };
+        let ours = self.genesis.as_ref().is_none_or(|g| (g.session, &g.boot_id) == (checkpoint.session, &checkpoint.boot_id));
+        self.require(ours, &at, "another session's checkpoint");
+        self.require(checkpoint.checkpoint == n, &at, "another checkpoint's number");
+        if self.cut.is_some_and(|(cut, _)| cut == n) {
+            self.broken(&at, None, "its segment was cut");
+        }
+        if let Some(link) = self.link {
+            let agrees = checkpoint.link == link && checkpoint.frames == self.frames;
+            self.require(agrees, &at, "does not agree with its segment");
+        }
+        self.require(listed == checkpoint.objects, &at, "lists other objects, or other digests");
+        self.moment(checkpoint.boot_us, checkpoint.wall.0, &at);
+        self.next = Some(checkpoint.next);
+        self.texts.insert(n, note.text.to_vec());
+        if let Some(cosigned) = &checkpoint.cosigned {
+            self.cosigned(n, &at, cosigned);
+        }
+    }
+
+    fn cosigned(&mut self, n: u64, at: &str, cosigned: &Cosigned) {
+        let der = BASE64.decode(cosigned.signature.as_bytes()).ok();
+        let text = self.texts.get(&cosigned.checkpoint).filter(|_| cosigned.checkpoint < n);
+        let verifies = match (&self.sign, text, der) {
+            (Some(sign), Some(text), Some(der)) => sign.verifies(text, &der),
+            _ => false,
+        };
+        self.require(verifies, at, "wrong signer: the cosignature does not verify");
+        self.texts.retain(|number, _| *number > cosigned.checkpoint);
+    }
+
+    pub(super) fn ending(&mut self, name: ObjectName, bytes: &[u8]) {
+        let at = name.to_string();
+        let Some(note) = self.parse(name, bytes) else { return };
+        if name == ObjectName::Seal {
+            self.sealed = true;
+            self.signatures(&at, &note, &[Signer::Session, Signer::Signing]);
+            if let Some(seal) = self.read::<Seal>(name, &note) {
+                self.seal(&at, &seal);
+            }
+        } else {
+            self.recovered = true;
+            self.signatures(&at, &note, &[Signer::Signing]);
+            if let Some(recovery) = self.read::<Recovery>(name, &note) {
+                self.recovery(&at, &recovery);
+            }
+        }
+    }
+
+    fn seal(&mut self, at: &str, seal: &Seal) {
+        let ours = self.genesis.as_ref().is_none_or(|g| (g.session, &g.boot_id) == (seal.session, &seal.boot_id));
+        self.require(ours, at, "another session's seal");
+        let whole = seal.segments > 0 && self.checkpoints == self.segments;
+        self.require(whole, at, "seals a segment without checkpoint, or no segment");
+        let agrees = seal.segments == self.segments
+            && seal.frames == self.frames
+            && self.link.is_none_or(|link| link == seal.link);
+        self.require(agrees, at, "does not agree with the segments: something is missing or was added");
+        self.require(self.listed == seal.objects, at, "lists another checkpoint, or another digest");
+        self.moment(seal.boot_us, seal.sealed.0, at);
+        if seal.read_back.is_none() {
+            self.found(Weight::Note, at, None, "the store could not be read back when the session ended");
+        }
+        for gap in &seal.gaps {
+            let what = format!("declared loss of {} bytes: {}", gap.bytes, gap.why);
+            self.found(Weight::Note, at, Some(gap.frame), &what);
+        }
+    }
+
+    fn recovery(&mut self, at: &str, recovery: &Recovery) {
+        let session = self.session().is_none_or(|id| id == recovery.session);
+        self.require(session, at, "another session's recovery");
+        let agrees = recovery.segments == self.segments
+            && recovery.frames == self.frames
+            && self.link.is_none_or(|link| link == recovery.link)
+            && self.cut.is_none_or(|(_, torn)| torn == 0);
+        self.require(agrees, at, "does not agree with the segments: something is missing or was added");
+        self.require(self.listed == recovery.objects, at, "lists other objects, or other digests");
+        let what = format!(
+            "recovered at {}: {}; {} frames are whole, {} torn bytes were never accepted; last local write at {}",
+            recovery.recovered, recovery.reason, recovery.frames, recovery.torn_bytes, recovery.last_write
+        );
+        self.found(Weight::Note, at, recovery.frames.checked_sub(1), &what);
+    }
+
+    fn parse<'b>(&mut self, name: ObjectName, bytes: &'b [u8]) -> Option<Note<'b>> {
+        let note = Kind::of(name).map(|kind| Note::parse(kind, bytes));
+        match note {
+            Some(Ok(note)) => return Some(note),
+            Some(Err(e)) => self.broken(&name.to_string(), None, &e.to_string()),
+            None => {}
+        }
+        None
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, name: ObjectName, note: &Note<'_>) -> Option<T> {
+        let read = note.read().ok();
+        if read.is_none() {
+            self.broken(&name.to_string(), None, "not a signed note: a member is missing, doubled or of the wrong type");
+        }
+        read
+    }
+
+    fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) {
+        let lines = note.signatures.len() == signers.len();
+        let all = note.signatures.iter().zip(signers).all(|(line, signer)| self.signed(*signer, note.text, line));
+        self.require(lines && all, at, "wrong signer: a signature is missing, foreign or does not verify");
+    }
+
+    fn signed(&self, signer: Signer, text: &[u8], line: &Signature) -> bool {
+        let Some(genesis) = &self.genesis else { return false };
+        match signer {
+            Signer::Session => self.next.is_some_and(|key| key.verifies(genesis.session, text, line)),
+            Signer::Signing => {
+                self.sign.as_ref().is_some_and(|key| key.verifies_line(&genesis.keys.sign.name, text, line))
+            }
+        }
+    }
+}
