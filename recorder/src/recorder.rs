@@ -121,6 +121,11 @@ impl Recorder {
         self.shipper.progress()
     }
 
+    /// Returns since when the store does not take objects, if it does not.
+    pub fn down(&self) -> Option<std::time::Instant> {
+        self.shipper.down()
+    }
+
     /// Records an event. When this returns, the event may take effect.
     ///
     /// # Errors

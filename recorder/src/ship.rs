@@ -75,6 +75,11 @@ impl Shipper {
         self.shared.state().progress.clone()
     }
 
+    /// Returns since when the store does not take objects, if it does not.
+    pub fn down(&self) -> Option<Instant> {
+        self.shared.state().progress.down.as_ref().map(|(since, _)| *since)
+    }
+
     /// Waits until all is shipped, shipping has failed for good, or the patience is over.
     pub fn drain(&self, patience: Duration) -> Progress {
         self.wait(patience, |progress| progress.waiting == 0)

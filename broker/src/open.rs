@@ -1,0 +1,102 @@
+//! `bg-shell open`: checks what can be checked, then runs a session.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
+use crate::config::Config;
+use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
+use crate::{recover, session};
+
+/// What a session is for and how it runs: all checked.
+#[derive(Debug)]
+pub struct Plan {
+    /// Why.
+    pub reason: Option<String>,
+    /// For which incident.
+    pub incident: Option<String>,
+    /// The role.
+    pub role: String,
+    /// The program with its arguments.
+    pub command: Vec<OsString>,
+    /// The session that this one is opened in.
+    pub parent: Option<String>,
+    /// How long it may last.
+    pub max_duration: std::time::Duration,
+    /// What becomes of secrets.
+    pub secrets: crate::config::Secrets,
+}
+
+/// Opens a session and returns its exit code.
+///
+/// # Errors
+/// When it cannot be opened, or its recording failed.
+pub fn open(args: OpenArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    let config = Config::load(args.config.as_deref(), environment)?;
+    let plan = plan(args, &config, environment)?;
+    recover::before_a_session(environment);
+    session::run(&plan, environment)
+}
+
+fn plan(args: OpenArgs, config: &Config, environment: &Environment) -> Result<Plan, Failure> {
+    if let (Some(session), false) = (&environment.inside, args.nested) {
+        return Err(Failure::new(format!("this shell is already recorded, as session {session}"))
+            .hint(format!("leave it first, or open a session inside it with --nested ({SESSION_VARIABLE} is set)")));
+    }
+    if args.role != PRACTICE {
+        return Err(Failure::new(format!("there is no role {:?}", args.role))
+            .hint("without a configured AWS account there is one role, practice"));
+    }
+    let max_duration = args.max_duration.unwrap_or(config.practice.max_duration);
+    Ok(Plan {
+        reason: args.reason,
+        incident: args.incident,
+        role: args.role,
+        command: command(args.command, args.shell, environment)?,
+        parent: environment.inside.clone(),
+        max_duration,
+        secrets: config.practice.secrets,
+    })
+}
+
+fn command(
+    mut command: Vec<OsString>,
+    shell: Option<PathBuf>,
+    environment: &Environment,
+) -> Result<Vec<OsString>, Failure> {
+    if command.is_empty() {
+        let shell = shell.or_else(|| environment.shell.clone()).ok_or_else(|| {
+            Failure::new("no shell: $SHELL is not set").hint("name one with --shell /bin/sh, or a command after --")
+        })?;
+        command.push(shell.into());
+    }
+    if let Some(program) = command.first_mut() {
+        *program = find(program, &environment.path)?.into();
+    }
+    Ok(command)
+}
+
+/// Finds a program as execvp(3) does.
+fn find(program: &OsStr, path: &OsStr) -> Result<PathBuf, Failure> {
+    let named = Path::new(program);
+    let candidates: Vec<PathBuf> = if named.components().count() > 1 || named.is_absolute() {
+        vec![named.to_owned()]
+    } else {
+        std::env::split_paths(path).map(|dir| dir.join(named)).collect()
+    };
+    let files: Vec<&PathBuf> = candidates.iter().filter(|path| path.is_file()).collect();
+    let runs = |path: &&&PathBuf| path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0);
+    match (files.iter().find(runs), files.first()) {
+        (Some(found), _) => Ok((**found).clone()),
+        (None, Some(file)) => Err(Failure::new(format!("cannot run {}: not executable", file.display()))
+            .hint("name another program after --, or another shell with --shell")
+            .code(NOT_EXECUTABLE)),
+        (None, None) => Err(Failure::new(format!("cannot find {}", named.display()))
+            .hint("name a program after --, or a shell with --shell")
+            .code(NOT_FOUND)),
+    }
+}
+
+const PRACTICE: &str = "practice";

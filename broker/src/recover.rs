@@ -1,0 +1,88 @@
+//! `bg-shell recover`: what dead recorders left is shipped, and their tapes are given an end.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bg_recorder::clock::SystemClock;
+use bg_recorder::dir::DirStore;
+use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::recover::{Recovered, recover_all};
+use bg_recorder::store::ObjectStore;
+use bg_recorder::verdict::Verdict;
+use serde_json::json;
+
+use crate::cli::Environment;
+use crate::failure::Failure;
+use crate::summary::chain;
+
+/// Recovers every orphan; tells what became of each.
+///
+/// # Errors
+/// When the spools cannot be looked at.
+pub fn recover(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
+    let all = orphans(environment)?;
+    for recovered in &all {
+        if json { println!("{}", line(recovered)) } else { tell(recovered) }
+    }
+    if all.is_empty() && !json {
+        eprintln!("bg-shell: nothing to recover");
+    }
+    Ok(if all.iter().all(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Recovers what an earlier session left, before the next one. That it fails stops nobody at 2 a.m.: the spool
+/// stays, and every start tries again.
+pub fn before_a_session(environment: &Environment) {
+    if !environment.practice.spool().exists() {
+        return;
+    }
+    match orphans(environment) {
+        Ok(all) => all.iter().for_each(tell),
+        Err(failure) => eprintln!("bg-shell: warning: {failure}"),
+    }
+}
+
+fn orphans(environment: &Environment) -> Result<Vec<Recovered>, Failure> {
+    let practice = &environment.practice;
+    if !practice.spool().exists() {
+        return Ok(Vec::new());
+    }
+    let keys = LocalKeys::open_or_create(&practice.keys())
+        .map_err(|e| Failure::new("cannot use the practice keys").because(e))?;
+    let store: Arc<dyn ObjectStore> = Arc::new(DirStore::new(practice.evidence()));
+    recover_all(&practice.spool(), &store, &keys, &SystemClock)
+        .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
+}
+
+fn done(recovered: &Recovered) -> bool {
+    matches!(&recovered.outcome, Ok(report) if matches!(report.verdict, Verdict::Recovered | Verdict::Intact))
+}
+
+fn name(recovered: &Recovered) -> String {
+    recovered.session.map_or_else(|| recovered.spool.display().to_string(), |session| session.to_string())
+}
+
+fn tell(recovered: &Recovered) {
+    match &recovered.outcome {
+        Ok(report) => {
+            eprintln!("bg-shell: session {}: {}, {} frames", name(recovered), report.verdict, report.frames);
+            for finding in &report.findings {
+                eprintln!("bg-shell:   {}: {}", finding.object, finding.what);
+            }
+        }
+        Err(e) => {
+            eprintln!("bg-shell: error: cannot recover session {}: {}", name(recovered), chain(e));
+            eprintln!("bg-shell: hint: its spool stays in {}; run bg-shell recover again", recovered.spool.display());
+        }
+    }
+}
+
+fn line(recovered: &Recovered) -> String {
+    let name = name(recovered);
+    match &recovered.outcome {
+        Ok(report) => json!({"session": name, "verdict": report.verdict, "frames": report.frames,
+            "segments": report.segments, "findings": report.findings, "error": null}),
+        Err(e) => json!({"session": name, "verdict": null, "frames": 0, "segments": 0, "findings": [], "error": chain(e)}),
+    }
+    .to_string()
+}

@@ -1,0 +1,189 @@
+//! One session: genesis, keeper, relay, seal, summary.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bg_recorder::chain::Digest;
+use bg_recorder::clock::{Clock, Stamp, SystemClock};
+use bg_recorder::codec::Header;
+use bg_recorder::dir::DirStore;
+use bg_recorder::event::{Event, Notice};
+use bg_recorder::genesis::Limits;
+use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::recorder::{RecordError, Recorder, Setup};
+use bg_recorder::session::SessionId;
+use rustix::termios::Winsize;
+use serde_json::{Map, Value, json};
+
+use crate::cli::{Environment, SESSION_VARIABLE};
+use crate::contain::{Contained, Containment, Ended, Ending};
+use crate::deadline::Deadline;
+use crate::failure::{FAILED, Failure, NOT_FOUND, TIMED_OUT};
+use crate::open::Plan;
+use crate::pty::Pty;
+use crate::relay::{Cause, Outcome, Relay};
+use crate::signals::Signals;
+use crate::summary::{self, Summary};
+use crate::terminal::{self, RawMode, Screen};
+use crate::user::User;
+
+/// Runs a session to its seal; returns the exit code of its leader.
+///
+/// # Errors
+/// When the session could not be begun, or its tape not be closed.
+pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> {
+    let keys = LocalKeys::open_or_create(&environment.practice.keys())
+        .map_err(|e| Failure::new("cannot use the practice keys").because(e).hint(STATE_HINT))?;
+    let trusted = bg_recorder::keys::KeyService::ring(&keys).sign.clone();
+    let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
+    let system = |what: &'static str| move |e| Failure::new(what).because(e);
+    let signals = Signals::take().map_err(system("cannot take signals over"))?;
+    let screen = Screen::open().map_err(system("cannot use standard output"))?;
+    let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
+    let mut contained = Contained::prepare(&side, &plan.command, (SESSION_VARIABLE, &session.to_string()))
+        .map_err(system("cannot contain the session"))?;
+    drop(side);
+    let mut recorder = Recorder::begin(Setup {
+        session,
+        about: about(plan, environment, size, contained.by),
+        cast: header(plan, environment, size),
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        state: environment.practice.root.clone(),
+        spool: environment.practice.spool(),
+        store: Arc::new(DirStore::new(environment.practice.evidence())),
+        keys: Box::new(keys),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        limits: Limits::default(),
+    })
+    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
+    let deadline = Deadline::new(clock.boot_us(), plan.max_duration);
+    let ends = Stamp(clock.wall_us().saturating_add(u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX)));
+    summary::banner(session, plan, ends, environment);
+    let began = Instant::now();
+    let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
+    contained.start().map_err(system("cannot start the session"))?;
+    let relay = Relay {
+        recorder: &mut recorder,
+        clock: &*clock,
+        pty,
+        contained,
+        screen,
+        signals,
+        deadline,
+        secrets: plan.secrets,
+    };
+    let outcome = relay.run();
+    drop(raw);
+    let created = recorder.created();
+    let closed = close(recorder, &outcome);
+    let summary = Summary { session, created, trusted, lasted: began.elapsed(), environment };
+    summary.tell(&outcome, closed.as_ref());
+    finish(&outcome, closed)
+}
+
+/// Ends the tape. After a failure of the recorder, the reserve makes room to say so and to seal.
+fn close(mut recorder: Recorder, outcome: &Outcome) -> Result<bg_recorder::recorder::Closed, RecordError> {
+    if let Cause::Recorder(e) = &outcome.cause {
+        recorder.release_reserve()?;
+        recorder.declare_gap(outcome.unreleased, &summary::chain(e))?;
+    }
+    if let Some(Ended { killed, .. }) = outcome.ended
+        && killed > 0
+    {
+        recorder.accept(Event::Notice(&Notice::Killed { processes: killed }))?;
+    }
+    recorder.accept(Event::Exit(status(outcome).into()))?;
+    recorder.finish(ending(outcome), CLOSE_PATIENCE)
+}
+
+fn finish(
+    outcome: &Outcome,
+    closed: Result<bg_recorder::recorder::Closed, RecordError>,
+) -> Result<ExitCode, Failure> {
+    match &outcome.cause {
+        Cause::Recorder(e) => {
+            return Err(Failure::new(format!("the session was ended: {}", summary::chain(e)))
+                .hint("a session never goes on unrecorded; free the disk or reach the store, then bg-shell recover"));
+        }
+        Cause::System(e) => return Err(Failure::new(format!("the session was ended: {e}"))),
+        Cause::Deadline => {
+            return Err(Failure::new("the session's time was over")
+                .hint("open another one, or a longer one with --max-duration")
+                .code(TIMED_OUT));
+        }
+        _ => {}
+    }
+    if let Some(Ended { how: Ending::NotStarted(kind, why), .. }) = &outcome.ended {
+        let code = if *kind == std::io::ErrorKind::NotFound { NOT_FOUND } else { crate::failure::NOT_EXECUTABLE };
+        return Err(Failure::new(format!("cannot run the command: {why}")).hint("see --shell, and -- CMD").code(code));
+    }
+    match closed {
+        Ok(_) => Ok(ExitCode::from(status(outcome))),
+        Err(e) => Err(Failure::new("cannot close the tape").because(e).hint("bg-shell recover closes it later")),
+    }
+}
+
+/// Returns the exit code, as shells have it: 128 + n for signal n.
+fn status(outcome: &Outcome) -> u8 {
+    match &outcome.ended {
+        Some(Ended { how: Ending::Exited(code), .. }) => u8::try_from(*code).unwrap_or(FAILED),
+        Some(Ended { how: Ending::Signalled(signal), .. }) => {
+            u8::try_from(*signal).ok().and_then(|n| n.checked_add(128)).unwrap_or(FAILED)
+        }
+        Some(Ended { how: Ending::NotStarted(..), .. }) => NOT_FOUND,
+        Some(Ended { how: Ending::KeeperLost, .. }) | None => 128 + 9,
+    }
+}
+
+fn ending(outcome: &Outcome) -> Map<String, Value> {
+    let (ended, detail) = match &outcome.cause {
+        Cause::Exit => ("exit", None),
+        Cause::Deadline => ("deadline", None),
+        Cause::HangUp => ("hangup", None),
+        Cause::Signal(name) => ("signal", Some((*name).to_owned())),
+        Cause::Recorder(e) => ("recorder-failure", Some(summary::chain(e))),
+        Cause::System(e) => ("system-failure", Some(e.to_string())),
+    };
+    let signal = match &outcome.ended {
+        Some(Ended { how: Ending::Signalled(signal), .. }) => Some(*signal),
+        _ => None,
+    };
+    let killed = outcome.ended.as_ref().map_or(0, |ended| ended.killed);
+    let revocation = json!({"custody": "none", "why": "practice: there were no credentials"});
+    let about = json!({"ended": ended, "detail": detail, "exit": status(outcome), "signal": signal,
+        "killed": killed, "revocation": revocation});
+    object(about)
+}
+
+fn about(plan: &Plan, environment: &Environment, size: Winsize, by: Containment) -> Map<String, Value> {
+    let user = User::current();
+    let text = |arg: &std::ffi::OsString| arg.to_string_lossy().into_owned();
+    let command: Vec<String> = plan.command.iter().map(text).collect();
+    let digest = std::fs::read("/proc/self/exe").map(|bytes| Digest::of(&bytes)).ok();
+    object(json!({
+        "user": user.name, "uid": user.uid,
+        "reason": plan.reason, "incident": plan.incident, "role": plan.role,
+        "approvals": [], "custody": "none",
+        "secrets": plan.secrets, "max_duration_s": plan.max_duration.as_secs(),
+        "command": command, "parent": plan.parent, "containment": by,
+        "cols": size.ws_col, "rows": size.ws_row, "term": environment.term,
+        "recorder": {"name": "bg-shell", "version": env!("CARGO_PKG_VERSION"), "digest": digest},
+    }))
+}
+
+fn header(plan: &Plan, environment: &Environment, size: Winsize) -> Header {
+    let env = json!({"TERM": environment.term, "SHELL": environment.shell});
+    Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: plan.reason.clone(), env }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+const STATE_HINT: &str = "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+/// How long closing waits for the store.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,66 @@
+//! Signals as something to poll.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+
+/// The signals that mean something to a session.
+pub struct Signals(SignalDelivery<UnixStream, SignalOnly>);
+
+/// What came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// The terminal has another size.
+    Resized,
+    /// The terminal is gone.
+    HungUp,
+    /// Somebody wants the session to end.
+    Terminated(&'static str),
+}
+
+impl Signals {
+    /// Takes the signals over. Job-control stops are taken, too, and mean nothing: a stopped recorder would
+    /// leave its session hanging.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn take() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let all = [SIGWINCH, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU];
+        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly::default(), all)?))
+    }
+
+    /// Returns what came since the last call.
+    pub fn pending(&mut self) -> Vec<Signal> {
+        self.0.pending().filter_map(meaning).collect()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_read().as_fd()
+    }
+}
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signals(..)")
+    }
+}
+
+fn meaning(signal: i32) -> Option<Signal> {
+    match signal {
+        SIGWINCH => Some(Signal::Resized),
+        SIGHUP => Some(Signal::HungUp),
+        SIGTERM => Some(Signal::Terminated("SIGTERM")),
+        SIGINT => Some(Signal::Terminated("SIGINT")),
+        SIGQUIT => Some(Signal::Terminated("SIGQUIT")),
+        _ => None,
+    }
+}

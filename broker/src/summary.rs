@@ -1,0 +1,109 @@
+//! What a person is told before and after a session, on standard error.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::dir::DirStore;
+use bg_recorder::recorder::{Closed, RecordError};
+use bg_recorder::session::SessionId;
+use bg_recorder::sign::SigningPublic;
+use bg_recorder::tape::Tape;
+use bg_recorder::verdict::{Report, Verdict};
+use bg_recorder::verify::verify;
+
+use crate::cli::Environment;
+use crate::config::Secrets;
+use crate::open::Plan;
+use crate::relay::{Cause, Outcome};
+
+/// Says that the session is recorded, and how long it may last.
+pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, environment: &Environment) {
+    let secrets = match plan.secrets {
+        Secrets::Redact => "input at secret prompts only by its length",
+        Secrets::Record => "input at secret prompts, too",
+    };
+    let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs()));
+    let until: String = ends.to_string().chars().take(19).collect();
+    eprintln!("bg-shell: PRACTICE session {session}: recorded, no AWS credentials");
+    eprintln!("bg-shell: on the tape: every keystroke, every byte of output, window sizes; {secrets}");
+    eprintln!("bg-shell: it ends in {limit}, at {until}Z; evidence in {}", environment.practice.evidence().display());
+}
+
+/// What the closing lines need.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    /// The session.
+    pub session: SessionId,
+    /// When it began.
+    pub created: Stamp,
+    /// The signing key.
+    pub trusted: SigningPublic,
+    /// How long it lasted.
+    pub lasted: Duration,
+    /// Where everything is.
+    pub environment: &'a Environment,
+}
+
+impl Summary<'_> {
+    /// Says how the session ended, what is on the tape, and what the store holds of it.
+    pub fn tell(&self, outcome: &Outcome, closed: Result<&Closed, &RecordError>) {
+        let lasted = humantime::format_duration(Duration::from_millis(u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX)));
+        eprintln!("bg-shell: session {} {} after {lasted}", self.session, ended(&outcome.cause));
+        let Ok(closed) = closed else { return };
+        let events: u64 = closed.totals.values().map(|total| total.events).sum();
+        let of = |code| closed.totals.get(&code).map_or(0, |total| total.bytes);
+        eprintln!(
+            "bg-shell: {events} events (input {} bytes, output {} bytes) in {} segments, {} bytes sealed",
+            of('i'), of('o'), closed.segments, closed.progress.stored_bytes
+        );
+        if closed.progress.waiting > 0 {
+            let why = closed.progress.down.as_ref().map_or("it was too slow", |(_, why)| why);
+            eprintln!("bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them", closed.progress.waiting);
+            return;
+        }
+        match self.read_back() {
+            Some(report) => self.verdict(&report),
+            None => eprintln!("bg-shell: the evidence cannot be read back; see bg-replay verify {}", self.session),
+        }
+        eprintln!("bg-shell:   replay it   bg-replay play {}", self.session);
+        eprintln!("bg-shell:   verify it   bg-replay verify {}", self.session);
+    }
+
+    fn read_back(&self) -> Option<Report> {
+        let store = DirStore::new(self.environment.practice.evidence());
+        let tape = Tape::list(&store, &self.session.prefix(self.created), Some(self.session)).ok()?;
+        Some(verify(&tape, std::slice::from_ref(&self.trusted), SystemClock.wall_us()))
+    }
+
+    fn verdict(&self, report: &Report) {
+        eprintln!("bg-shell: read back from the store: {}", report.verdict);
+        if report.verdict != Verdict::Intact {
+            for finding in &report.findings {
+                eprintln!("bg-shell:   {}: {}", finding.object, finding.what);
+            }
+        }
+    }
+}
+
+/// Returns an error with its sources, in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+fn ended(cause: &Cause) -> String {
+    match cause {
+        Cause::Exit => "ended".into(),
+        Cause::Deadline => "was ended by its deadline".into(),
+        Cause::HangUp => "was ended: its terminal hung up".into(),
+        Cause::Signal(name) => format!("was ended by {name}"),
+        Cause::Recorder(_) | Cause::System(_) => "was ended by a failure".into(),
+    }
+}

@@ -1,0 +1,106 @@
+//! The responder's terminal: raw while the session runs, restored on every way out.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+
+/// Standard input in raw mode. Dropping it restores the settings, also when a panic unwinds.
+#[derive(Debug)]
+pub struct RawMode {
+    terminal: OwnedFd,
+    before: Termios,
+}
+
+impl RawMode {
+    /// Makes standard input raw, if it is a terminal.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn enter() -> io::Result<Option<Self>> {
+        let stdin = rustix::stdio::stdin();
+        if !isatty(stdin) {
+            return Ok(None);
+        }
+        let before = tcgetattr(stdin)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(stdin, OptionalActions::Now, &raw)?;
+        Ok(Some(Self { terminal: stdin.try_clone_to_owned()?, before }))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // A terminal that has vanished needs no settings.
+        tcsetattr(&self.terminal, OptionalActions::Now, &self.before).unwrap_or(());
+    }
+}
+
+/// Returns the settings of standard input, for the session's pty to begin with.
+pub fn settings() -> Option<Termios> {
+    let stdin = rustix::stdio::stdin();
+    isatty(stdin).then(|| tcgetattr(stdin).ok()).flatten()
+}
+
+/// Returns the size of the terminal that shows the session; 80 by 24 where there is none, or it says 0.
+pub fn size() -> Winsize {
+    let terminals = [rustix::stdio::stdout(), rustix::stdio::stdin(), rustix::stdio::stderr()];
+    let found = terminals.into_iter().filter(|fd| isatty(fd)).find_map(|fd| tcgetwinsize(fd).ok());
+    let size = found.unwrap_or(Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 });
+    Winsize {
+        ws_row: if size.ws_row == 0 { 24 } else { size.ws_row },
+        ws_col: if size.ws_col == 0 { 80 } else { size.ws_col },
+        ..size
+    }
+}
+
+/// Standard output, written without ever blocking the relay.
+#[derive(Debug)]
+pub struct Screen {
+    fd: OwnedFd,
+    step: usize,
+}
+
+impl Screen {
+    /// Opens standard output anew where it could block, so that our O_NONBLOCK is not the invoking shell's.
+    ///
+    /// # Errors
+    /// When there is no standard output.
+    pub fn open() -> io::Result<Self> {
+        let stdout = rustix::stdio::stdout();
+        let kind = FileType::from_raw_mode(fstat(stdout)?.st_mode);
+        if matches!(kind, FileType::CharacterDevice | FileType::Fifo) {
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            if let Ok(fd) = open("/proc/self/fd/1", flags, Mode::empty()) {
+                return Ok(Self { fd, step: usize::MAX });
+            }
+        }
+        // A file never blocks. A socket cannot be opened anew, but once poll(2) calls it writable, a page fits.
+        Ok(Self { fd: stdout.try_clone_to_owned()?, step: 4_096 })
+    }
+
+    /// Writes what fits now; returns how much.
+    ///
+    /// # Errors
+    /// When nobody is there to see it.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match rustix::io::write(&self.fd, bytes.get(..self.step).unwrap_or(bytes)) {
+            Ok(written) => Ok(written),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Returns whether a person may be looking.
+    pub fn is_terminal(&self) -> bool {
+        isatty(&self.fd)
+    }
+}
+
+impl AsFd for Screen {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
