@@ -88,6 +88,8 @@ struct Verifier {
     checkpoints: u64,
     cut: Option<(u64, u64)>,
     good: Option<(u64, u64)>,
+    /// How many frames the last checkpoint covers.
+    signed_frames: u64,
     sealed: bool,
     recovered: bool,
     findings: Vec<Finding>,
@@ -114,6 +116,7 @@ impl Verifier {
             checkpoints: 0,
             cut: None,
             good: None,
+            signed_frames: 0,
             sealed: false,
             recovered: false,
             findings: Vec::new(),
@@ -284,8 +287,9 @@ impl Verifier {
         let opened = self.opened_us.map(|(_, wall_us)| format!(", in the segment opened at {}", Stamp(wall_us)));
         let torn = self.cut.map_or(0, |(_, torn)| torn);
         let what = format!(
-            "no seal: the tape ends after {} frames{}, last heard of at {}; {torn} bytes of a torn frame; longest unseen window {} ms",
+            "no seal: the tape ends after {} frames ({} of them signed for){}, last heard of at {}; {torn} bytes of a torn frame; longest unseen window {} ms",
             self.frames,
+            self.signed_frames,
             opened.unwrap_or_default(),
             Stamp(self.wall_us),
             self.unseen_us / 1_000,

@@ -373,8 +373,7 @@ class Tape:
 
     def __init__(self, path, trusted=(), now=None):
         self.path = os.path.abspath(path) if path else ""
-        self.session = os.path.basename(self.path)
-        self.session_bytes = bytes.fromhex(self.session.replace("-", "")) if is_session(self.session) else b""
+        self.name_session(os.path.basename(self.path))
         self.trusted, self.now = trusted, now
         self.findings, self.severities = [], set()
         self.frames = self.segments = 0
@@ -580,11 +579,13 @@ class Tape:
             raise Broken(f"{kind}: {', '.join(wrong)}")
         return members
 
+    def name_session(self, session):
+        self.session = session
+        self.session_bytes = bytes.fromhex(session.replace("-", "")) if is_session(session) else b""
+
     def check_genesis(self):
         """Section 5. Its JSON is parsed before its signature is checked, because the key stands in it."""
         self.chain = Chain(None, 0, ((0, 0),))
-        if not is_session(self.session):
-            self.broken("genesis", "session: the tape's name is not a session id")
         if "genesis" not in self.notes:
             return self.broken("genesis", "missing")
         raw = self.read("genesis", NOTE_LIMIT)
@@ -595,6 +596,9 @@ class Tape:
             note = split_note(raw, "genesis")
             self.genesis = self.note_members(note, "genesis")
             self.boot_id = self.genesis["boot_id"]
+            if not is_session(self.session):
+                # A place that is not named by a session id expects none: the genesis says which it is.
+                self.name_session(self.genesis["session"])
         except Broken as error:
             return self.broken("genesis", str(error))
         return self.check_genesis_members(note, self.genesis)

@@ -74,6 +74,7 @@ impl Verifier {
         self.require(listed == checkpoint.objects, &at, "lists other objects, or other digests");
         self.moment(checkpoint.boot_us, checkpoint.wall.0, &at);
         self.next = Some(checkpoint.next);
+        self.signed_frames = checkpoint.frames;
         self.texts.insert(n, note.text.to_vec());
         if let Some(cosigned) = &checkpoint.cosigned {
             self.cosigned(n, &at, cosigned);
@@ -120,8 +121,12 @@ impl Verifier {
         self.require(agrees, at, "does not agree with the segments: something is missing or was added");
         self.require(self.listed == seal.objects, at, "lists another checkpoint, or another digest");
         self.moment(seal.boot_us, seal.sealed.0, at);
-        if seal.read_back.is_none() {
-            self.found(Weight::Note, at, None, "the store could not be read back when the session ended");
+        match &seal.read_back {
+            Some(read_back) => {
+                let all = seal.segments.checked_mul(2).and_then(|n| n.checked_add(1)) == Some(read_back.objects);
+                self.require(all, at, "says that other objects were read back");
+            }
+            None => self.found(Weight::Note, at, None, "the store could not be read back when the session ended"),
         }
         for gap in &seal.gaps {
             let what = format!("declared loss of {} bytes: {}", gap.bytes, gap.why);
@@ -135,7 +140,8 @@ impl Verifier {
         let agrees = recovery.segments == self.segments
             && recovery.frames == self.frames
             && self.link.is_none_or(|link| link == recovery.link)
-            && self.cut.is_none_or(|(_, torn)| torn == 0);
+            && self.cut.is_none_or(|(_, torn)| torn == 0)
+            && recovery.stored_segments <= recovery.segments;
         self.require(agrees, at, "does not agree with the segments: something is missing or was added");
         self.require(self.listed == recovery.objects, at, "lists other objects, or other digests");
         let what = format!(

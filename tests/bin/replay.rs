@@ -1,0 +1,5 @@
+//! `bg-replay`, where the test suite can find it.
+
+fn main() -> std::process::ExitCode {
+    bg_replay::run()
+}

@@ -1,0 +1,60 @@
+//! The list of vectors: one fault each, in the order of docs/FORMAT.md.
+
+mod ends;
+mod notes;
+mod segments;
+
+use std::path::Path;
+
+use crate::forge::{Bend, forge};
+use crate::vector::{Objects, Vector};
+
+/// One fault, to be forged.
+pub struct Fault {
+    name: &'static str,
+    fault: &'static str,
+    expect: &'static str,
+    at: &'static str,
+    opens: bool,
+    bend: Bend,
+    edit: fn(&mut Objects),
+}
+
+/// Forges all vectors.
+pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
+    let faults = [notes::list(), segments::list(), segments::chain(), ends::list()];
+    faults.into_iter().flatten().map(|fault| (fault.name, fault.forge(keys))).collect()
+}
+
+impl Fault {
+    fn forge(&self, keys: &Path) -> Vector {
+        let (session, mut objects) = forge(keys, &self.bend);
+        (self.edit)(&mut objects);
+        Vector {
+            fault: self.fault.into(),
+            expect: self.expect.into(),
+            at: self.at.into(),
+            opens: if self.opens { "yes" } else { "no" }.into(),
+            session: session.to_string(),
+            objects,
+        }
+    }
+
+    fn edit(self, edit: fn(&mut Objects)) -> Self {
+        Self { edit, ..self }
+    }
+}
+
+/// A fault that breaks the tape, found at `at`.
+fn broken(name: &'static str, at: &'static str, fault: &'static str, bend: Bend) -> Fault {
+    Fault { name, fault, expect: "broken", at, opens: false, bend, edit: |_| {} }
+}
+
+/// A tape that is not broken.
+fn verdict(name: &'static str, expect: &'static str, fault: &'static str, bend: Bend) -> Fault {
+    Fault { name, fault, expect, at: "", opens: true, bend, edit: |_| {} }
+}
+
+fn as_it_is() -> Bend {
+    Bend::default()
+}

@@ -1,0 +1,11 @@
+//! The vectors of docs/FORMAT.md: their file format, and the forge that makes them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a generator for tests: a panic is its error message"
+)]
+
+pub mod forge;
+pub mod faults;
+pub mod vector;

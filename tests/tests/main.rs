@@ -1,0 +1,13 @@
+//! Black-box tests: the real binaries on real ptys, shells and files.
+
+mod bytes;
+mod config;
+mod hangup;
+mod job;
+mod nested;
+mod program;
+mod refusal;
+mod session;
+mod support;
+mod terminal;
+mod window;

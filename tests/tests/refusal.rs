@@ -1,0 +1,76 @@
+//! What cannot begin: one line, one hint, an exit code, and no session.
+
+use std::process::Command;
+
+use crate::support::world::{World, stderr};
+
+#[test]
+fn a_command_that_does_not_exist_is_127() {
+    refuses(127, "cannot find no-such-command", |shell| shell.args(["open", "--", "no-such-command"]));
+    refuses(127, "cannot find /no/such/command", |shell| shell.args(["open", "--", "/no/such/command"]));
+    refuses(127, "cannot find /no/such/shell", |shell| shell.args(["--shell", "/no/such/shell"]));
+    refuses(127, "cannot find /no/such/shell", |shell| shell.env("SHELL", "/no/such/shell"));
+}
+
+#[test]
+fn a_file_that_cannot_be_executed_is_126() {
+    refuses(126, "cannot run /etc/passwd: not executable", |shell| shell.args(["open", "--", "/etc/passwd"]));
+    refuses(126, "cannot run /etc/passwd: not executable", |shell| shell.env("SHELL", "/etc/passwd"));
+}
+
+#[test]
+fn without_any_shell_there_is_no_session() {
+    refuses(125, "no shell: $SHELL is not set", |shell| shell.env_remove("SHELL"));
+    refuses(125, "no shell: $SHELL is not set", |shell| shell.env("SHELL", ""));
+}
+
+#[test]
+fn an_unknown_role_is_refused() {
+    refuses(125, "there is no role \"admin\"", |shell| shell.args(["--role", "admin"]));
+}
+
+#[test]
+fn without_a_place_for_evidence_there_is_no_session() {
+    let world = World::new();
+    let mut shell = world.shell();
+    shell.env_remove("XDG_STATE_HOME").env("HOME", "not/absolute").args(["open", "--", "true"]);
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(stderr(&output).contains("no place for the practice world"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_the_command_line_cannot_mean_is_125_and_told_on_standard_error() {
+    for args in [&["--no-such-option"][..], &["--max-duration", "0s"], &["--max-duration", "soon"], &["no-such-verb"]] {
+        let world = World::new();
+        let output = world.shell().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{args:?}");
+        assert!(output.stdout.is_empty() && stderr(&output).contains("error:"), "{args:?}: {output:?}");
+        assert!(!world.state().exists());
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for args in [&["--help"][..], &["--version"], &["open", "--help"], &["recover", "--help"]] {
+        let world = World::new();
+        let output = world.shell().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{args:?}: {output:?}");
+        assert!(!world.state().exists());
+    }
+}
+
+fn refuses(code: i32, what: &str, ask: impl Fn(&mut Command) -> &mut Command) {
+    let world = World::new();
+    let mut shell = world.shell();
+    let output = ask(&mut shell).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    let said = stderr(&output);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with(&format!("bg-shell: error: {what}")), "{said}");
+    assert!(lines[1].starts_with("bg-shell: hint: "), "{said}");
+    assert!(output.stdout.is_empty());
+    assert_eq!((world.tapes().len(), world.spools().len()), (0, 0));
+}

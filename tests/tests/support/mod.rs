@@ -1,0 +1,9 @@
+//! What the tests stand on.
+
+pub mod driver;
+pub mod memory;
+pub mod process;
+pub mod second;
+pub mod tape;
+pub mod wait;
+pub mod world;
