@@ -1,0 +1,207 @@
+//! `bg-replay verify`: verdicts and every finding, without any key that opens.
+
+use std::io::{IsTerminal as _, Write};
+use std::time::Instant;
+
+use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
+
+use crate::auditor::Auditor;
+use crate::failure::Failure;
+use crate::list::strays;
+use crate::neutral::{neutral, neutral_json};
+use crate::roll::Roll;
+use crate::vault::seconds;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Verifies one tape; returns its verdict.
+///
+/// # Errors
+/// When it could not be looked at, or nobody reads.
+pub fn verify_one(
+    auditor: &Auditor,
+    name: &str,
+    shape: Shape,
+    out: &mut dyn Write,
+) -> Result<Verdict, Failure> {
+    let place = auditor.place(name)?;
+    let trusted = auditor.trusted()?;
+    let began = Instant::now();
+    let (_, report) = place.judged(&trusted)?;
+    write_report(&report, began, shape, out)?;
+    if trusted.is_empty() {
+        eprintln!("bg-replay: hint: --trust FILE names the public signing key to check against");
+    }
+    Ok(report.verdict)
+}
+
+/// Verifies all tapes and the host's count of them; returns the worst verdict.
+///
+/// # Errors
+/// When the store could not be looked at, or nobody reads.
+pub fn verify_all(auditor: &Auditor, shape: Shape, out: &mut dyn Write) -> Result<Verdict, Failure> {
+    let catalog = auditor.catalog()?;
+    let (found, trusted) = (catalog.found()?, auditor.trusted()?);
+    if found.places.is_empty() {
+        return Err(catalog.empty());
+    }
+    let (mut roll, mut worst) = (Roll::default(), Verdict::Intact);
+    for (done, place) in found.places.iter().enumerate() {
+        progress(done, found.places.len());
+        let began = Instant::now();
+        let (tape, report) = place.judged(&trusted)?;
+        roll.enter(&tape);
+        progress_done();
+        write_report(&report, began, shape, out)?;
+        worst = worse(worst, report.verdict);
+    }
+    strays(&found.strays);
+    let over_set = roll.findings();
+    if over_set.is_empty() {
+        return Ok(worst);
+    }
+    write_set(over_set, shape, out)?;
+    Ok(Verdict::Broken)
+}
+
+/// Returns the one of two verdicts whose exit code says more: broken, could not look, not ended, intact.
+pub fn worse(a: Verdict, b: Verdict) -> Verdict {
+    let rank = |verdict: Verdict| match verdict.exit_code() {
+        1 => 3,
+        2 => 2,
+        3 => 1,
+        _ => 0,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+fn write_report(report: &Report, began: Instant, shape: Shape, out: &mut dyn Write) -> Result<(), Failure> {
+    let text = match shape {
+        Shape::Json => json(report)?,
+        Shape::Human => human(report, &seconds(began.elapsed())),
+    };
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::stdout)
+}
+
+fn write_set(findings: Vec<Finding>, shape: Shape, out: &mut dyn Write) -> Result<(), Failure> {
+    if shape == Shape::Human {
+        for finding in &findings {
+            eprintln!(
+                "bg-replay: broken: over all sessions: {}: {}",
+                neutral(&finding.object),
+                neutral(&finding.what)
+            );
+        }
+        return Ok(());
+    }
+    let report = Report { session: None, verdict: Verdict::Broken, frames: 0, segments: 0, findings };
+    let line = json(&report)?;
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::stdout)
+}
+
+fn json(report: &Report) -> Result<String, Failure> {
+    let json = serde_json::to_string(report).map_err(|e| Failure::blind("cannot write JSON").because(e))?;
+    Ok(neutral_json(&json))
+}
+
+fn human(report: &Report, took: &str) -> String {
+    let session = report.session.map_or("a tape without id".to_owned(), |id| id.to_string());
+    let Report { verdict, frames, segments, .. } = report;
+    let good = if *verdict == Verdict::Broken { " good up to the first break" } else { "" };
+    let mut text = format!("{verdict}: {session}: {frames} frames in {segments} segments{good} ({took})");
+    for finding in &report.findings {
+        let weight = match finding.weight {
+            Weight::Note => "note",
+            Weight::Unverifiable => "not verified",
+            Weight::Broken => "broken",
+        };
+        let frame = finding.frame.map_or(String::new(), |frame| format!(" frame {frame}"));
+        text.push_str(&format!(
+            "\n  {weight}: {}{frame}: {}",
+            neutral(&finding.object),
+            neutral(&finding.what)
+        ));
+    }
+    text
+}
+
+fn progress(done: usize, all: usize) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[Kverifying {} of {all}", done + 1);
+    }
+}
+
+fn progress_done() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Sample;
+
+    fn all(sample: &Sample) -> (Verdict, Vec<serde_json::Value>) {
+        let mut out = Vec::new();
+        let verdict = verify_all(&sample.auditor(), Shape::Json, &mut out).unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        (verdict, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    #[test]
+    fn whole_sessions_are_intact() {
+        let sample = Sample::default();
+        let id = sample.record(&[(b"hi", 0)]);
+        sample.record(&[(b"ho", 0)]);
+        let (verdict, lines) = all(&sample);
+        assert_eq!((verdict, lines.len()), (Verdict::Intact, 2));
+        assert!(lines.iter().any(|line| line["session"] == id.to_string() && line["frames"] == 2));
+        let mut out = Vec::new();
+        let path = sample.tape_dir(id).join("../").join(id.to_string());
+        assert_eq!(
+            verify_one(&sample.auditor(), path.to_str().unwrap(), Shape::Human, &mut out).unwrap(),
+            Verdict::Intact
+        );
+        assert!(String::from_utf8(out).unwrap().starts_with("intact: "));
+    }
+
+    #[test]
+    fn a_deleted_session_is_a_finding_over_the_set() {
+        let sample = Sample::default();
+        let ids: Vec<_> = (0..3).map(|_| sample.record(&[(b"x", 0)])).collect();
+        std::fs::remove_dir_all(sample.tape_dir(ids[1])).unwrap();
+        let (verdict, lines) = all(&sample);
+        assert_eq!((verdict, lines.len()), (Verdict::Broken, 3));
+        assert!(lines[2]["session"].is_null() && lines[2]["verdict"] == "broken");
+        assert!(lines[2]["findings"][0]["what"].as_str().unwrap().contains("missing"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn a_cut_tail_is_seen_by_the_next_session() {
+        let sample = Sample::default();
+        let first = sample.record(&[(b"x", 0), (b"y", 1_100)]);
+        sample.record(&[(b"z", 0)]);
+        let dir = sample.tape_dir(first);
+        for name in ["seal", "checkpoints/0000000001", "segments/0000000001"] {
+            std::fs::remove_file(dir.join(name)).unwrap();
+        }
+        let (verdict, lines) = all(&sample);
+        assert_eq!(verdict, Verdict::Broken);
+        assert!(lines[2]["findings"][0]["what"].as_str().unwrap().contains("link"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn broken_is_worse_than_unseen_than_unfinished() {
+        use Verdict::{Broken, Intact, Live, Unverifiable};
+        assert_eq!([Intact, Live, Unverifiable, Broken].into_iter().rev().reduce(worse), Some(Broken));
+        assert_eq!(worse(Live, Unverifiable), Unverifiable);
+    }
+}

@@ -1,0 +1,198 @@
+//! The tapes of an evidence store, and how one is named on the command line.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::dir::DirStore;
+use bg_recorder::session::SessionId;
+use bg_recorder::sign::SigningPublic;
+use bg_recorder::store::{Entry, ObjectStore as _, StoreError};
+use bg_recorder::tape::Tape;
+use bg_recorder::verdict::{Report, Verdict};
+use bg_recorder::verify::verify;
+
+use crate::failure::Failure;
+
+/// The tapes below `sessions/` of a directory.
+#[derive(Debug)]
+pub struct Catalog {
+    root: PathBuf,
+}
+
+/// Where one tape is.
+#[derive(Debug)]
+pub struct Place {
+    /// The session that the place is for, where its name is a session id.
+    pub session: Option<SessionId>,
+    store: DirStore,
+    prefix: String,
+}
+
+impl Place {
+    /// Lists the tape that is there.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    pub fn tape(&self) -> Result<Tape<'_>, Failure> {
+        Tape::list(&self.store, &self.prefix, self.session).map_err(unlistable)
+    }
+
+    /// Lists and verifies the tape that is there.
+    ///
+    /// A tape that grows while it is listed can look as if something were missing from it: where more is there
+    /// than was listed, it is verified again.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    pub fn judged(&self, trusted: &[SigningPublic]) -> Result<(Tape<'_>, Report), Failure> {
+        let mut tape = self.tape()?;
+        for _ in 0..GROWTHS_MAX {
+            let report = verify(&tape, trusted, SystemClock.wall_us());
+            let now = self.tape()?;
+            if report.verdict != Verdict::Broken || now.objects == tape.objects {
+                return Ok((tape, report));
+            }
+            tape = now;
+        }
+        let report = verify(&tape, trusted, SystemClock.wall_us());
+        Ok((tape, report))
+    }
+
+    /// Takes a directory that has a session's objects.
+    ///
+    /// # Errors
+    /// When there is no such directory, or no tape in it.
+    pub fn at(path: &Path) -> Result<Self, Failure> {
+        let cannot = |source| Failure::blind(format!("cannot look at {}", path.display())).because(source);
+        let root = fs::canonicalize(path).map_err(cannot)?;
+        if !root.is_dir() {
+            let hint = "name the directory that has the session's objects, the one with `genesis` in it";
+            return Err(Failure::blind(format!("{} is not a directory", path.display())).hint(hint));
+        }
+        let session = root.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let place = Self { session, store: DirStore::new(root), prefix: String::new() };
+        if place.session.is_none() && place.tape()?.objects.is_empty() {
+            let hint = "name the directory that has the session's objects, the one with `genesis` in it";
+            return Err(Failure::blind(format!("there is no tape in {}", path.display())).hint(hint));
+        }
+        Ok(place)
+    }
+}
+
+/// What was found below `sessions/`.
+#[derive(Debug)]
+pub struct Found {
+    /// The places of tapes, newest first.
+    pub places: Vec<Place>,
+    /// Names that belong to no tape.
+    pub strays: Vec<String>,
+}
+
+impl Catalog {
+    /// Takes the root of an evidence store.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// Finds all tapes.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    pub fn found(&self) -> Result<Found, Failure> {
+        let entries = DirStore::new(&self.root).list(SESSIONS).map_err(unlistable)?;
+        let mut places = BTreeMap::new();
+        let mut strays = Vec::new();
+        for Entry { key, .. } in entries {
+            match placed(&key) {
+                Some(place) => drop(places.insert(place, ())),
+                None => strays.push(key),
+            }
+        }
+        let place = |((session, prefix), ()): ((SessionId, String), ())| Place {
+            session: Some(session),
+            store: DirStore::new(&self.root),
+            prefix,
+        };
+        Ok(Found { places: places.into_iter().rev().map(place).collect(), strays })
+    }
+
+    /// Finds the tape that the command line names by its id, the beginning of its id, or `last`.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn find(&self, name: &str) -> Result<Place, Failure> {
+        let mut places = self.found()?.places;
+        if places.is_empty() {
+            return Err(self.empty());
+        }
+        if name == "last" {
+            places.truncate(1);
+        } else {
+            places.retain(|place| {
+                place.session.is_some_and(|id| !name.is_empty() && id.to_string().starts_with(name))
+            });
+        }
+        let ids: Vec<String> = places.iter().take(4).map(|place| place.prefix.clone()).collect();
+        match (places.pop(), places.len()) {
+            (Some(place), 0) => Ok(place),
+            (Some(_), _) => Err(Failure::blind(format!("more than one session is called {name}"))
+                .hint(format!("give more of the id: {}", ids.join(", ")))),
+            (None, _) => Err(Failure::blind(format!("there is no session {name}"))
+                .hint("`bg-replay ls` lists the sessions; a directory is named with a slash in it")),
+        }
+    }
+
+    /// There is nothing here yet.
+    pub fn empty(&self) -> Failure {
+        Failure::blind(format!("no sessions yet in {}", self.root.display()))
+            .hint("`bg-shell` records one; evidence that is elsewhere is named by its directory")
+    }
+}
+
+/// Returns the session and the prefix that a key belongs to.
+fn placed(key: &str) -> Option<(SessionId, String)> {
+    let parts: Vec<&str> = key.splitn(6, '/').collect();
+    let (_, [_, _, _, id]) = parts
+        .get(..5)?
+        .split_first_chunk::<1>()
+        .and_then(|(s, rest)| Some((s, <[&str; 4]>::try_from(rest).ok()?)))?;
+    Some((id.parse().ok()?, format!("{}/", parts.get(..5)?.join("/"))))
+}
+
+fn unlistable(source: StoreError) -> Failure {
+    Failure::blind("cannot look into the evidence store").because(source).hint("check that you may read it")
+}
+
+const SESSIONS: &str = "sessions/";
+/// A live tape grows about once a second: it does not grow during each of so many looks.
+const GROWTHS_MAX: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Sample;
+
+    #[test]
+    fn sessions_are_found_by_id_beginning_last_and_path() {
+        let sample = Sample::default();
+        let (a, b) = (sample.record(&[(b"a", 0)]), sample.record(&[(b"b", 0)]));
+        let catalog = Catalog::new(sample.evidence());
+        let ids: Vec<_> = catalog.found().unwrap().places.iter().filter_map(|p| p.session).collect();
+        assert_eq!(
+            ids,
+            [a, b].into_iter().max().into_iter().chain([a, b].into_iter().min()).collect::<Vec<_>>()
+        );
+        for (name, id) in [(a.to_string(), a), (b.to_string()[..30].to_owned(), b), ("last".into(), a.max(b))]
+        {
+            assert_eq!(catalog.find(&name).unwrap().session, Some(id), "{name}");
+        }
+        assert!(catalog.find("0").is_err(), "ambiguous");
+        assert!(catalog.find("").is_err() && catalog.find("zz").is_err());
+        let path = sample.tape_dir(a);
+        assert_eq!(Place::at(&path.join("segments/../")).unwrap().session, Some(a));
+        assert!(Place::at(&sample.evidence().join("none")).is_err());
+        assert!(Place::at(&sample.evidence().join("sessions")).is_err());
+    }
+}

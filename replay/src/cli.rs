@@ -1,0 +1,286 @@
+//! The command line, and the only place that reads the environment.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bg_recorder::practice::Practice;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::audit::{Shape, verify_all, verify_one};
+use crate::auditor::Auditor;
+use crate::cat::cat;
+use crate::export::cast::Cast;
+use crate::export::cast3::Cast3;
+use crate::export::jsonl::Jsonl;
+use crate::export::text::Text;
+use crate::export::{Format, Raw, export};
+use crate::failure::{Failure, Kind};
+use crate::list::{Depth, list};
+use crate::player::{Ended, Manner, play};
+use crate::sink::{Existing, Sink};
+use crate::stage::Trust;
+use crate::usage;
+use crate::vault::{Extent, Vault};
+
+/// List, play, verify and export sessions that bg-shell recorded.
+#[derive(Debug, Parser)]
+#[command(name = "bg-replay", version, after_help = usage::MAIN, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Trust this public signing key (PEM); may be given more than once [default: the practice world's]
+    #[arg(long, value_name = "FILE", global = true)]
+    trust: Vec<PathBuf>,
+    /// Open tapes with this key (PEM) [default: the practice world's]
+    #[arg(long, value_name = "FILE", global = true)]
+    key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List sessions, newest first; nothing is verified unless asked
+    Ls {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        /// Verify each session, and show its verdict
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Play a session on this terminal
+    Play(Play),
+    /// Verify sessions; no opening key is needed
+    #[command(after_help = usage::VERIFY)]
+    Verify {
+        /// A session's id, the beginning of one, `last`, or a directory
+        #[arg(value_name = "ID|PATH", required_unless_present = "all", conflicts_with = "all")]
+        session: Option<String>,
+        /// Verify every session, and the host's count of them
+        #[arg(long)]
+        all: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a session in a format that other programs read
+    Export(Export),
+    /// Write a session's output as harmless text, for grep
+    Cat(Which),
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// A session's id, the beginning of one, `last`, or a directory
+    #[arg(value_name = "ID")]
+    session: String,
+    /// Show what is good of a broken tape
+    #[arg(long)]
+    up_to_break: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = usage::PLAY)]
+struct Play {
+    #[command(flatten)]
+    which: Which,
+    /// So many times as fast as it was
+    #[arg(long, value_name = "N", default_value = "1", allow_hyphen_values = true)]
+    speed: String,
+    /// No pause is longer than this: `2`, `500ms`
+    #[arg(long, value_name = "DUR", allow_hyphen_values = true)]
+    idle_limit: Option<String>,
+    /// Begin here: `90`, `1m30s`
+    #[arg(long, value_name = "TIME", default_value = "0", allow_hyphen_values = true)]
+    from: String,
+    /// Only text, colours and cursor positions reach the terminal
+    #[arg(long)]
+    safe: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = usage::EXPORT)]
+struct Export {
+    #[command(flatten)]
+    which: Which,
+    /// The format
+    #[arg(long, value_enum)]
+    format: FormatName,
+    /// Write to this file, which must not exist yet [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Cast,
+    Cast3,
+    Txt,
+    Jsonl,
+    Raw,
+}
+
+/// Runs `bg-replay` with this process's arguments and environment.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return misused(&e),
+    };
+    let [state, home] = ["XDG_STATE_HOME", "HOME"].map(std::env::var_os);
+    let practice = Practice::find(state.as_deref().map(Path::new), home.as_deref().map(Path::new));
+    let auditor = Auditor { practice, trust: cli.trust, key: cli.key };
+    done(&auditor, &cli.command).unwrap_or_else(|failure| failure.report())
+}
+
+fn done(auditor: &Auditor, command: &Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Ls { json, verify } => {
+            let depth = if *verify { Depth::Verify } else { Depth::Glance };
+            list(auditor, depth, shape(*json), &mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { session, json, .. } => verified(auditor, session.as_deref(), shape(*json)),
+        Command::Play(options) => played(auditor, options),
+        Command::Export(options) => exported(auditor, options),
+        Command::Cat(which) => {
+            with_vault(auditor, which, |vault| {
+                vault.warn();
+                cat(vault, Sink::stdout())
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn verified(auditor: &Auditor, session: Option<&str>, shape: Shape) -> Result<ExitCode, Failure> {
+    let out = &mut std::io::stdout().lock();
+    let verdict = match session {
+        Some(session) => verify_one(auditor, session, shape, out),
+        None => verify_all(auditor, shape, out),
+    };
+    match verdict {
+        // Whoever closed the pipe did not hear the verdict: that must not look like `intact`.
+        Err(failure) if failure.kind == Kind::Hangup => Ok(ExitCode::from(2)),
+        verdict => Ok(ExitCode::from(verdict?.exit_code())),
+    }
+}
+
+fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
+    let manner = Manner {
+        speed: speed(&options.speed)?,
+        idle_us: options.idle_limit.as_deref().map(|text| micros("--idle-limit", text)).transpose()?,
+        from_us: micros("--from", &options.from)?,
+        trust: if options.safe { Trust::Text } else { Trust::Bytes },
+    };
+    match with_vault(auditor, &options.which, |vault| play(vault, &manner))? {
+        Ended::Well => {}
+        Ended::Signal(signal) => signal_hook::low_level::emulate_default_handler(signal)
+            .map_err(|e| Failure::blind("cannot end by the signal").because(e))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exported(auditor: &Auditor, options: &Export) -> Result<ExitCode, Failure> {
+    let existing = if options.force { Existing::Replace } else { Existing::Keep };
+    if options.output.is_none() && options.format == FormatName::Raw && std::io::stdout().is_terminal() {
+        return Err(Failure::blind("raw bytes are not written to a terminal")
+            .hint("-o FILE, or a pipe; `bg-replay play` shows the session, `bg-replay cat` its text"));
+    }
+    let format: Box<dyn Format> = match options.format {
+        FormatName::Cast => Box::new(Cast),
+        FormatName::Cast3 => Box::new(Cast3::default()),
+        FormatName::Txt => Box::new(Text::default()),
+        FormatName::Jsonl => Box::new(Jsonl),
+        FormatName::Raw => Box::new(Raw),
+    };
+    with_vault(auditor, &options.which, |vault| {
+        let sink = match &options.output {
+            Some(path) => Sink::file(path, existing)?,
+            None => Sink::stdout(),
+        };
+        vault.warn();
+        export(vault, format, sink)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn with_vault<T>(
+    auditor: &Auditor,
+    which: &Which,
+    with: impl FnOnce(&Vault<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let place = auditor.place(&which.session)?;
+    let (tape, report) = place.judged(&auditor.trusted()?)?;
+    let extent = if which.up_to_break { Extent::UpToBreak } else { Extent::Whole };
+    with(&Vault::admit((&tape, report), || auditor.opener(), extent)?)
+}
+
+fn misused(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Whoever closed the pipe has read enough of it.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let lead = if text.starts_with("error: ") { "bg-replay: " } else { "" };
+    // Standard error that is gone cannot be told of.
+    drop(write!(std::io::stderr(), "{lead}{text}"));
+    ExitCode::from(2)
+}
+
+fn shape(json: bool) -> Shape {
+    if json { Shape::Json } else { Shape::Human }
+}
+
+fn speed(text: &str) -> Result<f64, Failure> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err(Failure::blind(format!("--speed {text} is not a speed"))
+            .hint("a number above 0: 1 is as it was, 2 twice as fast, 0.5 half")),
+    }
+}
+
+/// Reads seconds (`90`, `1.5`) or a duration with units (`1m30s`).
+fn micros(option: &str, text: &str) -> Result<u64, Failure> {
+    let plain = text.parse::<f64>().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
+    let duration = plain.or_else(|| humantime::parse_duration(text).ok());
+    duration.and_then(|duration| u64::try_from(duration.as_micros()).ok()).ok_or_else(|| {
+        Failure::blind(format!("{option} {text} is not a time"))
+            .hint("seconds such as 90 or 1.5, or 1m30s, 500ms")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn speeds_are_finite_and_above_zero() {
+        for bad in ["0", "-1", "NaN", "inf", "", "x", "-0"] {
+            assert!(speed(bad).unwrap_err().lines().contains("hint"), "{bad}");
+        }
+        assert!((speed("0.5").unwrap() - 0.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn times_are_seconds_or_have_units() {
+        for (text, us) in
+            [("90", 90_000_000), ("1.5", 1_500_000), ("1m30s", 90_000_000), ("500ms", 500_000), ("0", 0)]
+        {
+            assert_eq!(micros("--from", text).unwrap(), us, "{text}");
+        }
+        for bad in ["-1", "NaN", "inf", "", "1x", "1e300", "99999999999999y"] {
+            assert!(micros("--from", bad).is_err(), "{bad}");
+        }
+    }
+}

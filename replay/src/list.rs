@@ -1,0 +1,170 @@
+//! `bg-replay ls`: one row a session, newest first.
+
+use std::io::Write;
+
+use bg_recorder::clock::Stamp;
+use bg_recorder::session::SessionId;
+use bg_recorder::sign::SigningPublic;
+use bg_recorder::verdict::Verdict;
+use serde::Serialize;
+
+use crate::audit::Shape;
+use crate::auditor::Auditor;
+use crate::catalog::Place;
+use crate::failure::Failure;
+use crate::glance::{Glance, State, human_duration};
+use crate::neutral::{neutral, neutral_json};
+
+/// Whether rows carry a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Only what the objects say.
+    Glance,
+    /// Each tape is verified.
+    Verify,
+}
+
+/// Lists all sessions.
+///
+/// # Errors
+/// When the store cannot be looked at, or nobody reads.
+pub fn list(auditor: &Auditor, depth: Depth, shape: Shape, out: &mut dyn Write) -> Result<(), Failure> {
+    let catalog = auditor.catalog()?;
+    let found = catalog.found()?;
+    let trusted = if depth == Depth::Verify { Some(auditor.trusted()?) } else { None };
+    if found.places.is_empty() {
+        eprint!("{}", catalog.empty().lines().replacen("error: ", "", 1));
+    } else if shape == Shape::Human {
+        writeln!(out, "{}", heading(depth)).map_err(Failure::stdout)?;
+    }
+    for place in &found.places {
+        let row = Row::of(place, trusted.as_deref())?;
+        let line = if shape == Shape::Json { row.json()? } else { row.human() };
+        writeln!(out, "{line}").map_err(Failure::stdout)?;
+    }
+    strays(&found.strays);
+    out.flush().map_err(Failure::stdout)
+}
+
+/// Says that the store has things that belong to no session.
+pub fn strays(strays: &[String]) {
+    if let Some(first) = strays.first() {
+        let (count, first) = (strays.len(), neutral(first));
+        eprintln!(
+            "bg-replay: warning: {count} names in the evidence store belong to no session, such as {first}"
+        );
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    session: Option<SessionId>,
+    started: Option<Stamp>,
+    state: State,
+    user: Option<String>,
+    reason: Option<String>,
+    incident: Option<String>,
+    duration_s: Option<f64>,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    #[serde(skip)]
+    duration_us: Option<u64>,
+}
+
+impl Row {
+    fn of(place: &Place, trusted: Option<&[SigningPublic]>) -> Result<Self, Failure> {
+        let tape = place.tape()?;
+        let glance = Glance::of(&tape);
+        Ok(Self {
+            session: place.session,
+            started: glance.started(),
+            state: glance.state,
+            user: glance.about("user"),
+            reason: glance.about("reason"),
+            incident: glance.about("incident"),
+            duration_s: glance.duration_us.map(|us| us as f64 / 1e6),
+            bytes: tape.bytes(),
+            verdict: trusted
+                .map(|trusted| place.judged(trusted))
+                .transpose()?
+                .map(|(_, report)| report.verdict),
+            duration_us: glance.duration_us,
+        })
+    }
+
+    fn json(&self) -> Result<String, Failure> {
+        let json = serde_json::to_string(self).map_err(|e| Failure::blind("cannot write JSON").because(e))?;
+        Ok(neutral_json(&json))
+    }
+
+    fn human(&self) -> String {
+        let session = self.session.map_or(String::new(), |id| id.to_string());
+        let started = self.started.map_or("-".to_owned(), |at| at.to_string().chars().take(19).collect());
+        let [user, reason] = [(&self.user, USER_WIDTH), (&self.reason, REASON_WIDTH)]
+            .map(|(text, width)| clip(&text.as_deref().map_or("-".to_owned(), neutral), width));
+        let duration = self.duration_us.map_or("-".to_owned(), human_duration);
+        let state = self.state;
+        let line = format!(
+            "{session:36}  {started:19}  {state:9}  {user:USER_WIDTH$}  {reason:REASON_WIDTH$}  {duration:>8}"
+        );
+        self.verdict.map_or(line.clone(), |verdict| format!("{line}  {verdict}"))
+    }
+}
+
+fn heading(depth: Depth) -> String {
+    let line = format!(
+        "{:36}  {:19}  {:9}  {:USER_WIDTH$}  {:REASON_WIDTH$}  {:>8}",
+        "SESSION", "STARTED (UTC)", "STATE", "WHO", "WHY", "DURATION"
+    );
+    if depth == Depth::Verify { format!("{line}  VERDICT") } else { line }
+}
+
+fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+const USER_WIDTH: usize = 10;
+const REASON_WIDTH: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Sample;
+
+    fn listed(sample: &Sample, depth: Depth, shape: Shape) -> String {
+        let mut out = Vec::new();
+        list(&sample.auditor(), depth, shape, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn hostile_words_are_neutral_in_every_shape() {
+        let sample = Sample::default();
+        sample.record(&[(b"hi", 0)]);
+        let human = listed(&sample, Depth::Verify, Shape::Human);
+        assert!(human.contains("\\x1b]0;") && human.contains("intact") && !human.contains('\x1b'), "{human}");
+        let json = listed(&sample, Depth::Glance, Shape::Json);
+        let row: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(row["reason"], Sample::REASON);
+        assert!(!json.trim_end().contains(|c: char| c.is_control() || c == '\u{202e}'));
+        assert!(row["duration_s"].as_f64().unwrap() > 0.0 && row.get("verdict").is_none());
+    }
+
+    #[test]
+    fn an_unreadable_genesis_still_has_a_row() {
+        let sample = Sample::default();
+        let id = sample.record(&[(b"hi", 0)]);
+        std::fs::remove_file(sample.tape_dir(id).join("genesis")).unwrap();
+        let human = listed(&sample, Depth::Verify, Shape::Human);
+        assert!(human.contains(&id.to_string()) && human.contains("broken"), "{human}");
+    }
+
+    #[test]
+    fn an_empty_store_lists_nothing() {
+        assert_eq!(listed(&Sample::default(), Depth::Glance, Shape::Human), "");
+    }
+}

@@ -1,0 +1,5 @@
+//! `bg-replay`: list, play, verify and export tapes.
+
+fn main() -> std::process::ExitCode {
+    bg_replay::run()
+}
