@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -76,7 +76,7 @@ impl Contained {
         by: Containment,
     ) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let keeper = Command::new("/proc/self/exe")
+        let keeper = keeper::this_program()
             .arg(keeper::ARGUMENT)
             .arg(keeper::mode(by))
             .args(command)
@@ -104,9 +104,13 @@ impl Contained {
     /// Asks every process of the session to end, and kills what has not soon after.
     ///
     /// # Errors
-    /// When the keeper is gone: then they are, too.
+    /// When the keeper cannot be told.
     pub fn end(&mut self) -> io::Result<()> {
-        self.say(keeper::END)
+        match self.say(keeper::END) {
+            // The keeper has ended, so they have; its last word is still to be read.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            said => said,
+        }
     }
 
     /// Returns how the session ended, once the keeper has said it.

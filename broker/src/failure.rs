@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::say::say;
+
 /// Something that ends the program.
 #[derive(Debug)]
 pub struct Failure {
@@ -42,9 +44,9 @@ impl Failure {
 
     /// Tells the person at the terminal, and returns the exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("bg-shell: error: {self}");
+        say!("bg-shell: error: {self}");
         if let Some(hint) = &self.hint {
-            eprintln!("bg-shell: hint: {hint}");
+            say!("bg-shell: hint: {hint}");
         }
         ExitCode::from(self.code)
     }

@@ -32,6 +32,13 @@ pub fn run(args: &[OsString]) -> ExitCode {
     if kept.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Returns this program again, under its own name in the process list.
+pub fn this_program() -> Command {
+    let mut program = Command::new("/proc/self/exe");
+    program.arg0("bg-shell");
+    program
+}
+
 /// Returns the argument that asks for a containment.
 pub fn mode(by: Containment) -> &'static str {
     match by {
@@ -71,7 +78,7 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
         fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
         fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     }
-    let mut init = Command::new("/proc/self/exe");
+    let mut init = this_program();
     init.arg(ARGUMENT).arg(INIT).args(command);
     // SAFETY: the closure makes three system calls, all async-signal-safe, and allocates nothing.
     unsafe { init.pre_exec(own_proc) };

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 mod failure;
+mod say;
 
 // One session from start to end.
 mod open;

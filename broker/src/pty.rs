@@ -12,6 +12,8 @@ use rustix::termios::{LocalModes, SpecialCodeIndex, Termios, Winsize, tcgetattr,
 #[derive(Debug)]
 pub struct Pty {
     master: OwnedFd,
+    /// The session's side, held until its leader has ended: a session that lets go of its terminal may come back.
+    side: Option<OwnedFd>,
 }
 
 impl Pty {
@@ -22,8 +24,9 @@ impl Pty {
     pub fn open(size: Winsize, like: Option<&Termios>) -> io::Result<(Self, OwnedFd)> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         unlockpt(&master)?;
-        let pty = Self { master };
-        let session = pty.peer()?;
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let session = ioctl_tiocgptpeer(&master, flags)?;
+        let pty = Self { master, side: Some(session.try_clone()?) };
         if let Some(settings) = like {
             tcsetattr(&session, rustix::termios::OptionalActions::Now, settings)?;
         }
@@ -88,16 +91,16 @@ impl Pty {
     /// # Errors
     /// When the pty is gone.
     pub fn end_of_file(&self) -> io::Result<Option<u8>> {
-        let peer = self.peer()?;
-        let mut unread = [PollFd::new(&peer, PollFlags::IN)];
+        let Some(side) = &self.side else { return Ok(None) };
+        let mut unread = [PollFd::new(side, PollFlags::IN)];
         poll(&mut unread, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
         let unread = unread.iter().any(|fd| fd.revents().contains(PollFlags::IN));
         Ok((!unread).then_some(tcgetattr(&self.master)?.special_codes[SpecialCodeIndex::VEOF]))
     }
 
-    fn peer(&self) -> io::Result<OwnedFd> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        Ok(ioctl_tiocgptpeer(&self.master, flags)?)
+    /// Lets go of the session's side: from now on the end of its last process is the end of the output.
+    pub fn let_go(&mut self) {
+        self.side = None;
     }
 }
 

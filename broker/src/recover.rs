@@ -1,5 +1,6 @@
 //! `bg-shell recover`: what dead recorders left is shipped, and their tapes are given an end.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use crate::cli::Environment;
 use crate::failure::Failure;
+use crate::say::say;
 use crate::summary::chain;
 
 /// Recovers every orphan; tells what became of each.
@@ -22,10 +24,10 @@ use crate::summary::chain;
 pub fn recover(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
     let all = orphans(environment)?;
     for recovered in &all {
-        if json { println!("{}", line(recovered)) } else { tell(recovered) }
+        if json { print(recovered)? } else { tell(recovered) }
     }
     if all.is_empty() && !json {
-        eprintln!("bg-shell: nothing to recover");
+        say!("bg-shell: nothing to recover");
     }
     Ok(if all.iter().all(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -38,7 +40,7 @@ pub fn before_a_session(environment: &Environment) {
     }
     match orphans(environment) {
         Ok(all) => all.iter().for_each(tell),
-        Err(failure) => eprintln!("bg-shell: warning: {failure}"),
+        Err(failure) => say!("bg-shell: warning: {failure}"),
     }
 }
 
@@ -54,6 +56,11 @@ fn orphans(environment: &Environment) -> Result<Vec<Recovered>, Failure> {
         .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
 }
 
+fn print(recovered: &Recovered) -> Result<(), Failure> {
+    let written = writeln!(std::io::stdout(), "{}", line(recovered));
+    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+}
+
 fn done(recovered: &Recovered) -> bool {
     matches!(&recovered.outcome, Ok(report) if matches!(report.verdict, Verdict::Recovered | Verdict::Intact))
 }
@@ -65,14 +72,14 @@ fn name(recovered: &Recovered) -> String {
 fn tell(recovered: &Recovered) {
     match &recovered.outcome {
         Ok(report) => {
-            eprintln!("bg-shell: session {}: {}, {} frames", name(recovered), report.verdict, report.frames);
+            say!("bg-shell: session {}: {}, {} frames", name(recovered), report.verdict, report.frames);
             for finding in &report.findings {
-                eprintln!("bg-shell:   {}: {}", finding.object, finding.what);
+                say!("bg-shell:   {}: {}", finding.object, finding.what);
             }
         }
         Err(e) => {
-            eprintln!("bg-shell: error: cannot recover session {}: {}", name(recovered), chain(e));
-            eprintln!("bg-shell: hint: its spool stays in {}; run bg-shell recover again", recovered.spool.display());
+            say!("bg-shell: error: cannot recover session {}: {}", name(recovered), chain(e));
+            say!("bg-shell: hint: its spool stays in {}; run bg-shell recover again", recovered.spool.display());
         }
     }
 }

@@ -10,9 +10,10 @@ use bg_recorder::recorder::{RecordError, Recorder};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::Secrets;
-use crate::contain::{Contained, Ended};
+use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::{Deadline, Due};
 use crate::pty::Pty;
+use crate::say::say;
 use crate::screen::ScreenState;
 use crate::signals::{Signal, Signals};
 use crate::terminal::{self, Screen};
@@ -74,8 +75,10 @@ impl Relay<'_> {
             to_screen: Outbox::default(),
             state: ScreenState::default(),
             input: Input::Open,
+            terminal: rustix::termios::isatty(rustix::stdio::stdin()),
             output_ended: false,
             ending: None,
+            hurry: false,
             ended: None,
             warning: None,
             store_down: false,
@@ -85,7 +88,7 @@ impl Relay<'_> {
         let failed = run.turns().err();
         let cause = match failed {
             Some(cause) => cause,
-            None => run.ending.take().map_or(Cause::Exit, |(cause, _)| cause),
+            None => run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause),
         };
         Outcome { cause, ended: run.ended, unreleased: run.unreleased }
     }
@@ -97,9 +100,13 @@ struct Run<'a> {
     to_screen: Outbox,
     state: ScreenState,
     input: Input,
+    /// Standard input is a terminal: its end is a hang-up. One that has hung up cannot be asked any more.
+    terminal: bool,
     output_ended: bool,
     /// Why the session is being ended, and since when.
     ending: Option<(Cause, Instant)>,
+    /// Somebody wants an end now: a screen that takes no output is not waited for any more.
+    hurry: bool,
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,
@@ -130,7 +137,7 @@ struct Ready {
 
 impl Run<'_> {
     fn turns(&mut self) -> Result<(), Cause> {
-        let mut left = None;
+        let mut idle = None;
         loop {
             let ready = self.wait()?;
             if ready.signals {
@@ -144,14 +151,18 @@ impl Run<'_> {
             }
             if ready.control && self.ended.is_none() {
                 self.ended = self.relay.contained.ended().map_err(Cause::System)?;
+                if self.ended.is_some() {
+                    self.relay.pty.let_go();
+                }
             }
             self.flush()?;
             self.end_of_input()?;
             self.time()?;
-            let since = *left.get_or_insert_with(Instant::now);
-            if self.ended.is_none() {
-                left = None;
-            } else if (self.output_ended && self.to_screen.is_empty()) || since.elapsed() > DRAIN_PATIENCE {
+            let shown = self.to_screen.is_empty();
+            let since = *idle.get_or_insert_with(Instant::now);
+            if self.ended.is_none() || !(shown || self.hurry) {
+                idle = None;
+            } else if (self.output_ended && shown) || since.elapsed() > DRAIN_PATIENCE {
                 return Ok(());
             }
         }
@@ -159,8 +170,9 @@ impl Run<'_> {
 
     fn wait(&self) -> Result<Ready, Cause> {
         let stdin = rustix::stdio::stdin();
-        let room = self.to_screen.is_empty() && self.has_room();
-        let reads_input = matches!(self.input, Input::Open) && self.to_shell.is_empty() && self.has_room();
+        let room = (self.to_screen.is_empty() || self.hurry) && self.has_room();
+        let takes_input = matches!(self.input, Input::Open) && self.ended.is_none();
+        let reads_input = takes_input && self.to_shell.is_empty() && self.has_room();
         let reads_output = !self.output_ended && room;
         let flags = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
         let pty_flags = flags(reads_output, PollFlags::IN) | flags(!self.to_shell.is_empty(), PollFlags::OUT);
@@ -186,8 +198,10 @@ impl Run<'_> {
 
     /// Returns how long `poll` may wait: until the recorder, the deadline or an end of file is due.
     fn patience(&self) -> Timespec {
-        let deadline_ms = self.relay.deadline.next_ms(self.relay.clock.boot_us());
-        let mut wait_ms = self.relay.recorder.next_tick_ms().min(deadline_ms).min(STORE_LOOK_MS);
+        let mut wait_ms = self.relay.recorder.next_tick_ms().min(STORE_LOOK_MS);
+        if !self.hurry {
+            wait_ms = wait_ms.min(self.relay.deadline.next_ms(self.relay.clock.boot_us()));
+        }
         if let Input::Closed { next, .. } = self.input {
             let until = next.saturating_duration_since(Instant::now()).as_millis();
             wait_ms = wait_ms.min(u64::try_from(until).unwrap_or(u64::MAX).saturating_add(1));
@@ -196,7 +210,7 @@ impl Run<'_> {
     }
 
     fn has_room(&self) -> bool {
-        !self.store_down || self.relay.recorder.progress().waiting_bytes < SPOOL_MAX
+        self.relay.recorder.waiting_bytes() < SPOOL_MAX
     }
 
     fn read_input(&mut self) -> Result<(), Cause> {
@@ -220,7 +234,7 @@ impl Run<'_> {
 
     fn input_ended(&mut self) -> Result<(), Cause> {
         self.relay.recorder.accept(Event::Notice(&Notice::StdinClosed)).map_err(Cause::Recorder)?;
-        if rustix::termios::isatty(rustix::stdio::stdin()) {
+        if self.terminal {
             self.input = Input::Shut;
             return self.end(Cause::HangUp);
         }
@@ -292,6 +306,7 @@ impl Run<'_> {
 
     /// Begins to end the session; its processes get a moment to say their last.
     fn end(&mut self, cause: Cause) -> Result<(), Cause> {
+        self.hurry = true;
         if self.ending.is_none() && self.ended.is_none() {
             self.ending = Some((cause, Instant::now()));
             self.input = Input::Shut;
@@ -314,7 +329,7 @@ impl Run<'_> {
         }
         match &self.ending {
             // The keeper did not end it: it is ended by dropping it.
-            Some((_, since)) if since.elapsed() > END_PATIENCE => {
+            Some((_, since)) if self.ended.is_none() && since.elapsed() > END_PATIENCE => {
                 Err(Cause::System(io::Error::other("the session's processes did not end")))
             }
             _ => self.store(),
@@ -343,7 +358,7 @@ impl Run<'_> {
     fn draw_warning(&mut self) {
         if !self.relay.screen.is_terminal() {
             if let Some(line) = self.warning.take() {
-                eprintln!("{line}");
+                say!("{line}");
             }
         } else if self.state.between()
             && let Some(line) = self.warning.take()
@@ -351,6 +366,14 @@ impl Run<'_> {
             let drawn = if self.state.full_screen() { format!("\x1b]2;{line}\x07\x07") } else { format!("\r\n{line}\r\n") };
             self.to_screen.push(drawn.as_bytes());
         }
+    }
+}
+
+/// Returns why a session came to its end that nobody asked to end.
+fn unasked(ended: Option<&Ended>) -> Cause {
+    match ended {
+        Some(Ended { how: Ending::KeeperLost, .. }) => Cause::System(io::Error::other("its keeper was killed")),
+        _ => Cause::Exit,
     }
 }
 
@@ -388,7 +411,7 @@ impl Outbox {
     }
 }
 
-/// How long output may take to reach a screen after the session has ended.
+/// How long more output is waited for after the session has ended, or a screen when somebody wants an end now.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the keeper may take to end everything.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -396,7 +419,7 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 const STORE_PATIENCE: Duration = Duration::from_secs(900);
 /// How often the store's state is looked at.
 const STORE_LOOK_MS: u64 = 1_000;
-/// The most bytes that wait in the spool while the store is down; then the session waits, too.
+/// The most bytes that wait in the spool for the store; then the session waits, too.
 const SPOOL_MAX: u64 = 1 << 30;
 const EOF_PAUSE_MIN: Duration = Duration::from_millis(50);
 const EOF_PAUSE_MAX: Duration = Duration::from_secs(1);

@@ -59,7 +59,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
     let deadline = Deadline::new(clock.boot_us(), plan.max_duration);
     let ends = Stamp(clock.wall_us().saturating_add(u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX)));
-    summary::banner(session, plan, ends, environment);
+    summary::banner(session, plan, ends);
     let began = Instant::now();
     let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
     contained.start().map_err(system("cannot start the session"))?;

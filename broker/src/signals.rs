@@ -33,7 +33,7 @@ impl Signals {
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
         let all = [SIGWINCH, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU];
-        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly::default(), all)?))
+        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, all)?))
     }
 
     /// Returns what came since the last call.

@@ -16,18 +16,19 @@ use crate::cli::Environment;
 use crate::config::Secrets;
 use crate::open::Plan;
 use crate::relay::{Cause, Outcome};
+use crate::say::say;
 
-/// Says that the session is recorded, and how long it may last.
-pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, environment: &Environment) {
+/// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
+pub fn banner(session: SessionId, plan: &Plan, ends: Stamp) {
     let secrets = match plan.secrets {
-        Secrets::Redact => "input at secret prompts only by its length",
-        Secrets::Record => "input at secret prompts, too",
+        Secrets::Redact => "secret prompts by length only",
+        Secrets::Record => "secret prompts, too",
     };
     let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs()));
-    let until: String = ends.to_string().chars().take(19).collect();
-    eprintln!("bg-shell: PRACTICE session {session}: recorded, no AWS credentials");
-    eprintln!("bg-shell: on the tape: every keystroke, every byte of output, window sizes; {secrets}");
-    eprintln!("bg-shell: it ends in {limit}, at {until}Z; evidence in {}", environment.practice.evidence().display());
+    let until: String = ends.to_string().chars().skip(11).take(8).collect();
+    say!("bg-shell: PRACTICE session {session}");
+    say!("bg-shell: recorded: keys typed ({secrets}), output, window sizes");
+    say!("bg-shell: ends in {limit}, at {until} UTC; no AWS credentials in here");
 }
 
 /// What the closing lines need.
@@ -49,25 +50,25 @@ impl Summary<'_> {
     /// Says how the session ended, what is on the tape, and what the store holds of it.
     pub fn tell(&self, outcome: &Outcome, closed: Result<&Closed, &RecordError>) {
         let lasted = humantime::format_duration(Duration::from_millis(u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX)));
-        eprintln!("bg-shell: session {} {} after {lasted}", self.session, ended(&outcome.cause));
+        say!("bg-shell: session {} {} after {lasted}", self.session, ended(&outcome.cause));
         let Ok(closed) = closed else { return };
         let events: u64 = closed.totals.values().map(|total| total.events).sum();
         let of = |code| closed.totals.get(&code).map_or(0, |total| total.bytes);
-        eprintln!(
+        say!(
             "bg-shell: {events} events (input {} bytes, output {} bytes) in {} segments, {} bytes sealed",
             of('i'), of('o'), closed.segments, closed.progress.stored_bytes
         );
         if closed.progress.waiting > 0 {
             let why = closed.progress.down.as_ref().map_or("it was too slow", |(_, why)| why);
-            eprintln!("bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them", closed.progress.waiting);
+            say!("bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them", closed.progress.waiting);
             return;
         }
         match self.read_back() {
             Some(report) => self.verdict(&report),
-            None => eprintln!("bg-shell: the evidence cannot be read back; see bg-replay verify {}", self.session),
+            None => say!("bg-shell: the evidence cannot be read back; see bg-replay verify {}", self.session),
         }
-        eprintln!("bg-shell:   replay it   bg-replay play {}", self.session);
-        eprintln!("bg-shell:   verify it   bg-replay verify {}", self.session);
+        say!("bg-shell:   replay it   bg-replay play {}", self.session);
+        say!("bg-shell:   verify it   bg-replay verify {}", self.session);
     }
 
     fn read_back(&self) -> Option<Report> {
@@ -77,10 +78,10 @@ impl Summary<'_> {
     }
 
     fn verdict(&self, report: &Report) {
-        eprintln!("bg-shell: read back from the store: {}", report.verdict);
+        say!("bg-shell: read back from the store: {}", report.verdict);
         if report.verdict != Verdict::Intact {
             for finding in &report.findings {
-                eprintln!("bg-shell:   {}: {}", finding.object, finding.what);
+                say!("bg-shell:   {}: {}", finding.object, finding.what);
             }
         }
     }

@@ -149,6 +149,14 @@ impl Line {
     }
 }
 
+/// Reads a header line.
+///
+/// # Errors
+/// When it is not one of asciicast v2.
+pub fn parse_header(line: &[u8]) -> Result<Header, LineError> {
+    serde_json::from_slice(line).map_err(|_| LineError)
+}
+
 /// The line is not one of a tape.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not an event line")]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::chain::Link;
-use crate::codec::{Header as CastHeader, Line, LineError};
+use crate::codec::{Header as CastHeader, Line, LineError, parse_header};
 use crate::genesis::Genesis;
 use crate::keys::{KeyError, KeyOpener, Ratchet, WrapContext};
 use crate::note::{Kind, Note, NoteError};
@@ -157,7 +157,7 @@ impl<'a> Events<'a> {
         let first = reader.frame()?.ok_or(ReadError::Empty)?;
         let end = first.iter().position(|b| *b == b'\n').ok_or(LineError)?;
         let (header, rest) = first.split_at_checked(end + 1).ok_or(LineError)?;
-        let header = serde_json::from_slice(header).map_err(|_| LineError)?;
+        let header = parse_header(header)?;
         let lines = parse_lines(rest)?;
         Ok(Self { reader, header, lines })
     }

@@ -126,6 +126,11 @@ impl Recorder {
         self.shipper.down()
     }
 
+    /// Returns how many bytes wait in the spool for the store.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.shipper.waiting_bytes()
+    }
+
     /// Records an event. When this returns, the event may take effect.
     ///
     /// # Errors
@@ -147,7 +152,7 @@ impl Recorder {
     /// # Errors
     /// When the tape cannot go on. The session must end.
     pub fn tick(&mut self) -> Result<(), RecordError> {
-        if let Some(why) = self.progress().fatal {
+        if let Some(why) = self.shipper.fatal() {
             return Err(RecordError::Store(why));
         }
         let now_us = self.clock.boot_us();

@@ -80,6 +80,16 @@ impl Shipper {
         self.shared.state().progress.down.as_ref().map(|(since, _)| *since)
     }
 
+    /// Returns why shipping stopped for good, if it did.
+    pub fn fatal(&self) -> Option<String> {
+        self.shared.state().progress.fatal.clone()
+    }
+
+    /// Returns how many bytes wait in the spool.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.shared.state().progress.waiting_bytes
+    }
+
     /// Waits until all is shipped, shipping has failed for good, or the patience is over.
     pub fn drain(&self, patience: Duration) -> Progress {
         self.wait(patience, |progress| progress.waiting == 0)
