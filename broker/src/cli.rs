@@ -124,7 +124,8 @@ fn environment() -> Result<Environment, Failure> {
     let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let (xdg, home) = (path("XDG_STATE_HOME"), path("HOME"));
     let practice = Practice::find(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
-        Failure::new("no place for the practice world").hint("set HOME, or XDG_STATE_HOME to an absolute path")
+        Failure::new("no place for the practice world")
+            .hint("set HOME, or XDG_STATE_HOME to an absolute path")
     })?;
     let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
     Ok(Environment {

@@ -55,7 +55,9 @@ impl Config {
         let unreadable = format!("cannot read the configuration {}", path.display());
         let text = std::fs::read_to_string(&path).map_err(|e| Failure::new(unreadable).because(e))?;
         toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            let line = e
+                .span()
+                .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             Failure::new(format!("{}, line {line}: {}", path.display(), e.message().replace('\n', " ")))
                 .hint("[practice] takes secrets = \"redact\" or \"record\", and max_duration = \"1h\"")
         })

@@ -89,7 +89,11 @@ impl Contained {
         contained.control.get_ref().set_read_timeout(Some(READY_PATIENCE))?;
         let mut line = String::new();
         contained.control.read_line(&mut line)?;
-        if line == keeper::READY { Ok(contained) } else { Err(io::Error::other("the keeper did not get ready")) }
+        if line == keeper::READY {
+            Ok(contained)
+        } else {
+            Err(io::Error::other("the keeper did not get ready"))
+        }
     }
 
     /// Lets the session begin.

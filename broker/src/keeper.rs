@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty, kill_process, set_child_subreaper,
-    set_parent_process_death_signal, setsid, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty, kill_process,
+    set_child_subreaper, set_parent_process_death_signal, setsid, wait,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -192,9 +192,12 @@ fn kill_all(signal: Signal) -> u64 {
 
 /// Lists the living descendants of this process, by the parents that `/proc` names (proc_pid_stat(5)).
 fn descendants() -> Vec<Pid> {
-    let processes: Vec<(i32, i32)> = fs::read_dir("/proc").map_or_else(|_| Vec::new(), |entries| {
-        entries.filter_map(|entry| parent_of(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
-    });
+    let processes: Vec<(i32, i32)> = fs::read_dir("/proc").map_or_else(
+        |_| Vec::new(),
+        |entries| {
+            entries.filter_map(|entry| parent_of(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
+        },
+    );
     let mut family = vec![getpid().as_raw_nonzero().get()];
     let mut at = 0;
     while let Some(parent) = family.get(at).copied() {

@@ -42,8 +42,9 @@ pub fn open(args: OpenArgs, environment: &Environment) -> Result<ExitCode, Failu
 
 fn plan(args: OpenArgs, config: &Config, environment: &Environment) -> Result<Plan, Failure> {
     if let (Some(session), false) = (&environment.inside, args.nested) {
-        return Err(Failure::new(format!("this shell is already recorded, as session {session}"))
-            .hint(format!("leave it first, or open a session inside it with --nested ({SESSION_VARIABLE} is set)")));
+        return Err(Failure::new(format!("this shell is already recorded, as session {session}")).hint(
+            format!("leave it first, or open a session inside it with --nested ({SESSION_VARIABLE} is set)"),
+        ));
     }
     if args.role != PRACTICE {
         return Err(Failure::new(format!("there is no role {:?}", args.role))
@@ -68,7 +69,8 @@ fn command(
 ) -> Result<Vec<OsString>, Failure> {
     if command.is_empty() {
         let shell = shell.or_else(|| environment.shell.clone()).ok_or_else(|| {
-            Failure::new("no shell: $SHELL is not set").hint("name one with --shell /bin/sh, or a command after --")
+            Failure::new("no shell: $SHELL is not set")
+                .hint("name one with --shell /bin/sh, or a command after --")
         })?;
         command.push(shell.into());
     }

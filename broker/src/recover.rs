@@ -79,7 +79,10 @@ fn tell(recovered: &Recovered) {
         }
         Err(e) => {
             say!("bg-shell: error: cannot recover session {}: {}", name(recovered), chain(e));
-            say!("bg-shell: hint: its spool stays in {}; run bg-shell recover again", recovered.spool.display());
+            say!(
+                "bg-shell: hint: its spool stays in {}; run bg-shell recover again",
+                recovered.spool.display()
+            );
         }
     }
 }

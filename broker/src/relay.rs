@@ -181,7 +181,12 @@ impl Run<'_> {
             PollFd::new(&self.relay.contained, flags(self.ended.is_none(), PollFlags::IN)),
         ];
         // An fd that nothing is wanted of is left out: poll(2) would still report its hang-up, again and again.
-        let want = |wanted: bool, fds: &mut Vec<_>, fd| wanted.then(|| { fds.push(fd); fds.len() - 1 });
+        let want = |wanted: bool, fds: &mut Vec<_>, fd| {
+            wanted.then(|| {
+                fds.push(fd);
+                fds.len() - 1
+            })
+        };
         let output = want(!pty_flags.is_empty(), &mut fds, PollFd::new(&self.relay.pty, pty_flags));
         let input = want(reads_input, &mut fds, PollFd::from_borrowed_fd(stdin, PollFlags::IN));
         if !self.to_screen.is_empty() {
@@ -192,8 +197,14 @@ impl Run<'_> {
             Err(e) => return Err(Cause::System(e.into())),
         }
         let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-        let ready = |at: Option<usize>| at.and_then(|at| fds.get(at)).is_some_and(|fd| fd.revents().intersects(any));
-        Ok(Ready { signals: ready(Some(0)), control: ready(Some(1)), output: reads_output && ready(output), stdin: ready(input) })
+        let ready =
+            |at: Option<usize>| at.and_then(|at| fds.get(at)).is_some_and(|fd| fd.revents().intersects(any));
+        Ok(Ready {
+            signals: ready(Some(0)),
+            control: ready(Some(1)),
+            output: reads_output && ready(output),
+            stdin: ready(input),
+        })
     }
 
     /// Returns how long `poll` may wait: until the recorder, the deadline or an end of file is due.
@@ -206,7 +217,10 @@ impl Run<'_> {
             let until = next.saturating_duration_since(Instant::now()).as_millis();
             wait_ms = wait_ms.min(u64::try_from(until).unwrap_or(u64::MAX).saturating_add(1));
         }
-        Timespec { tv_sec: i64::try_from(wait_ms / 1_000).unwrap_or(i64::MAX), tv_nsec: i64::try_from(wait_ms % 1_000).unwrap_or(0) * 1_000_000 }
+        Timespec {
+            tv_sec: i64::try_from(wait_ms / 1_000).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(wait_ms % 1_000).unwrap_or(0) * 1_000_000,
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -220,7 +234,8 @@ impl Run<'_> {
             Ok(0) | Err(_) => return self.input_ended(),
             Ok(read) => read,
         };
-        let secret = self.relay.secrets == Secrets::Redact && self.relay.pty.secret_entry().map_err(Cause::System)?;
+        let secret =
+            self.relay.secrets == Secrets::Redact && self.relay.pty.secret_entry().map_err(Cause::System)?;
         let bytes = self.buffer.get(..read).unwrap_or_default();
         let notice = Notice::Redacted { bytes: read as u64 };
         let event = if secret { Event::Notice(&notice) } else { Event::Input(bytes) };
@@ -346,7 +361,9 @@ impl Run<'_> {
             let state = if self.store_down { StoreState::Down } else { StoreState::Up };
             self.relay.recorder.accept(Event::Notice(&Notice::Store { state })).map_err(Cause::Recorder)?;
             self.warning = Some(match state {
-                StoreState::Down => "bg-shell: the evidence store does not answer; recording goes to the spool".into(),
+                StoreState::Down => {
+                    "bg-shell: the evidence store does not answer; recording goes to the spool".into()
+                }
                 StoreState::Up => "bg-shell: the evidence store answers again".into(),
             });
         }
@@ -363,7 +380,11 @@ impl Run<'_> {
         } else if self.state.between()
             && let Some(line) = self.warning.take()
         {
-            let drawn = if self.state.full_screen() { format!("\x1b]2;{line}\x07\x07") } else { format!("\r\n{line}\r\n") };
+            let drawn = if self.state.full_screen() {
+                format!("\x1b]2;{line}\x07\x07")
+            } else {
+                format!("\r\n{line}\r\n")
+            };
             self.to_screen.push(drawn.as_bytes());
         }
     }
@@ -372,7 +393,9 @@ impl Run<'_> {
 /// Returns why a session came to its end that nobody asked to end.
 fn unasked(ended: Option<&Ended>) -> Cause {
     match ended {
-        Some(Ended { how: Ending::KeeperLost, .. }) => Cause::System(io::Error::other("its keeper was killed")),
+        Some(Ended { how: Ending::KeeperLost, .. }) => {
+            Cause::System(io::Error::other("its keeper was killed"))
+        }
         _ => Cause::Exit,
     }
 }

@@ -94,7 +94,9 @@ impl ScreenState {
 /// Returns how many bytes at the end begin a UTF-8 character without ending it.
 fn unfinished_len(bytes: &[u8]) -> usize {
     let tail = bytes.get(bytes.len().saturating_sub(3)..).unwrap_or_default();
-    match std::str::from_utf8(tail.get(tail.iter().position(|b| !(0x80..0xc0).contains(b)).unwrap_or(0)..).unwrap_or_default()) {
+    match std::str::from_utf8(
+        tail.get(tail.iter().position(|b| !(0x80..0xc0).contains(b)).unwrap_or(0)..).unwrap_or_default(),
+    ) {
         Err(e) if e.error_len().is_none() => tail.len() - e.valid_up_to(),
         _ => 0,
     }

@@ -58,7 +58,9 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     })
     .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
     let deadline = Deadline::new(clock.boot_us(), plan.max_duration);
-    let ends = Stamp(clock.wall_us().saturating_add(u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX)));
+    let ends = Stamp(
+        clock.wall_us().saturating_add(u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX)),
+    );
     summary::banner(session, plan, ends);
     let began = Instant::now();
     let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
@@ -103,8 +105,9 @@ fn finish(
 ) -> Result<ExitCode, Failure> {
     match &outcome.cause {
         Cause::Recorder(e) => {
-            return Err(Failure::new(format!("the session was ended: {}", summary::chain(e)))
-                .hint("a session never goes on unrecorded; free the disk or reach the store, then bg-shell recover"));
+            return Err(Failure::new(format!("the session was ended: {}", summary::chain(e))).hint(
+                "a session never goes on unrecorded; free the disk or reach the store, then bg-shell recover",
+            ));
         }
         Cause::System(e) => return Err(Failure::new(format!("the session was ended: {e}"))),
         Cause::Deadline => {
@@ -115,12 +118,17 @@ fn finish(
         _ => {}
     }
     if let Some(Ended { how: Ending::NotStarted(kind, why), .. }) = &outcome.ended {
-        let code = if *kind == std::io::ErrorKind::NotFound { NOT_FOUND } else { crate::failure::NOT_EXECUTABLE };
-        return Err(Failure::new(format!("cannot run the command: {why}")).hint("see --shell, and -- CMD").code(code));
+        let code =
+            if *kind == std::io::ErrorKind::NotFound { NOT_FOUND } else { crate::failure::NOT_EXECUTABLE };
+        return Err(Failure::new(format!("cannot run the command: {why}"))
+            .hint("see --shell, and -- CMD")
+            .code(code));
     }
     match closed {
         Ok(_) => Ok(ExitCode::from(status(outcome))),
-        Err(e) => Err(Failure::new("cannot close the tape").because(e).hint("bg-shell recover closes it later")),
+        Err(e) => {
+            Err(Failure::new("cannot close the tape").because(e).hint("bg-shell recover closes it later"))
+        }
     }
 }
 
@@ -174,7 +182,14 @@ fn about(plan: &Plan, environment: &Environment, size: Winsize, by: Containment)
 
 fn header(plan: &Plan, environment: &Environment, size: Winsize) -> Header {
     let env = json!({"TERM": environment.term, "SHELL": environment.shell});
-    Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: plan.reason.clone(), env }
+    Header {
+        version: 2,
+        width: size.ws_col,
+        height: size.ws_row,
+        timestamp: 0,
+        title: plan.reason.clone(),
+        env,
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -184,6 +199,7 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-const STATE_HINT: &str = "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+const STATE_HINT: &str =
+    "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
 /// How long closing waits for the store.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -49,18 +49,26 @@ pub struct Summary<'a> {
 impl Summary<'_> {
     /// Says how the session ended, what is on the tape, and what the store holds of it.
     pub fn tell(&self, outcome: &Outcome, closed: Result<&Closed, &RecordError>) {
-        let lasted = humantime::format_duration(Duration::from_millis(u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX)));
+        let lasted = humantime::format_duration(Duration::from_millis(
+            u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX),
+        ));
         say!("bg-shell: session {} {} after {lasted}", self.session, ended(&outcome.cause));
         let Ok(closed) = closed else { return };
         let events: u64 = closed.totals.values().map(|total| total.events).sum();
         let of = |code| closed.totals.get(&code).map_or(0, |total| total.bytes);
         say!(
             "bg-shell: {events} events (input {} bytes, output {} bytes) in {} segments, {} bytes sealed",
-            of('i'), of('o'), closed.segments, closed.progress.stored_bytes
+            of('i'),
+            of('o'),
+            closed.segments,
+            closed.progress.stored_bytes
         );
         if closed.progress.waiting > 0 {
             let why = closed.progress.down.as_ref().map_or("it was too slow", |(_, why)| why);
-            say!("bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them", closed.progress.waiting);
+            say!(
+                "bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them",
+                closed.progress.waiting
+            );
             return;
         }
         match self.read_back() {

@@ -8,6 +8,6 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok((header, head)) = Header::decode(bytes) else { return };
     let encoded = header.encode().expect("a decoded header encodes");
     assert_eq!(Header::decode(&encoded).expect("and decodes again").0, header);
-    let mut walk = Walk::new(&header, header.previous.header(header.segment, head), &bytes[head.len()..]);
-    while let Ok(Record::Frame { .. }) = walk.step() {}
+    let mut walk = Walk::new(&header, head);
+    while let Ok(Record::Frame { .. }) = walk.step(bytes) {}
 });

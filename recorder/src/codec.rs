@@ -86,7 +86,13 @@ impl Seam {
 
     /// Ends the character that the last chunk began. Returns whether it turned out not to be one, and the
     /// bytes of `chunk` that are still to be written.
-    fn resume<'a>(&mut self, time_us: u64, code: char, chunk: &'a [u8], to: &mut Vec<u8>) -> (bool, &'a [u8]) {
+    fn resume<'a>(
+        &mut self,
+        time_us: u64,
+        code: char,
+        chunk: &'a [u8],
+        to: &mut Vec<u8>,
+    ) -> (bool, &'a [u8]) {
         if self.0.is_empty() {
             return (false, chunk);
         }
@@ -132,7 +138,8 @@ impl Line {
     /// # Errors
     /// When the line is not `[time, code, data]` as FORMAT.md 7.1 has it.
     pub fn parse(line: &[u8]) -> Result<Self, LineError> {
-        let (time, code, data): (Value, String, String) = serde_json::from_slice(line).map_err(|_| LineError)?;
+        let (time, code, data): (Value, String, String) =
+            serde_json::from_slice(line).map_err(|_| LineError)?;
         let mut codes = code.chars();
         let (Some(code), None) = (codes.next(), codes.next()) else { return Err(LineError) };
         let text = line.strip_prefix(b"[").and_then(|l| l.split(|b| *b == b',').next()).ok_or(LineError)?;

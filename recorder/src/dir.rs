@@ -24,7 +24,11 @@ impl DirStore {
 
     fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
         let plain = |c| matches!(c, Component::Normal(_));
-        if key.is_empty() || key.ends_with('/') || key.contains("//") || !Path::new(key).components().all(plain) {
+        if key.is_empty()
+            || key.ends_with('/')
+            || key.contains("//")
+            || !Path::new(key).components().all(plain)
+        {
             return Err(StoreError::NotAKey(key.to_owned()));
         }
         Ok(self.root.join(key))
@@ -37,7 +41,8 @@ impl DirStore {
         make_dirs(parent)?;
         let incoming = self.root.join(INCOMING);
         make_dirs(&incoming)?;
-        let temporary = incoming.join(format!("{}-{}", std::process::id(), PUTS.fetch_add(1, Ordering::Relaxed)));
+        let temporary =
+            incoming.join(format!("{}-{}", std::process::id(), PUTS.fetch_add(1, Ordering::Relaxed)));
         let linked = write_synced(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, path));
         fs::remove_file(&temporary)?;
         linked?;
@@ -69,7 +74,7 @@ impl ObjectStore for DirStore {
             key => self.path(key)?,
         };
         let mut entries = Vec::new();
-        match walk(&self.root, &at, &mut entries) {
+        match walk(&self.root, &at, &at, &mut entries) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(failed("list", prefix, e)),
             Ok(()) => {}
@@ -79,7 +84,7 @@ impl ObjectStore for DirStore {
     }
 }
 
-fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
+fn walk(root: &Path, start: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
     let mut empty = true;
     for entry in fs::read_dir(at)? {
         let entry = entry?;
@@ -89,13 +94,13 @@ fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
             continue;
         }
         if kind.is_dir() {
-            walk(root, &path, entries)?;
+            walk(root, start, &path, entries)?;
         } else {
             let len = entry.metadata()?.len();
             entries.push(Entry { key: key_of(root, &path), len, object: kind.is_file() });
         }
     }
-    if empty && at != root {
+    if empty && at != start {
         entries.push(Entry { key: key_of(root, at), len: 0, object: false });
     }
     Ok(())
@@ -185,7 +190,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = DirStore::new(dir.path());
         let wins = std::thread::scope(|scope| {
-            let puts: Vec<_> = (0..16u8).map(|n| scope.spawn({ let store = &store; move || store.put_new("claim", &[n]).is_ok() })).collect();
+            let puts: Vec<_> = (0..16u8)
+                .map(|n| {
+                    scope.spawn({
+                        let store = &store;
+                        move || store.put_new("claim", &[n]).is_ok()
+                    })
+                })
+                .collect();
             puts.into_iter().filter_map(|put| put.join().ok()).filter(|won| *won).count()
         });
         assert_eq!(wins, 1);

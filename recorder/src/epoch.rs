@@ -77,11 +77,16 @@ impl Epochs {
             self.turn(now_us)?;
         }
         if self.used(now_us, 3, 4) && self.next.is_none() {
-            let epoch = self.number.checked_add(1).ok_or_else(|| KeyError::Unavailable("no epoch left".into()))?;
+            let epoch =
+                self.number.checked_add(1).ok_or_else(|| KeyError::Unavailable("no epoch left".into()))?;
             self.next = Some((segment, clerk.mint(WrapContext { session: self.session, epoch, link })));
         }
-        let stepped =
-            Stepped { epoch: self.number, step: self.step, keys: self.keys.take(), key: self.ratchet.step()? };
+        let stepped = Stepped {
+            epoch: self.number,
+            step: self.step,
+            keys: self.keys.take(),
+            key: self.ratchet.step()?,
+        };
         self.step += 1;
         Ok(stepped)
     }
@@ -94,7 +99,8 @@ impl Epochs {
     /// Returns whether `part` of `whole` of the epoch's time or bytes are used.
     fn used(&self, now_us: u64, part: u64, whole: u64) -> bool {
         let age_ms = now_us.saturating_sub(self.began_us) / 1_000;
-        age_ms >= self.limits.epoch_ms / whole * part || self.sealed_bytes >= self.limits.epoch_bytes / whole * part
+        age_ms >= self.limits.epoch_ms / whole * part
+            || self.sealed_bytes >= self.limits.epoch_bytes / whole * part
     }
 
     fn turn(&mut self, now_us: u64) -> Result<(), KeyError> {

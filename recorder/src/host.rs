@@ -43,8 +43,9 @@ impl HostCount {
             .open(state.join("host.lock"))?;
         flock(&lock, FlockOperation::LockExclusive)?;
         let record = match read_limited(&path, RECORD_MAX) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged", path.display())))?,
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+                io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged", path.display()))
+            })?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Record { id: uuid::Uuid::now_v7().to_string(), last: None }
             }
@@ -83,8 +84,7 @@ impl HostCount {
 
     fn store(&self) -> io::Result<()> {
         let fresh = self.path.with_extension("json.new");
-        let mut file =
-            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
         file.write_all(&serde_json::to_vec(&self.record)?)?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)

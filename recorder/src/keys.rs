@@ -54,7 +54,8 @@ pub struct WrapContext {
 impl WrapContext {
     /// Returns the RSA-OAEP label: the pairs in the order of their names.
     pub fn label(&self) -> Vec<u8> {
-        format!("bg:epoch={}\nbg:link={}\nbg:session={}\nbg:v=1\n", self.epoch, self.link, self.session).into_bytes()
+        format!("bg:epoch={}\nbg:link={}\nbg:session={}\nbg:v=1\n", self.epoch, self.link, self.session)
+            .into_bytes()
     }
 }
 

@@ -20,9 +20,9 @@ pub mod sign;
 
 // Recording: spool first, then the store.
 pub mod clerk;
+pub mod clock;
 pub mod cosign;
 pub mod epoch;
-pub mod clock;
 pub mod host;
 pub mod recorder;
 pub mod ship;

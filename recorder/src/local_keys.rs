@@ -185,7 +185,8 @@ fn write_keys(dir: &Path) -> io::Result<()> {
     write_pem(&dir.join(WRAP_FILE), PUBLIC, public.as_ref())?;
     let sign = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(refused)?;
     let private = sign.to_pkcs8v1().map_err(refused)?;
-    let public = SigningKey::from_pkcs8(private.as_ref()).and_then(|k| k.public()).map_err(io::Error::other)?;
+    let public =
+        SigningKey::from_pkcs8(private.as_ref()).and_then(|k| k.public()).map_err(io::Error::other)?;
     write_pem(&dir.join(SIGN_FILE), PRIVATE, private.as_ref())?;
     write_pem(&dir.join(TRUST_FILE), PUBLIC, public.spki())
 }

@@ -109,7 +109,9 @@ pub fn assemble(text: &[u8], signatures: &[Signature]) -> Vec<u8> {
     note.push(b'\n');
     for signature in signatures {
         let payload = [&signature.key_id, signature.bytes.as_slice()].concat();
-        note.extend_from_slice(format!("\u{2014} {} {}\n", signature.name, BASE64.encode(&payload)).as_bytes());
+        note.extend_from_slice(
+            format!("\u{2014} {} {}\n", signature.name, BASE64.encode(&payload)).as_bytes(),
+        );
     }
     note
 }

@@ -16,18 +16,23 @@ use crate::store::StoreError;
 use crate::tape::Tape;
 use crate::verdict::Report;
 
-/// Opens the frames of a verified tape, one segment in memory at a time.
+/// Opens the frames of a verified tape: one sealed segment and one opened frame in memory at a time.
 pub struct Reader<'a> {
     tape: &'a Tape<'a>,
     opener: &'a dyn KeyOpener,
     genesis: Genesis,
-    link: Link,
     openings: Vec<Link>,
     ratchet: Option<Ratchet>,
-    segment: u64,
-    frames_left: u64,
+    current: Option<Current>,
     segments: u64,
-    opened: VecDeque<Vec<u8>>,
+    frames_left: u64,
+}
+
+/// The segment that is being read.
+struct Current {
+    bytes: Vec<u8>,
+    walk: Walk,
+    opener: Opener,
 }
 
 impl<'a> Reader<'a> {
@@ -35,26 +40,22 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the genesis cannot be read, or the first key cannot be opened.
-    pub fn begin(
-        tape: &'a Tape<'a>,
-        report: &Report,
-        opener: &'a dyn KeyOpener,
-    ) -> Result<Self, ReadError> {
+    pub fn begin(tape: &'a Tape<'a>, report: &Report, opener: &'a dyn KeyOpener) -> Result<Self, ReadError> {
         let bytes = tape.get(ObjectName::Genesis)?;
         let genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
         let mut reader = Self {
             tape,
             opener,
             genesis,
-            link: Link::genesis(&bytes),
             openings: Vec::new(),
             ratchet: None,
-            segment: 0,
-            frames_left: report.frames,
+            current: None,
             segments: tape.segments(),
-            opened: VecDeque::new(),
+            frames_left: report.frames,
         };
-        reader.fill()?;
+        if reader.frames_left > 0 {
+            reader.current = reader.next_segment()?;
+        }
         Ok(reader)
     }
 
@@ -68,41 +69,37 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When it does not open. Nothing more can be read then.
     pub fn frame(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
-        if self.opened.is_empty() {
-            self.fill()?;
+        while self.frames_left > 0 {
+            let Some(current) = &mut self.current else { return Ok(None) };
+            if let Record::Frame { frame, previous, sealed } = current.walk.step(&current.bytes)? {
+                self.frames_left -= 1;
+                let opened = current.opener.open(previous, sealed);
+                return opened.map(Some).map_err(|why| ReadError::Frame { frame, why });
+            }
+            self.current = self.next_segment()?;
         }
-        Ok(self.opened.pop_front())
+        Ok(None)
     }
 
-    /// Opens segments until there is a frame to hand out, or the end.
-    fn fill(&mut self) -> Result<(), ReadError> {
-        while self.opened.is_empty() && self.frames_left > 0 && self.segment < self.segments {
-            self.open_segment()?;
+    fn next_segment(&mut self) -> Result<Option<Current>, ReadError> {
+        let number = self.openings.len() as u64;
+        if number >= self.segments {
+            return Ok(None);
         }
-        Ok(())
-    }
-
-    fn open_segment(&mut self) -> Result<(), ReadError> {
-        let bytes = self.tape.get(ObjectName::Segment(self.segment))?;
+        let bytes = self.tape.get(ObjectName::Segment(number))?;
         let (header, head) = Header::decode(&bytes)?;
+        // The chain was verified before, but these bytes were read again since.
+        if self.current.as_ref().is_some_and(|last| last.walk.link() != header.previous) {
+            return Err(ReadError::Changed(number));
+        }
         self.openings.push(header.previous);
         let key = self.segment_key(&header)?;
         if verify_slices_are_equal(&key.commitment, &header.commitment).is_err() {
-            return Err(ReadError::Commitment(self.segment));
+            return Err(ReadError::Commitment(number));
         }
-        let (session, number) = (self.genesis.session, self.segment);
-        let mut opener = Opener::new(&key.key, session, number, header.first_frame)?;
-        let records = bytes.get(head.len()..).unwrap_or_default();
-        let mut walk = Walk::new(&header, self.link.header(number, head), records);
-        while self.frames_left > 0 {
-            let Record::Frame { frame, previous, sealed } = walk.step()? else { break };
-            let plain = opener.open(previous, sealed).map_err(|why| ReadError::Frame { frame, why })?;
-            self.opened.push_back(plain);
-            self.frames_left -= 1;
-        }
-        self.link = walk.link();
-        self.segment += 1;
-        Ok(())
+        let opener = Opener::new(&key.key, self.genesis.session, number, header.first_frame)?;
+        let walk = Walk::new(&header, head);
+        Ok(Some(Current { bytes, walk, opener }))
     }
 
     fn segment_key(&mut self, header: &Header) -> Result<crate::keys::SegmentKey, ReadError> {
@@ -120,7 +117,7 @@ impl<'a> Reader<'a> {
 
 impl std::fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reader({:?}, segment {})", self.tape, self.segment)
+        write!(f, "Reader({:?}, segment {})", self.tape, self.openings.len())
     }
 }
 
@@ -197,7 +194,10 @@ impl<'a> Events<'a> {
 }
 
 fn parse_lines(plain: &[u8]) -> Result<VecDeque<Line>, LineError> {
-    plain.split_inclusive(|b| *b == b'\n').map(|line| Line::parse(line.strip_suffix(b"\n").ok_or(LineError)?)).collect()
+    plain
+        .split_inclusive(|b| *b == b'\n')
+        .map(|line| Line::parse(line.strip_suffix(b"\n").ok_or(LineError)?))
+        .collect()
 }
 
 /// Why a tape cannot be read.
@@ -218,6 +218,9 @@ pub enum ReadError {
     /// The key that was opened is not the one that the segment was sealed with.
     #[error("segment {0}: the key is not the one that its header commits to")]
     Commitment(u64),
+    /// The segment is not the one that was verified.
+    #[error("segment {0} was changed after it was verified")]
+    Changed(u64),
     /// A frame's seal.
     #[error("frame {frame}: {why}")]
     Frame {

@@ -18,6 +18,7 @@ use crate::cosign::Cosigner;
 use crate::epoch::{Epochs, Stepped};
 use crate::event::{Event, Notice};
 use crate::genesis::Limits;
+use crate::host::HostCount;
 use crate::keys::{KeyError, KeyService};
 use crate::note::{self, Kind, NoteError};
 use crate::seal::{SealError, Sealer};
@@ -200,11 +201,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When the seal could not be written. The spool stays, and `recover` finishes.
-    pub fn finish(
-        mut self,
-        about: Map<String, Value>,
-        patience: Duration,
-    ) -> Result<Closed, RecordError> {
+    pub fn finish(mut self, about: Map<String, Value>, patience: Duration) -> Result<Closed, RecordError> {
         self.release_reserve()?;
         let now_us = self.clock.boot_us();
         self.close_segment(now_us)?;
@@ -214,19 +211,13 @@ impl Recorder {
         self.spool.settle().map_err(RecordError::Spool)?;
         let patience = if shipped.waiting == 0 { patience } else { Duration::ZERO };
         let progress = self.shipper.drain(patience);
-        crate::host::HostCount::open(&self.state)
-            .and_then(|count| count.ended(self.session, self.link))
-            .map_err(RecordError::Spool)?;
-        let closed = Closed {
-            totals: self.totals,
-            frames: self.frames,
-            segments: self.segments,
-            progress: progress.clone(),
-        };
         if progress.waiting == 0 {
+            // Only an end that is in the store may be named by the host's next session.
+            let count = HostCount::open(&self.state).map_err(RecordError::Spool)?;
+            count.ended(self.session, self.link).map_err(RecordError::Spool)?;
             self.spool.remove().map_err(RecordError::Spool)?;
         }
-        Ok(closed)
+        Ok(Closed { totals: self.totals, frames: self.frames, segments: self.segments, progress })
     }
 
     fn seal(&mut self, about: Map<String, Value>, shipped: &Progress) -> Result<(), RecordError> {
@@ -245,7 +236,8 @@ impl Recorder {
             about,
         };
         let text = note::text(Kind::Seal, &seal)?;
-        let by_session = std::mem::replace(&mut self.session_key, SessionKey::generate()?).sign(self.session, &text);
+        let by_session =
+            std::mem::replace(&mut self.session_key, SessionKey::generate()?).sign(self.session, &text);
         let ring = self.clerk.ring().clone();
         let by_signer = ring.sign.line(&ring.sign_name, self.clerk.sign(&text).wait()?);
         self.put(ObjectName::Seal, &note::assemble(&text, &[by_session, by_signer]))

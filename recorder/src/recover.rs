@@ -176,23 +176,17 @@ impl<'a> Orphan<'a> {
         if ours != (self.session, self.segments, self.link, self.frames) {
             return 0;
         }
-        let records = bytes.get(head.len()..).unwrap_or_default();
-        let mut walk = Walk::new(&header, self.link.header(header.segment, head), records);
-        let mut whole = head.len();
-        loop {
-            match walk.step() {
-                Ok(Record::Frame { sealed, .. }) => whole += crate::segment::RECORD_HEAD + sealed.len(),
-                Ok(Record::End) => whole = bytes.len(),
+        let mut walk = Walk::new(&header, head);
+        let whole = loop {
+            match walk.step(bytes) {
+                Ok(Record::Frame { .. }) => {}
+                Ok(Record::End) => break bytes.len(),
                 // What follows the last whole record was never accepted: a torn write, or blocks that a power
                 // cut left without content.
-                Ok(Record::Cut { .. }) | Err(_) => {}
+                Ok(Record::Cut { .. }) | Err(_) => break walk.whole_len(),
             }
-            if walk.frames() == self.frames {
-                break;
-            }
-            self.frames = walk.frames();
-        }
-        self.link = walk.link();
+        };
+        (self.link, self.frames) = (walk.link(), walk.frames());
         whole
     }
 
@@ -214,7 +208,8 @@ impl<'a> Orphan<'a> {
 
     fn written(&mut self, path: &Path) -> Result<(), RecoverError> {
         let modified = fs::metadata(path).and_then(|meta| meta.modified()).map_err(RecoverError::Spool)?;
-        let age = modified.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(0));
+        let age =
+            modified.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(0));
         self.last_write_us = self.last_write_us.max(age);
         Ok(())
     }

@@ -95,7 +95,8 @@ impl Sealer {
             let at = to.len();
             to.resize(at + OUT_STEP.max(plain.len() - input.pos()), 0);
             let mut output = OutBuffer::around(to.get_mut(at..).ok_or(SealError::Refused)?);
-            let left = if fed { self.zstd.flush(&mut output) } else { self.zstd.run(&mut input, &mut output) };
+            let left =
+                if fed { self.zstd.flush(&mut output) } else { self.zstd.run(&mut input, &mut output) };
             let written = output.pos();
             to.truncate(at + written);
             if left.map_err(|_| SealError::Refused)? == 0 && fed {
@@ -137,10 +138,8 @@ impl Opener {
     pub fn open(&mut self, previous: Link, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, aad) = self.sequence.next(previous);
         let mut bytes = sealed.to_vec();
-        let opened = self
-            .key
-            .open_in_place(nonce, Aad::from(aad), &mut bytes)
-            .map_err(|_| SealError::DoesNotOpen)?;
+        let opened =
+            self.key.open_in_place(nonce, Aad::from(aad), &mut bytes).map_err(|_| SealError::DoesNotOpen)?;
         let (mut plain, mut input) = (Vec::new(), InBuffer::around(opened));
         loop {
             let at = plain.len();
@@ -230,7 +229,10 @@ mod tests {
     #[test]
     fn a_frame_over_the_limit_is_refused() {
         let (key, link, mut sealed) = (Secret::new([1; 32]), Link::genesis(b"x"), Vec::new());
-        assert_eq!(sealer(&key, 0, 0).seal(link, &vec![0; PLAIN_MAX + 1], &mut sealed), Err(SealError::TooLarge));
+        assert_eq!(
+            sealer(&key, 0, 0).seal(link, &vec![0; PLAIN_MAX + 1], &mut sealed),
+            Err(SealError::TooLarge)
+        );
         assert!(sealer(&key, 0, 0).seal(link, &vec![0; PLAIN_MAX], &mut sealed).is_ok());
     }
 

@@ -162,19 +162,21 @@ pub enum Record<'a> {
     },
 }
 
-/// Walks the records of one segment and computes their links.
-#[derive(Debug)]
-pub struct Walk<'a> {
-    rest: &'a [u8],
+/// Walks the records of one segment and computes their links. It holds its place, not the bytes: every step is
+/// given the whole segment.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk {
+    at: usize,
     link: Link,
     first_frame: u64,
     frame: u64,
 }
 
-impl<'a> Walk<'a> {
-    /// Begins after the header, whose link is `link`.
-    pub fn new(header: &Header, link: Link, records: &'a [u8]) -> Self {
-        Self { rest: records, link, first_frame: header.first_frame, frame: header.first_frame }
+impl Walk {
+    /// Begins after the header, whose bytes are `head`.
+    pub fn new(header: &Header, head: &[u8]) -> Self {
+        let link = header.previous.header(header.segment, head);
+        Self { at: head.len(), link, first_frame: header.first_frame, frame: header.first_frame }
     }
 
     /// Returns the link after the last record that was given out.
@@ -187,42 +189,46 @@ impl<'a> Walk<'a> {
         self.frame
     }
 
+    /// Returns how many bytes of the segment are its header and the frames that were given out.
+    pub fn whole_len(&self) -> usize {
+        self.at
+    }
+
     /// Returns the next record.
     ///
     /// # Errors
     /// When its check, its length or the end marker is wrong.
-    pub fn step(&mut self) -> Result<Record<'a>, SegmentError> {
-        let Some((len, rest)) = self.rest.split_first_chunk::<4>() else { return Ok(self.cut()) };
+    pub fn step<'a>(&mut self, segment: &'a [u8]) -> Result<Record<'a>, SegmentError> {
+        let torn = Record::Cut { torn: segment.len().saturating_sub(self.at) as u64 };
+        let records = segment.get(self.at..).unwrap_or_default();
+        let Some((len, rest)) = records.split_first_chunk::<4>() else { return Ok(torn) };
         let len = u32::from_be_bytes(*len) as usize;
         if len == 0 {
-            return self.end(rest);
+            return Ok(if self.end(rest)? { Record::End } else { torn });
         }
         if !(SEALED_MIN..=SEALED_MAX).contains(&len) {
             return Err(SegmentError::Length);
         }
-        let Some((check, rest)) = rest.split_first_chunk::<8>() else { return Ok(self.cut()) };
-        let Some((sealed, rest)) = rest.split_at_checked(len) else { return Ok(self.cut()) };
+        let Some((check, rest)) = rest.split_first_chunk::<8>() else { return Ok(torn) };
+        let Some(sealed) = rest.get(..len) else { return Ok(torn) };
         let (previous, frame) = (self.link, self.frame);
         let link = previous.frame(frame, sealed);
         if link.check() != *check {
             return Err(SegmentError::Check);
         }
-        (self.link, self.frame, self.rest) = (link, frame + 1, rest);
+        (self.link, self.frame, self.at) = (link, frame + 1, self.at + RECORD_HEAD + len);
         Ok(Record::Frame { frame, previous, sealed })
     }
 
-    fn end(&self, rest: &[u8]) -> Result<Record<'a>, SegmentError> {
+    /// Returns whether `rest` is the end marker behind its zero length, or only the beginning of it.
+    fn end(&self, rest: &[u8]) -> Result<bool, SegmentError> {
         let count = u32_of(usize::try_from(self.frame - self.first_frame).unwrap_or(usize::MAX))?;
         let expected = end_marker(count, self.link);
         match expected.get(4..) {
-            Some(marker) if marker == rest => Ok(Record::End),
-            Some(marker) if rest.len() < marker.len() && marker.starts_with(rest) => Ok(self.cut()),
+            Some(marker) if marker == rest => Ok(true),
+            Some(marker) if rest.len() < marker.len() && marker.starts_with(rest) => Ok(false),
             _ => Err(SegmentError::End),
         }
-    }
-
-    fn cut(&self) -> Record<'a> {
-        Record::Cut { torn: self.rest.len() as u64 }
     }
 }
 
@@ -305,9 +311,9 @@ mod tests {
 
     fn walk(bytes: &[u8]) -> Result<Option<u64>, SegmentError> {
         let (header, head) = Header::decode(bytes)?;
-        let mut walk = Walk::new(&header, header.previous.header(1, head), &bytes[head.len()..]);
+        let mut walk = Walk::new(&header, head);
         loop {
-            match walk.step()? {
+            match walk.step(bytes)? {
                 Record::Frame { .. } => {}
                 Record::End => return Ok(None),
                 Record::Cut { torn } => return Ok(Some(torn)),

@@ -137,10 +137,13 @@ mod tests {
 
     #[test]
     fn object_names_read_only_what_they_print() {
-        for name in [ObjectName::Genesis, ObjectName::Segment(7), ObjectName::Checkpoint(0), ObjectName::Seal] {
+        for name in [ObjectName::Genesis, ObjectName::Segment(7), ObjectName::Checkpoint(0), ObjectName::Seal]
+        {
             assert_eq!(name.to_string().parse::<ObjectName>().unwrap(), name);
         }
-        for text in ["", "Seal", "seal/", "segments/7", "segments/+000000007", "segments/00000000000", "../seal"] {
+        for text in
+            ["", "Seal", "seal/", "segments/7", "segments/+000000007", "segments/00000000000", "../seal"]
+        {
             assert!(text.parse::<ObjectName>().is_err(), "{text}");
         }
     }

@@ -70,7 +70,8 @@ impl Serialize for SessionPublic {
 
 impl<'de> Deserialize<'de> for SessionPublic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = BASE64.decode(String::deserialize(deserializer)?.as_bytes()).map_err(de::Error::custom)?;
+        let bytes =
+            BASE64.decode(String::deserialize(deserializer)?.as_bytes()).map_err(de::Error::custom)?;
         bytes.try_into().map(Self).map_err(|_| de::Error::custom("a session key has 32 bytes"))
     }
 }
@@ -142,7 +143,8 @@ impl SigningKey {
     /// # Errors
     /// When it cannot be written as DER.
     pub fn public(&self) -> Result<SigningPublic, SignError> {
-        let spki = AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key()).map_err(|_| SignError::Failed)?;
+        let spki =
+            AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key()).map_err(|_| SignError::Failed)?;
         SigningPublic::from_spki(spki.as_ref())
     }
 }

@@ -30,8 +30,13 @@ impl<'s> Tape<'s> {
         prefix: &str,
         placed: Option<SessionId>,
     ) -> Result<Self, StoreError> {
-        let mut tape =
-            Self { store, prefix: prefix.to_owned(), placed, objects: BTreeMap::new(), strangers: Vec::new() };
+        let mut tape = Self {
+            store,
+            prefix: prefix.to_owned(),
+            placed,
+            objects: BTreeMap::new(),
+            strangers: Vec::new(),
+        };
         for entry in store.list(prefix)? {
             let name = entry.key.strip_prefix(prefix).unwrap_or(&entry.key);
             match name.parse() {

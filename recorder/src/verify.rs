@@ -190,10 +190,10 @@ impl Verifier {
             }
         };
         self.header(n, &header, &at);
-        let mut walk = Walk::new(&header, header.previous.header(n, head), bytes.get(head.len()..).unwrap_or_default());
+        let mut walk = Walk::new(&header, head);
         self.frames = header.first_frame;
         loop {
-            match walk.step() {
+            match walk.step(bytes) {
                 Ok(Record::Frame { .. }) => self.frames = walk.frames(),
                 Ok(Record::End) => break,
                 Ok(Record::Cut { torn }) => {
@@ -201,7 +201,8 @@ impl Verifier {
                     break;
                 }
                 Err(e) => {
-                    let frame = matches!(e, SegmentError::Check | SegmentError::Length).then(|| walk.frames());
+                    let frame =
+                        matches!(e, SegmentError::Check | SegmentError::Length).then(|| walk.frames());
                     self.broken(&at, frame, &e.to_string());
                     return self.forget();
                 }
@@ -221,7 +222,9 @@ impl Verifier {
             self.require(header.first_frame == self.frames, at, "header: wrong first_frame");
         }
         let follows = match self.epoch {
-            Some((epoch, step)) if header.step > 0 => epoch == header.epoch && Some(header.step) == step.checked_add(1),
+            Some((epoch, step)) if header.step > 0 => {
+                epoch == header.epoch && Some(header.step) == step.checked_add(1)
+            }
             Some((epoch, _)) => epoch.checked_add(1) == Some(header.epoch),
             None => n > 0 || (header.epoch, header.step) == (0, 0),
         };
@@ -257,12 +260,20 @@ impl Verifier {
             self.broken("recovery", None, "a tape has a seal or a recovery, never both");
         }
         if let (Some((cut, _)), true) = (self.cut, self.sealed) {
-            self.broken(&ObjectName::Segment(cut).to_string(), None, "cut: it has no end marker, in a sealed tape");
+            self.broken(
+                &ObjectName::Segment(cut).to_string(),
+                None,
+                "cut: it has no end marker, in a sealed tape",
+            );
         }
-        let heartbeat_us = self.genesis.as_ref().map_or(10_000_000, |g| g.limits.heartbeat_ms.saturating_mul(1_000));
+        let heartbeat_us =
+            self.genesis.as_ref().map_or(10_000_000, |g| g.limits.heartbeat_ms.saturating_mul(1_000));
         let fresh = now_us.saturating_sub(self.wall_us) < heartbeat_us.saturating_mul(3);
         if self.unseen_us > heartbeat_us.saturating_mul(3) {
-            let what = format!("nothing was recorded for {} s, longer than three heartbeats", self.unseen_us / 1_000_000);
+            let what = format!(
+                "nothing was recorded for {} s, longer than three heartbeats",
+                self.unseen_us / 1_000_000
+            );
             self.found(Weight::Note, "segments", None, &what);
         }
         let worst = self.findings.iter().map(|finding| finding.weight).max();
@@ -283,8 +294,10 @@ impl Verifier {
     }
 
     fn unfinished(&mut self) {
-        let at = self.segments.checked_sub(1).map_or("genesis".to_owned(), |n| ObjectName::Segment(n).to_string());
-        let opened = self.opened_us.map(|(_, wall_us)| format!(", in the segment opened at {}", Stamp(wall_us)));
+        let at =
+            self.segments.checked_sub(1).map_or("genesis".to_owned(), |n| ObjectName::Segment(n).to_string());
+        let opened =
+            self.opened_us.map(|(_, wall_us)| format!(", in the segment opened at {}", Stamp(wall_us)));
         let torn = self.cut.map_or(0, |(_, torn)| torn);
         let what = format!(
             "no seal: the tape ends after {} frames ({} of them signed for){}, last heard of at {}; {torn} bytes of a torn frame; longest unseen window {} ms",

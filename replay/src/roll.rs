@@ -97,9 +97,8 @@ impl Entry {
 fn last_link(tape: &Tape<'_>) -> Option<Link> {
     let bytes = tape.get(ObjectName::Segment(tape.segments().checked_sub(1)?)).ok()?;
     let (header, head) = Header::decode(&bytes).ok()?;
-    let link = header.previous.header(header.segment, head);
-    let mut walk = Walk::new(&header, link, bytes.get(head.len()..)?);
-    while let Record::Frame { .. } = walk.step().ok()? {}
+    let mut walk = Walk::new(&header, head);
+    while let Record::Frame { .. } = walk.step(&bytes).ok()? {}
     Some(walk.link())
 }
 

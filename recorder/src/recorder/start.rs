@@ -55,7 +55,8 @@ impl Recorder {
         let mut spool =
             Spool::create(&setup.spool, setup.session, setup.limits.sync_ms).map_err(RecordError::Spool)?;
         spooled(&mut spool, &bytes, count, &host, &genesis, link)?;
-        let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created)).map_err(RecordError::Spool)?;
+        let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created))
+            .map_err(RecordError::Spool)?;
         shipper.send(ObjectName::Genesis, bytes.len() as u64);
         let epochs = Epochs::begin(setup.session, setup.limits, link, &clerk, start_us)?;
         let mut recorder = Self {

@@ -61,7 +61,10 @@ impl Verifier {
         let Some(note) = self.parse(name, bytes) else { return self.next = None };
         self.signatures(&at, &note, &[Signer::Session]);
         let Some(checkpoint) = self.read::<Checkpoint>(name, &note) else { return self.next = None };
-        let ours = self.genesis.as_ref().is_none_or(|g| (g.session, &g.boot_id) == (checkpoint.session, &checkpoint.boot_id));
+        let ours = self
+            .genesis
+            .as_ref()
+            .is_none_or(|g| (g.session, &g.boot_id) == (checkpoint.session, &checkpoint.boot_id));
         self.require(ours, &at, "another session's checkpoint");
         self.require(checkpoint.checkpoint == n, &at, "another checkpoint's number");
         if self.cut.is_some_and(|(cut, _)| cut == n) {
@@ -111,7 +114,8 @@ impl Verifier {
     }
 
     fn seal(&mut self, at: &str, seal: &Seal) {
-        let ours = self.genesis.as_ref().is_none_or(|g| (g.session, &g.boot_id) == (seal.session, &seal.boot_id));
+        let ours =
+            self.genesis.as_ref().is_none_or(|g| (g.session, &g.boot_id) == (seal.session, &seal.boot_id));
         self.require(ours, at, "another session's seal");
         let whole = seal.segments > 0 && self.checkpoints == self.segments;
         self.require(whole, at, "seals a segment without checkpoint, or no segment");
@@ -123,10 +127,13 @@ impl Verifier {
         self.moment(seal.boot_us, seal.sealed.0, at);
         match &seal.read_back {
             Some(read_back) => {
-                let all = seal.segments.checked_mul(2).and_then(|n| n.checked_add(1)) == Some(read_back.objects);
+                let all =
+                    seal.segments.checked_mul(2).and_then(|n| n.checked_add(1)) == Some(read_back.objects);
                 self.require(all, at, "says that other objects were read back");
             }
-            None => self.found(Weight::Note, at, None, "the store could not be read back when the session ended"),
+            None => {
+                self.found(Weight::Note, at, None, "the store could not be read back when the session ended")
+            }
         }
         for gap in &seal.gaps {
             let what = format!("declared loss of {} bytes: {}", gap.bytes, gap.why);
@@ -164,14 +171,19 @@ impl Verifier {
     fn read<T: DeserializeOwned>(&mut self, name: ObjectName, note: &Note<'_>) -> Option<T> {
         let read = note.read().ok();
         if read.is_none() {
-            self.broken(&name.to_string(), None, "not a signed note: a member is missing, doubled or of the wrong type");
+            self.broken(
+                &name.to_string(),
+                None,
+                "not a signed note: a member is missing, doubled or of the wrong type",
+            );
         }
         read
     }
 
     fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) {
         let lines = note.signatures.len() == signers.len();
-        let all = note.signatures.iter().zip(signers).all(|(line, signer)| self.signed(*signer, note.text, line));
+        let all =
+            note.signatures.iter().zip(signers).all(|(line, signer)| self.signed(*signer, note.text, line));
         self.require(lines && all, at, "wrong signer: a signature is missing, foreign or does not verify");
     }
 
