@@ -1,9 +1,12 @@
-//! Writes `tests/vectors/*.vec` anew, and the digest of the docs/FORMAT.md that they were made for.
+//! Writes `tests/vectors/*.vec` anew, the worked example in docs/FORMAT.md, and the digest of that page: vectors
+//! are for one text of it.
 
 use std::fs;
 use std::path::Path;
 
 use bg_recorder::chain::Digest;
+use bg_tests::example;
+use bg_tests::vector::Vector;
 
 fn main() -> std::io::Result<()> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
@@ -16,6 +19,9 @@ fn main() -> std::io::Result<()> {
     for (name, vector) in bg_tests::faults::all(&dir.join("keys")) {
         fs::write(dir.join(format!("{name}.vec")), vector.write())?;
     }
-    let format = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FORMAT.md"))?;
-    fs::write(dir.join("FORMAT.sha256"), format!("{}\n", Digest::of(&format)))
+    let page = dir.join("../../docs/FORMAT.md");
+    let one = Vector::read(&fs::read_to_string(dir.join("intact_one_segment.vec"))?);
+    let format = example::place(&fs::read_to_string(&page)?, &example::render(&one));
+    fs::write(&page, &format)?;
+    fs::write(dir.join("FORMAT.sha256"), format!("{}\n", Digest::of(format.as_bytes())))
 }

@@ -303,7 +303,11 @@ fn plain(number: u64) -> Vec<String> {
     let event = |at: u64, code: char, data: &str| format!("[{number}.{at:06},\"{code}\",\"{data}\"]\n");
     match number {
         0 => vec![header, event(1, 'i', "ls\\r") + &event(2, 'o', "h\u{e9}llo\\r\\n")],
-        1 => vec![event(1, 'o', "\u{fffd}") + &event(1, 'B', "/w=="), event(2, 'r', "100x30"), event(3, 'o', "x")],
+        1 => vec![
+            event(1, 'o', "\u{fffd}") + &event(1, 'B', "/w=="),
+            event(2, 'r', "100x30"),
+            event(3, 'o', "x"),
+        ],
         _ => vec![event(1, 'o', "bye"), event(2, 'x', "0")],
     }
 }

@@ -6,6 +6,7 @@
     reason = "a generator for tests: a panic is its error message"
 )]
 
-pub mod forge;
+pub mod example;
 pub mod faults;
+pub mod forge;
 pub mod vector;

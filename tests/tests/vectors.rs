@@ -109,3 +109,11 @@ fn the_vectors_are_those_that_the_forge_makes() {
         vectors().into_iter().map(|(name, vector)| (name, vector.fault, vector.expect, vector.at)).collect();
     assert_eq!(made, kept, "stale: cargo run --release -p bg-tests --bin make-vectors");
 }
+
+#[test]
+fn the_worked_example_is_the_vector() {
+    let page = fs::read_to_string(dir().join("../../docs/FORMAT.md")).unwrap();
+    let vector = Vector::read(&fs::read_to_string(dir().join("intact_one_segment.vec")).unwrap());
+    let fresh = bg_tests::example::place(&page, &bg_tests::example::render(&vector));
+    assert_eq!(page, fresh, "stale: cargo run --release -p bg-tests --bin make-vectors");
+}

@@ -20,7 +20,12 @@ fn seals() -> Vec<Fault> {
             let text = String::from_utf8(o[SEAL].clone()).unwrap();
             o.insert(SEAL.into(), text.replacen("\"gaps\":[]", "\"gaps\":{}", 1).into_bytes());
         }),
-        broken("seal_of_another_session", SEAL, "names another session", bent(|s| s.session = SessionId::mint())),
+        broken(
+            "seal_of_another_session",
+            SEAL,
+            "names another session",
+            bent(|s| s.session = SessionId::mint()),
+        ),
         broken("seal_from_another_tape", SEAL, "the seal of another session's tape", as_it_is()).edit(|o| {
             let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
             o.insert(SEAL.into(), forge(&keys, &as_it_is()).1[SEAL].clone());
@@ -28,21 +33,58 @@ fn seals() -> Vec<Fault> {
         broken("seal_segments", SEAL, "counts other segments", bent(|s| s.segments += 1)),
         broken("seal_frames", SEAL, "counts other frames", bent(|s| s.frames -= 1)),
         broken("seal_link", SEAL, "names another link", bent(|s| s.link = s.link.frame(0, b""))),
-        broken("seal_digest", SEAL, "names another digest for the last checkpoint", bent(|s| s.objects[0].1 = Digest::of(b""))),
-        broken("seal_read_back", SEAL, "fewer objects were read back than there are", bent(|s| if let Some(read_back) = &mut s.read_back { read_back.objects -= 1 })),
+        broken(
+            "seal_digest",
+            SEAL,
+            "names another digest for the last checkpoint",
+            bent(|s| s.objects[0].1 = Digest::of(b"")),
+        ),
+        broken(
+            "seal_read_back",
+            SEAL,
+            "fewer objects were read back than there are",
+            bent(|s| {
+                if let Some(read_back) = &mut s.read_back {
+                    read_back.objects -= 1
+                }
+            }),
+        ),
         broken("seal_time_goes_back", SEAL, "boot time goes back", bent(|s| s.boot_us = 1)),
-        broken("seal_after_a_deleted_checkpoint", SEAL, "the last checkpoint was deleted under a seal", as_it_is())
-            .edit(|o| drop(o.remove("checkpoints/0000000002"))),
-        broken("seal_over_a_deleted_tail", SEAL, "the last segment and its checkpoint were deleted under a seal", as_it_is()).edit(|o| {
+        broken(
+            "seal_after_a_deleted_checkpoint",
+            SEAL,
+            "the last checkpoint was deleted under a seal",
+            as_it_is(),
+        )
+        .edit(|o| drop(o.remove("checkpoints/0000000002"))),
+        broken(
+            "seal_over_a_deleted_tail",
+            SEAL,
+            "the last segment and its checkpoint were deleted under a seal",
+            as_it_is(),
+        )
+        .edit(|o| {
             o.remove("segments/0000000002");
             o.remove("checkpoints/0000000002");
         }),
-        broken("seal_and_recovery", RECOVERY, "a tape with two ends", as_it_is()).edit(|o| drop(o.insert(RECOVERY.into(), o[SEAL].clone()))),
-        broken("seal_over_a_cut_segment", "segments/0000000002", "the last segment has no end marker, in a sealed tape", as_it_is()).edit(|o| {
+        broken("seal_and_recovery", RECOVERY, "a tape with two ends", as_it_is())
+            .edit(|o| drop(o.insert(RECOVERY.into(), o[SEAL].clone()))),
+        broken(
+            "seal_over_a_cut_segment",
+            "segments/0000000002",
+            "the last segment has no end marker, in a sealed tape",
+            as_it_is(),
+        )
+        .edit(|o| {
             let bytes = o.get_mut("segments/0000000002").unwrap();
             bytes.truncate(bytes.len() - 40);
         }),
-        verdict("seal_without_read_back", "intact", "the store could not be read back when the session ended: a note", bent(|s| s.read_back = None)),
+        verdict(
+            "seal_without_read_back",
+            "intact",
+            "the store could not be read back when the session ended: a note",
+            bent(|s| s.read_back = None),
+        ),
     ]
 }
 
@@ -50,20 +92,59 @@ fn recoveries() -> Vec<Fault> {
     let recovered = || Bend { end: End::Recovery, torn: Some(0), ..as_it_is() };
     let bent = |recovery| Bend { recovery, ..recovered() };
     vec![
-        verdict("recovered", "recovered", "none: the recorder died, and a later run shipped what it had accepted", recovered()),
-        verdict("recovered_at_a_segment_end", "recovered", "none: the recorder died between two segments", Bend { end: End::Recovery, ..as_it_is() }),
-        verdict("recovered_without_segment", "recovered", "none: the recorder died before its first segment was whole",
-            Bend { end: End::Recovery, segments: 0, ..as_it_is() }).unopened(),
+        verdict(
+            "recovered",
+            "recovered",
+            "none: the recorder died, and a later run shipped what it had accepted",
+            recovered(),
+        ),
+        verdict(
+            "recovered_at_a_segment_end",
+            "recovered",
+            "none: the recorder died between two segments",
+            Bend { end: End::Recovery, ..as_it_is() },
+        ),
+        verdict(
+            "recovered_without_segment",
+            "recovered",
+            "none: the recorder died before its first segment was whole",
+            Bend { end: End::Recovery, segments: 0, ..as_it_is() },
+        )
+        .unopened(),
         broken("recovery_frames", RECOVERY, "counts other frames", bent(|r| r.frames += 1)),
-        broken("recovery_stored_segments", RECOVERY, "more segments were stored than there are", bent(|r| r.stored_segments += 1)),
+        broken(
+            "recovery_stored_segments",
+            RECOVERY,
+            "more segments were stored than there are",
+            bent(|r| r.stored_segments += 1),
+        ),
         broken("recovery_link", RECOVERY, "names another link", bent(|r| r.link = r.link.frame(0, b""))),
         broken("recovery_objects", RECOVERY, "leaves an object out", bent(|r| r.objects.truncate(1))),
-        broken("recovery_of_another_session", RECOVERY, "names another session", bent(|r| r.session = SessionId::mint())),
-        broken("recovery_with_a_torn_tail", RECOVERY, "the torn frame is still in the store", Bend { torn: Some(30), ..recovered() }),
-        broken("recovery_signed_by_a_stranger", RECOVERY, "the signature is not the signing key's", Bend {
-            signatures: |kind, lines| if kind == bg_recorder::note::Kind::Recovery { lines[0].bytes[20] ^= 1 },
-            ..recovered()
-        }),
+        broken(
+            "recovery_of_another_session",
+            RECOVERY,
+            "names another session",
+            bent(|r| r.session = SessionId::mint()),
+        ),
+        broken(
+            "recovery_with_a_torn_tail",
+            RECOVERY,
+            "the torn frame is still in the store",
+            Bend { torn: Some(30), ..recovered() },
+        ),
+        broken(
+            "recovery_signed_by_a_stranger",
+            RECOVERY,
+            "the signature is not the signing key's",
+            Bend {
+                signatures: |kind, lines| {
+                    if kind == bg_recorder::note::Kind::Recovery {
+                        lines[0].bytes[20] ^= 1
+                    }
+                },
+                ..recovered()
+            },
+        ),
     ]
 }
 
@@ -71,12 +152,38 @@ fn open_ends() -> Vec<Fault> {
     let open = || Bend { end: End::None, ..as_it_is() };
     vec![
         verdict("unfinished", "unfinished", "the seal is missing", open()),
-        verdict("unfinished_in_a_segment", "unfinished", "the recorder died in a segment", Bend { torn: Some(0), ..open() }),
-        verdict("unfinished_in_a_length", "unfinished", "the last record ends in its length", Bend { torn: Some(3), ..open() }),
-        verdict("unfinished_in_a_frame", "unfinished", "the last frame is torn", Bend { torn: Some(30), ..open() }),
-        verdict("unfinished_without_segment", "unfinished", "nothing but a genesis", Bend { segments: 0, ..open() }).unopened(),
-        verdict("unfinished_without_last_checkpoint", "unfinished", "the recorder died between a segment and its checkpoint", open())
-            .edit(|o| drop(o.remove("checkpoints/0000000002"))),
+        verdict(
+            "unfinished_in_a_segment",
+            "unfinished",
+            "the recorder died in a segment",
+            Bend { torn: Some(0), ..open() },
+        ),
+        verdict(
+            "unfinished_in_a_length",
+            "unfinished",
+            "the last record ends in its length",
+            Bend { torn: Some(3), ..open() },
+        ),
+        verdict(
+            "unfinished_in_a_frame",
+            "unfinished",
+            "the last frame is torn",
+            Bend { torn: Some(30), ..open() },
+        ),
+        verdict(
+            "unfinished_without_segment",
+            "unfinished",
+            "nothing but a genesis",
+            Bend { segments: 0, ..open() },
+        )
+        .unopened(),
+        verdict(
+            "unfinished_without_last_checkpoint",
+            "unfinished",
+            "the recorder died between a segment and its checkpoint",
+            open(),
+        )
+        .edit(|o| drop(o.remove("checkpoints/0000000002"))),
     ]
 }
 
