@@ -9,11 +9,18 @@ fn the_users_file_is_read_and_its_limit_kept() {
     let world = World::new();
     let home = world.home().join("config");
     std::fs::create_dir_all(home.join("bg-shell")).unwrap();
-    std::fs::write(home.join("bg-shell/config.toml"), "[practice]\nmax_duration = \"10m\"\nsecrets = \"record\"\n").unwrap();
+    std::fs::write(
+        home.join("bg-shell/config.toml"),
+        "[practice]\nmax_duration = \"10m\"\nsecrets = \"record\"\n",
+    )
+    .unwrap();
     let output = world.shell().env("XDG_CONFIG_HOME", &home).args(["open", "--", "true"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let genesis = world.tape().note("genesis");
-    assert_eq!((&genesis["about"]["max_duration_s"], &genesis["about"]["secrets"]), (&600.into(), &"record".into()));
+    assert_eq!(
+        (&genesis["about"]["max_duration_s"], &genesis["about"]["secrets"]),
+        (&600.into(), &"record".into())
+    );
     assert!(stderr(&output).contains("input at secret prompts, too"), "{}", stderr(&output));
 }
 
@@ -39,7 +46,10 @@ fn a_file_that_says_something_unknown_is_refused_with_its_line() {
         let output = with(&world, text, &[]);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{text:?}: {said}");
-        assert!(said.contains(&format!("config.toml, line {line}: ")) && said.contains(word), "{text:?}: {said}");
+        assert!(
+            said.contains(&format!("config.toml, line {line}: ")) && said.contains(word),
+            "{text:?}: {said}"
+        );
         assert!(said.contains("bg-shell: hint: "), "{text:?}: {said}");
         assert_eq!(world.tapes().len(), 0);
     }
@@ -55,7 +65,11 @@ fn a_file_that_was_named_must_be_there() {
         }
         let output = shell.arg("open").args(args).args(["--", "true"]).output().unwrap();
         assert_eq!(output.status.code(), Some(125));
-        assert!(stderr(&output).contains("cannot read the configuration /no/such/file"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("cannot read the configuration /no/such/file"),
+            "{}",
+            stderr(&output)
+        );
     }
     assert_eq!(world.tapes().len(), 0);
 }

@@ -16,7 +16,9 @@ fn a_session_inside_a_session_is_refused() {
 #[test]
 fn a_session_may_be_nested_knowingly_and_names_the_outer_one() {
     let world = World::new();
-    let output = world.record(&format!("{SHELL} open --nested -- sh -c 'printf \"<%s>\" $BG_SHELL_SESSION; exit 9'; echo inner=$?"));
+    let output = world.record(&format!(
+        "{SHELL} open --nested -- sh -c 'printf \"<%s>\" $BG_SHELL_SESSION; exit 9'; echo inner=$?"
+    ));
     let text = String::from_utf8_lossy(&output.stdout);
     let [outer, inner] = &world.tapes()[..] else { panic!("{:?}", world.tapes()) };
     assert_eq!(inner.note("genesis")["about"]["parent"], outer.id(), "{}", stderr(&output));

@@ -41,7 +41,9 @@ fn without_a_place_for_evidence_there_is_no_session() {
 
 #[test]
 fn what_the_command_line_cannot_mean_is_125_and_told_on_standard_error() {
-    for args in [&["--no-such-option"][..], &["--max-duration", "0s"], &["--max-duration", "soon"], &["no-such-verb"]] {
+    for args in
+        [&["--no-such-option"][..], &["--max-duration", "0s"], &["--max-duration", "soon"], &["no-such-verb"]]
+    {
         let world = World::new();
         let output = world.shell().args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(125), "{args:?}");

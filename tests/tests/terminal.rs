@@ -1,1 +1,142 @@
-//! todo
+//! The responder's terminal: raw while the session runs, and as before afterwards.
+
+use rustix::process::Signal;
+use rustix::termios::{LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, tcsetattr};
+
+use crate::support::driver::Driver;
+use crate::support::wait::until;
+use crate::support::world::World;
+
+#[test]
+fn the_terminal_is_raw_during_a_session_and_restored_after_it() {
+    let world = World::new();
+    let mut driver = Driver::spawn(script(&world, "echo ready; read -r line; exit 5"));
+    let before = driver.settings();
+    driver.wait_for("ready");
+    let during = driver.settings();
+    assert!(!during.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
+    assert!(!during.output_modes.contains(OutputModes::OPOST));
+    driver.send("\r");
+    assert_eq!(driver.wait(), 5);
+    assert_eq!(format!("{before:?}"), format!("{:?}", driver.settings()));
+}
+
+#[test]
+fn a_signal_ends_the_session_properly_and_restores_the_terminal() {
+    for (signal, ended, detail) in [
+        (Signal::TERM, "signal", "SIGTERM"),
+        (Signal::INT, "signal", "SIGINT"),
+        (Signal::QUIT, "signal", "SIGQUIT"),
+        (Signal::HUP, "hangup", ""),
+    ] {
+        let world = World::new();
+        let mut driver = Driver::spawn(script(&world, "echo ready; read -r line"));
+        let before = format!("{:?}", driver.settings());
+        driver.wait_for("ready");
+        driver.signal(signal);
+        // The leader died of the hang-up that its session was given.
+        assert_eq!(driver.wait(), 128 + 1, "{}", driver.screen());
+        assert_eq!(before, format!("{:?}", driver.settings()), "{signal:?}");
+        let tape = world.tape();
+        tape.assert_intact();
+        let about = &tape.note("seal")["about"];
+        assert_eq!((&about["ended"], about["detail"].as_str().unwrap_or_default()), (&ended.into(), detail));
+        assert_eq!(world.processes(), []);
+    }
+}
+
+#[test]
+fn programs_that_ignore_the_hang_up_are_killed() {
+    let world = World::new();
+    let mut driver =
+        Driver::spawn(script(&world, "trap '' HUP TERM; echo ready; while :; do read -r line; done"));
+    driver.wait_for("ready");
+    driver.signal(Signal::TERM);
+    assert_eq!(driver.wait(), 128 + 9, "{}", driver.screen());
+    world.tape().assert_intact();
+    assert_eq!(world.processes(), []);
+}
+
+#[test]
+fn a_program_may_say_its_last_words_when_the_session_is_ended() {
+    let world = World::new();
+    let mut shell = world.quiet_shell();
+    shell.args([
+        "open",
+        "--",
+        "bash",
+        "-c",
+        "trap 'echo last words; exit 6' HUP; echo ready; while :; do read -r x; done",
+    ]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    driver.signal(Signal::TERM);
+    driver.wait_for("last words");
+    assert_eq!(driver.wait(), 6);
+    assert_eq!(driver.shown(), world.tape().output());
+}
+
+#[test]
+fn a_stop_from_outside_does_not_leave_a_session_hanging() {
+    let world = World::new();
+    let mut driver = Driver::spawn(script(&world, "echo ready; read -r line; echo \"<$line>\""));
+    driver.wait_for("ready");
+    for stop in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+        driver.signal(stop);
+    }
+    driver.send("going on\r");
+    driver.wait_for("<going on>");
+    assert_eq!(driver.wait(), 0);
+}
+
+#[test]
+fn a_session_begins_with_the_settings_of_the_responders_terminal() {
+    let world = World::new();
+    // The driver's terminal is made before bg-shell looks at it: `stty` in the same session does it.
+    let mut shell = world.quiet_shell();
+    let args: Vec<_> = shell.get_args().map(ToOwned::to_owned).collect();
+    let script = args[1].to_str().unwrap().replace("exec", "stty intr ^G erase ^H -ixon; exec");
+    shell = world.command("sh");
+    shell.arg("-c").arg(script).args(&args[2..]).args(["open", "--", "stty", "-a"]);
+    let mut driver = Driver::spawn(shell);
+    assert_eq!(driver.wait(), 0);
+    let text = String::from_utf8(driver.shown()).unwrap();
+    assert!(text.contains("intr = ^G") && text.contains("erase = ^H") && text.contains(" -ixon"), "{text}");
+}
+
+#[test]
+fn a_stuck_screen_does_not_keep_a_signal_from_ending_the_session() {
+    let world = World::new();
+    let mut driver = Driver::spawn(script(&world, "echo ready; exec cat /dev/zero"));
+    driver.wait_for("ready");
+    driver.look_away();
+    driver.signal(Signal::TERM);
+    until("a seal", || world.tape().dir.join("seal").exists());
+    // What it has to say waits for somebody who reads it.
+    until("the end of all processes but its own", || world.processes().len() == 1);
+    driver.look();
+    assert_eq!(driver.wait(), 128 + 1);
+    let tape = world.tape();
+    tape.assert_intact();
+    assert_eq!(tape.note("seal")["about"]["detail"], "SIGTERM");
+}
+
+#[test]
+fn a_terminal_that_is_changed_during_the_session_is_restored_to_what_it_was() {
+    let world = World::new();
+    let mut driver = Driver::spawn(script(&world, "echo ready; read -r line"));
+    let before = driver.settings();
+    driver.wait_for("ready");
+    let mut other = driver.settings();
+    other.special_codes[SpecialCodeIndex::VINTR] = 7;
+    tcsetattr(driver.side(), OptionalActions::Now, &other).unwrap();
+    driver.send("\r");
+    assert_eq!(driver.wait(), 0);
+    assert_eq!(format!("{before:?}"), format!("{:?}", driver.settings()));
+}
+
+fn script(world: &World, script: &str) -> std::process::Command {
+    let mut shell = world.shell();
+    shell.args(["open", "--", "sh", "-c", script]);
+    shell
+}

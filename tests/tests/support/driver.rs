@@ -16,7 +16,7 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use super::process;
-use super::wait::until;
+use super::wait::{PATIENCE, until, within};
 
 /// A program on a pty of its own, as session leader with that terminal (setsid(1) sees to it).
 pub struct Driver {
@@ -52,13 +52,21 @@ impl Driver {
         let mut setsid = Command::new("setsid");
         setsid.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
         setsid.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        setsid.current_dir(command.get_current_dir().unwrap());
         let stdio = || Stdio::from(side.try_clone().unwrap());
         let child = setsid.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().unwrap();
         drop(setsid);
         let screen = Arc::new(Screen::default());
         let (theirs, from) = (Arc::clone(&screen), File::from(master.try_clone().unwrap()));
         let reader = thread::spawn(move || theirs.read(from));
-        Self { child, master: Some(master.into()), side, screen, reader: Some(reader), found: AtomicUsize::new(0) }
+        Self {
+            child,
+            master: Some(master.into()),
+            side,
+            screen,
+            reader: Some(reader),
+            found: AtomicUsize::new(0),
+        }
     }
 
     /// Types.
@@ -68,12 +76,13 @@ impl Driver {
 
     /// Waits until the screen was sent `text`, after what an earlier call waited for.
     pub fn wait_for(&self, text: &str) {
-        until(&format!("{text:?} on the screen, which has {:?}", self.screen()), || {
+        let found = within(PATIENCE, || {
             let from = self.found.load(Ordering::Relaxed);
             let at = find(&self.screen.seen.lock().unwrap()[from..], text.as_bytes());
             self.found.store(at.map_or(from, |at| from + at + text.len()), Ordering::Relaxed);
             at.is_some()
         });
+        assert!(found, "{text:?} is not on the screen, which ends with {:?}", self.end_of_screen());
     }
 
     /// Returns everything the screen was sent.
@@ -84,6 +93,11 @@ impl Driver {
     /// Returns it as text.
     pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    fn end_of_screen(&self) -> String {
+        let bytes = self.bytes();
+        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(2_000)..]).into_owned()
     }
 
     /// Stops reading the screen, as a frozen connection does.
@@ -113,6 +127,11 @@ impl Driver {
         tcgetattr(&self.side).unwrap()
     }
 
+    /// Returns the program's side of the terminal.
+    pub fn side(&self) -> &OwnedFd {
+        &self.side
+    }
+
     /// Returns the process id of the program itself (setsid(1) forks only when it leads a group already).
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -126,11 +145,12 @@ impl Driver {
     /// Waits for the end; a signal is told as 128 + n.
     pub fn wait(&mut self) -> i32 {
         let mut status: Option<ExitStatus> = None;
-        until(&format!("the program's end; the screen has {:?}", self.screen()), || {
+        within(PATIENCE, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let status = status.unwrap();
+        let status =
+            status.unwrap_or_else(|| panic!("no end; the screen ends with {:?}", self.end_of_screen()));
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
     }
 

@@ -73,7 +73,11 @@ impl ObjectStore for Memory {
     }
 
     fn list(&self, _: &str) -> Result<Vec<Entry>, StoreError> {
-        let entry = |(key, bytes): (&String, &Vec<u8>)| Entry { key: key.clone(), len: bytes.len() as u64, object: true };
+        let entry = |(key, bytes): (&String, &Vec<u8>)| Entry {
+            key: key.clone(),
+            len: bytes.len() as u64,
+            object: true,
+        };
         Ok(self.objects.iter().map(entry).collect())
     }
 }
@@ -82,5 +86,8 @@ impl ObjectStore for Memory {
 pub fn objects_of(dir: &Path) -> Objects {
     let store = bg_recorder::dir::DirStore::new(dir);
     let names = store.list("").unwrap();
-    names.into_iter().map(|entry| (entry.key.clone(), store.get(&entry.key, u64::MAX).unwrap())).collect::<BTreeMap<_, _>>()
+    names
+        .into_iter()
+        .map(|entry| (entry.key.clone(), store.get(&entry.key, u64::MAX).unwrap()))
+        .collect::<BTreeMap<_, _>>()
 }

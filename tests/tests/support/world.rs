@@ -55,10 +55,12 @@ impl World {
         self.command(env!("CARGO_BIN_EXE_replay-under-test"))
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// Returns any program, likewise.
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
+            .current_dir(self.dir.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.dir.path())
             .env("XDG_STATE_HOME", self.dir.path())
@@ -120,7 +122,6 @@ impl World {
         assert!(output.status.success(), "{output:?}");
         output.stdout
     }
-
 }
 
 impl Drop for World {

@@ -1,0 +1,1 @@
+"""The benchmark of bg-shell: standard library only."""

@@ -1,0 +1,120 @@
+"""Figures as Markdown: first the aims, then what each was drawn from."""
+
+from bench.aims import aims
+from bench.candidates import Bare
+
+
+def markdown(run):
+    parts = [aims_table(run)]
+    for key, title in (("flood", "Flood: log text"), ("random", "Flood: random bytes")):
+        if key in run.results:
+            parts.append(flood_table(title, run, run.results[key]))
+    for key, title in (("echo", "Keystroke echo: fast keys"), ("typist", "Keystroke echo: a typist")):
+        if key in run.results:
+            parts.append(echo_table(title, run.results[key], run.options_of(key)))
+    if "start" in run.results:
+        parts.append(start_table(run.results["start"]))
+    if "verify" in run.results:
+        parts.append(verify_table(run.results["verify"]))
+    return "\n\n".join(parts + [machine(run)]) + "\n"
+
+
+def document(run):
+    return f"{HEAD}\n{markdown(run)}{FOOT}"
+
+
+def table(head, rows):
+    align = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, align, *rows])
+
+
+def aims_table(run):
+    rows = [[a.what, a.figure, a.aim, a.met] for a in aims(run.results)]
+    return "## Aims\n\n" + table(["what", "figure", "aim", "met"], rows)
+
+
+def flood_table(title, run, results):
+    bare, newer = results["bare"].rate, results["asciinema-3"].rate
+    rows = []
+    for r in results.values():
+        if r.why is not None:
+            rows.append([r.candidate.label, f"n/a: {r.why}"] + ["n/a"] * 6)
+            continue
+        against = r.rate.over(bare)
+        recorded = bool(r.tape_ratio)
+        rows.append([
+            r.candidate.label, f"{r.rate.median:.1f}", f"{against.median:.2f}", against.spread(),
+            f"{r.rate.over(newer).median:.2f}" if newer else "n/a",
+            f"{r.rss_kib.median / 1024:.1f} / {r.rss_all_kib.median / 1024:.1f}" if recorded else "-",
+            f"{r.tape_ratio.median:.3f}" if recorded else "-",
+            f"{r.close_s.median:.2f}",
+        ])
+    options = run.options
+    mb = options.mb if results is run.results.get("flood") else options.random_mb
+    head = ["", "MB/s", "of bare", "spread", "x asciinema 3", "RSS peak, MiB: main / all", "tape / output", "to exit, s"]
+    note = (f"{mb} MB through `cat`, {options.rounds} rounds, median; ratios are taken round by round. "
+            "\"To exit\" is from the last byte on the screen to the recorder's end.")
+    return f"## {title}\n\n{table(head, rows)}\n\n{note}"
+
+
+def echo_table(title, results, how):
+    bare, rows = results["bare"], []
+    for r in results.values():
+        if r.why is not None:
+            rows.append([r.candidate.label, f"n/a: {r.why}"] + ["n/a"] * 3)
+            continue
+        added = [f"{r.p50() - bare.p50():+.3f}", f"{r.p99() - bare.p99():+.3f}"]
+        added = ["-", "-"] if isinstance(r.candidate, Bare) else added
+        rows.append([r.candidate.label, f"{r.p50():.3f}", f"{r.p99():.3f}", *added])
+    return f"## {title}\n\n{table(['', 'p50, ms', 'p99, ms', 'p50 added', 'p99 added'], rows)}\n\n{how}"
+
+
+def start_table(results):
+    rows = []
+    for r in results.values():
+        if r.why is not None:
+            rows.append([r.candidate.label, f"n/a: {r.why}", "n/a", "n/a", "n/a"])
+            continue
+        rows.append([r.candidate.label, f"{r.ms.median:.1f}", f"{min(r.ms.values):.1f}", f"{max(r.ms.values):.1f}",
+                     f"{r.first_ms:.1f}"])
+    note = "From spawn to the prompt of `sh`. The very first start of bg-shell also makes the practice world's keys."
+    return f"## Start\n\n{table(['', 'median, ms', 'least', 'most', 'very first'], rows)}\n\n{note}"
+
+
+def verify_table(r):
+    if r.why is not None:
+        return f"## Verify\n\nn/a: {r.why}"
+    rows = [
+        ["`bg-replay verify`", f"{r.replay.median:.0f}", f"{r.replay.over(r.sha256sum).median:.2f}"],
+        ["`sha256sum`", f"{r.sha256sum.median:.0f}", "1.00"],
+    ]
+    note = (f"{r.sealed_mb:.0f} MB sealed in {r.objects} objects, page cache warm, in turn. A flipped bit was found first. "
+            "sha256sum (coreutils) does not use SHA-NI where it is built without OpenSSL; bg-replay does.")
+    return f"## Verify\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{note}"
+
+
+def machine(run):
+    m, versions = run.machine, run.versions()
+    lines = [
+        f"- {m['cpu']}, {m['cores']} cores, {m['memory']}; load {m['load']} at the start, {run.load_at_end} at the end",
+        f"- {m['system']}, Linux {m['kernel']}, {m['disk']}, {m['rustc']}",
+        f"- bg-shell at {m['commit']}; {versions}",
+        f"- {run.date}: `{run.command}`, {run.lasted_s:.0f} s",
+    ]
+    return "## Machine\n\n" + "\n".join(lines)
+
+
+HEAD = """# Benchmarks
+
+`benches/run --write` printed this page. It drains a pty of its own as a terminal does, and runs every candidate once
+a round, so that what the machine does beside hits all alike. On another machine, trust the ratios.
+"""
+
+FOOT = """
+## Not measured
+
+- sudo's I/O log: it needs a sudoers rule, and this script changes nothing of the machine's configuration.
+- A power cut: frames are synced to the disk at most 50 ms late on a thread of their own (FORMAT.md 11); no figure
+  here waits for the disk.
+- tlog-rec, script and asciinema record keystrokes only where asked to; in the echo tables they are asked to.
+"""

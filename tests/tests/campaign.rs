@@ -1,0 +1,176 @@
+//! The kill campaign: the recorder is killed at random moments under load, again and again. `tests/kill-campaign`
+//! runs a long one; the suite runs a short one.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+
+use crate::support::driver::Driver;
+use crate::support::wait::within;
+use crate::support::world::{World, stderr};
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_and_leaves_nothing() {
+    let kills = std::env::var("BG_TESTS_KILLS").map_or(12, |kills| kills.parse().unwrap());
+    let tally = campaign(kills);
+    println!("{tally}");
+    assert!(tally.is_clean() && tally.kills == kills, "{tally}");
+}
+
+/// What a campaign found.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: u64,
+    lost_bytes: u64,
+    survivors: u64,
+    unverified: u64,
+    miscounted: u64,
+}
+
+impl Tally {
+    fn is_clean(&self) -> bool {
+        self.lost_bytes + self.survivors + self.unverified + self.miscounted == 0
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "kills {}, undeclared lost bytes {}, surviving children {}, tapes that do not verify {}, holes or doubles in the host's count {}",
+            self.kills, self.lost_bytes, self.survivors, self.unverified, self.miscounted
+        )
+    }
+}
+
+fn campaign(kills: u64) -> Tally {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let mut dice = Dice(u64::try_from(seed).unwrap() | 1);
+    let world = World::new();
+    assert!(world.record("true").status.success());
+    let mut tally = Tally::default();
+    for kill in 0..kills {
+        let load = Load::ALL[usize::try_from(kill).unwrap() % Load::ALL.len()];
+        round(&world, load, &mut dice, &mut tally);
+    }
+    let mut places: Vec<u64> = world.tapes().iter().map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap()).collect();
+    places.sort_unstable();
+    tally.miscounted = (1..).zip(&places).filter(|(expected, place)| expected != *place).count() as u64;
+    tally
+}
+
+/// What the session is doing when its recorder dies.
+#[derive(Debug, Clone, Copy)]
+enum Load {
+    /// It has just been asked for: there may be no tape yet.
+    Starting,
+    /// Somebody types, and a program keeps what it is sent.
+    Typing,
+    /// A program writes lines as fast as it can.
+    Flooding,
+    /// A program writes what is no text as fast as it can.
+    Noise,
+    /// A short command may just be ending, and its tape being sealed.
+    Ending,
+}
+
+impl Load {
+    const ALL: [Self; 5] = [Self::Starting, Self::Typing, Self::Flooding, Self::Noise, Self::Ending];
+
+    fn script(self) -> String {
+        let load = match self {
+            Self::Starting => "exec sleep 1000",
+            Self::Typing => "stty raw -echo; exec dd bs=1 of=$HOME/got 2>/dev/null",
+            Self::Flooding => "n=0; while :; do n=$((n+1)); echo line $n of many; done",
+            Self::Noise => "stty raw; exec cat /dev/urandom",
+            Self::Ending => "exit 0",
+        };
+        format!("setsid nohup sleep 1000 >/dev/null 2>&1 & (sleep 1001 & exec true) & echo ready; {load}")
+    }
+}
+
+fn round(world: &World, load: Load, dice: &mut Dice, tally: &mut Tally) {
+    let got = world.home().join("got");
+    std::fs::write(&got, "").unwrap();
+    let before = world.tapes().len();
+    let mut shell = world.quiet_shell();
+    shell.args(["open", "--", "sh", "-c", &load.script()]);
+    let mut driver = Driver::spawn(shell);
+    reach(load, &mut driver, dice);
+    driver.signal(Signal::KILL);
+    let status = driver.wait();
+    tally.kills += u64::from(status == 128 + 9 || matches!(load, Load::Ending));
+    if !within(Duration::from_secs(10), || world.processes().is_empty()) {
+        tally.survivors += world.processes().len() as u64;
+        println!("{load:?}: survivors {:?}", world.processes());
+    }
+    let recovered = world.recover();
+    let tapes = world.tapes();
+    let shown = driver.shown();
+    if tapes.len() == before {
+        tally.lost_bytes += shown.len() as u64;
+        return;
+    }
+    let tape = &tapes[tapes.len() - 1];
+    let report = tape.report();
+    let verdict = report.verdict.to_string();
+    if !matches!(&*verdict, "recovered" | "intact") || !recovered.status.success() || !world.spools().is_empty() {
+        tally.unverified += 1;
+        println!("{load:?}: {report:?} {}", stderr(&recovered));
+        return;
+    }
+    let lost = missing(&shown, &tape.output()) + missing(&std::fs::read(&got).unwrap(), &tape.input());
+    if lost > 0 {
+        println!("{load:?}: {lost} bytes lost of {}", tape.id());
+    }
+    tally.lost_bytes += lost;
+}
+
+/// Comes to a moment at which to kill: a random amount of output, of input, or of time.
+fn reach(load: Load, driver: &mut Driver, dice: &mut Dice) {
+    match load {
+        Load::Starting => moment(dice.below(60_000)),
+        Load::Typing => {
+            driver.wait_for("ready");
+            for _ in 0..dice.below(300) {
+                driver.send([u8::try_from(dice.below(256)).unwrap()]);
+            }
+            moment(dice.below(3_000));
+        }
+        Load::Flooding | Load::Noise => {
+            driver.wait_for("ready");
+            let enough = usize::try_from(dice.below(3_000_000)).unwrap();
+            assert!(within(Duration::from_secs(60), || driver.bytes().len() > enough));
+        }
+        Load::Ending => {
+            driver.wait_for("ready");
+            moment(dice.below(20_000));
+        }
+    }
+}
+
+/// Lets a random time pass: not to wait for something, but to be anywhere.
+fn moment(us: u64) {
+    let until = std::time::Instant::now() + Duration::from_micros(us);
+    while std::time::Instant::now() < until {
+        std::hint::spin_loop();
+    }
+}
+
+/// Returns how many bytes of what took effect are not at the beginning of what was recorded.
+fn missing(effect: &[u8], recorded: &[u8]) -> u64 {
+    let same = effect.iter().zip(recorded).take_while(|(a, b)| a == b).count();
+    (effect.len() - same) as u64
+}
+
+/// xorshift64 (Marsaglia 2003): a seed tells a whole campaign.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}

@@ -1,0 +1,95 @@
+//! Who may name whom: docs/ARCHITECTURE.md, as a test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The production part of a source file: what stands before its tests.
+fn production(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    text[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn sources(package: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("src")];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+fn none_names(paths: impl IntoIterator<Item = PathBuf>, words: &[&str]) {
+    let mut looked = 0;
+    for path in paths {
+        looked += 1;
+        let text = production(&path);
+        for word in words {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+    assert!(looked > 0, "nothing to look at");
+}
+
+#[test]
+fn broker_and_replay_never_name_each_other() {
+    none_names(sources("broker"), &["bg_replay"]);
+    none_names(sources("replay"), &["bg_broker"]);
+    none_names(sources("recorder"), &["bg_broker", "bg_replay"]);
+}
+
+#[test]
+fn the_pure_core_names_no_file_no_clock_no_thread() {
+    let pure = ["chain", "codec", "event", "note", "seal", "segment"];
+    let files = sources("recorder").into_iter().filter(|path| pure.contains(&stem(path)));
+    none_names(files, &["std::fs", "std::net", "std::env", "std::thread", "rustix", "crate::clock", "tokio", "SystemTime"]);
+}
+
+#[test]
+fn shipping_never_holds_a_key() {
+    let files = sources("recorder").into_iter().filter(|path| stem(path) == "ship");
+    none_names(files, &["crate::keys", "Secret", "SessionKey", "Ratchet", "Sealer"]);
+}
+
+#[test]
+fn verification_names_no_key_service_no_clock_and_no_terminal() {
+    let files = sources("recorder")
+        .into_iter()
+        .filter(|path| stem(path) == "verify" || path.parent().unwrap().ends_with("verify"));
+    none_names(files, &["KeyService", "KeyOpener", "SystemClock", "Clock;", "rustix", "Secret"]);
+}
+
+#[test]
+fn the_environment_is_read_by_the_command_lines_only() {
+    for package in ["broker", "recorder", "replay"] {
+        let files = sources(package).into_iter().filter(|path| !matches!(stem(path), "cli" | "main"));
+        none_names(files, &["env::var", "env::vars"]);
+    }
+}
+
+#[test]
+fn unsafe_stands_in_one_file() {
+    for package in ["broker", "recorder", "replay"] {
+        let files = sources(package).into_iter().filter(|path| stem(path) != "keeper");
+        none_names(files, &["unsafe {", "unsafe fn", "allow(unsafe_code"]);
+    }
+}
+
+#[test]
+fn nobody_ignores_what_can_fail() {
+    for package in ["broker", "recorder", "replay"] {
+        none_names(sources(package), &["let _ =", "todo!", "unimplemented!", ".unwrap()"]);
+    }
+}
