@@ -13,8 +13,10 @@ mod summary;
 
 // The loop between terminal and shell: record before release.
 mod deadline;
+mod outbox;
 mod relay;
 mod screen;
+mod scribe;
 
 // The system's edges.
 mod contain;

@@ -52,7 +52,7 @@ fn orphans(environment: &Environment) -> Result<Vec<Recovered>, Failure> {
     let keys = LocalKeys::open_or_create(&practice.keys())
         .map_err(|e| Failure::new("cannot use the practice keys").because(e))?;
     let store: Arc<dyn ObjectStore> = Arc::new(DirStore::new(practice.evidence()));
-    recover_all(&practice.spool(), &store, &keys, &SystemClock)
+    recover_all(&practice.spool(), &practice.root, &store, &keys, &SystemClock)
         .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
 }
 

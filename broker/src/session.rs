@@ -23,6 +23,7 @@ use crate::failure::{FAILED, Failure, NOT_FOUND, TIMED_OUT};
 use crate::open::Plan;
 use crate::pty::Pty;
 use crate::relay::{Cause, Outcome, Relay};
+use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
 use crate::terminal::{self, RawMode, Screen};
@@ -44,7 +45,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     let mut contained = Contained::prepare(&side, &plan.command, (SESSION_VARIABLE, &session.to_string()))
         .map_err(system("cannot contain the session"))?;
     drop(side);
-    let mut recorder = Recorder::begin(Setup {
+    let recorder = Recorder::begin(Setup {
         session,
         about: about(plan, environment, size, contained.by),
         cast: header(plan, environment, size),
@@ -65,8 +66,11 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     let began = Instant::now();
     let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
     contained.start().map_err(system("cannot start the session"))?;
+    let (created, watch) = (recorder.created(), recorder.watch());
+    let mut scribe = Scribe::start(recorder).map_err(system("cannot start the sealing thread"))?;
     let relay = Relay {
-        recorder: &mut recorder,
+        scribe: &mut scribe,
+        watch,
         clock: &*clock,
         pty,
         contained,
@@ -77,7 +81,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     };
     let outcome = relay.run();
     drop(raw);
-    let created = recorder.created();
+    let recorder = scribe.stop().ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
     let closed = close(recorder, &outcome);
     let summary = Summary { session, created, trusted, lasted: began.elapsed(), environment };
     summary.tell(&outcome, closed.as_ref());
@@ -126,9 +130,7 @@ fn finish(
     }
     match closed {
         Ok(_) => Ok(ExitCode::from(status(outcome))),
-        Err(e) => {
-            Err(Failure::new("cannot close the tape").because(e).hint("bg-shell recover closes it later"))
-        }
+        Err(e) => Err(Failure::new("cannot close the tape").because(e).hint(RECOVER_HINT)),
     }
 }
 
@@ -201,5 +203,6 @@ fn object(value: Value) -> Map<String, Value> {
 
 const STATE_HINT: &str =
     "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
 /// How long closing waits for the store.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

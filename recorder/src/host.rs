@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::Link;
 use crate::dir::read_limited;
-use crate::genesis::{At, Host, Previous};
+use crate::genesis::{At, Genesis, Host, Previous};
+use crate::note::{Kind, NOTE_MAX, Note};
 use crate::session::SessionId;
 
 /// The count, locked while a session takes its place in it.
@@ -70,6 +71,36 @@ impl HostCount {
         self.store()
     }
 
+    /// Counts the sessions in a spool that were killed after their genesis was written and before they took their
+    /// place: without this, the next session would take the same one again.
+    ///
+    /// # Errors
+    /// When the spool cannot be listed, or the count not be stored.
+    pub fn adopt(&mut self, spool: &Path) -> io::Result<()> {
+        let newest = spools(spool)?.iter().filter_map(|dir| self.place(dir)).max_by_key(|place| place.seq);
+        let counted = self.record.last.as_ref().map_or(0, |last| last.seq);
+        match newest {
+            Some(newest) if newest.seq > counted => {
+                self.record.last = Some(newest);
+                self.store()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the place that a spooled session has in this count.
+    fn place(&self, dir: &Path) -> Option<Previous> {
+        let bytes = read_limited(&dir.join("genesis"), NOTE_MAX as u64).ok()?;
+        let genesis: Genesis = Note::parse(Kind::Genesis, &bytes).ok()?.read().ok()?;
+        let place = Previous {
+            session: genesis.session,
+            seq: genesis.host.seq,
+            at: At::Genesis,
+            link: Link::genesis(&bytes),
+        };
+        (genesis.host.id == self.record.id).then_some(place)
+    }
+
     /// Notes the last link of a session that ended, if it is still the last one.
     ///
     /// # Errors
@@ -88,6 +119,13 @@ impl HostCount {
         file.write_all(&serde_json::to_vec(&self.record)?)?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)
+    }
+}
+
+fn spools(root: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(root) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
     }
 }
 

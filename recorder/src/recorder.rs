@@ -24,7 +24,7 @@ use crate::note::{self, Kind, NoteError};
 use crate::seal::{SealError, Sealer};
 use crate::segment::SegmentError;
 use crate::session::{ObjectName, SessionId};
-use crate::ship::{Progress, Shipper};
+use crate::ship::{Progress, Shipper, Watch};
 use crate::sign::{SessionKey, SignError};
 use crate::spool::Spool;
 use crate::store::ObjectStore;
@@ -123,14 +123,9 @@ impl Recorder {
         self.shipper.progress()
     }
 
-    /// Returns since when the store does not take objects, if it does not.
-    pub fn down(&self) -> Option<std::time::Instant> {
-        self.shipper.down()
-    }
-
-    /// Returns how many bytes wait in the spool for the store.
-    pub fn waiting_bytes(&self) -> u64 {
-        self.shipper.waiting_bytes()
+    /// Returns a view of shipping that needs no recorder.
+    pub fn watch(&self) -> Watch {
+        self.shipper.watch()
     }
 
     /// Records an event. When this returns, the event may take effect.
@@ -142,21 +137,19 @@ impl Recorder {
         let mut plain = std::mem::take(&mut self.plain);
         plain.clear();
         self.encoder.event(now_us.saturating_sub(self.start_us), event, &mut plain);
-        let framed = self.frame(now_us, &plain);
+        // An event without bytes has no line, and needs no frame.
+        let framed = if plain.is_empty() { Ok(()) } else { self.frame(now_us, &plain) };
         self.plain = plain;
         framed?;
         self.count(event);
         Ok(())
     }
 
-    /// Does what time demands: closes an old segment, sends a heartbeat, notices a store that failed for good.
+    /// Does what time demands: closes an old segment, or sends a heartbeat.
     ///
     /// # Errors
     /// When the tape cannot go on. The session must end.
     pub fn tick(&mut self) -> Result<(), RecordError> {
-        if let Some(why) = self.shipper.fatal() {
-            return Err(RecordError::Store(why));
-        }
         let now_us = self.clock.boot_us();
         if self.due_ms(now_us) > 0 {
             return Ok(());

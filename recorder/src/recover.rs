@@ -12,6 +12,7 @@ use crate::clock::{Clock, Stamp, boot_id};
 use crate::closing::Recovery;
 use crate::dir::read_limited;
 use crate::genesis::Genesis;
+use crate::host::HostCount;
 use crate::keys::{KeyError, KeyService};
 use crate::note::{self, Kind, NOTE_MAX, Note, NoteError};
 use crate::segment::{Header, Record, SEGMENT_MAX, Walk};
@@ -34,17 +35,19 @@ pub struct Recovered {
     pub outcome: Result<Report, RecoverError>,
 }
 
-/// Recovers every spool below `root` whose recorder is gone.
+/// Recovers every spool below `root` whose recorder is gone; `state` is where the host counts its sessions.
 ///
 /// # Errors
-/// When the spools cannot be listed.
+/// When the spools cannot be listed, or the count not be kept.
 pub fn recover_all(
     root: &Path,
+    state: &Path,
     store: &Arc<dyn ObjectStore>,
     keys: &dyn KeyService,
     clock: &dyn Clock,
 ) -> io::Result<Vec<Recovered>> {
     let mut recovered = Vec::new();
+    HostCount::open(state)?.adopt(root)?;
     let spools = match fs::read_dir(root) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(recovered),
         spools => spools?,
@@ -54,8 +57,8 @@ pub fn recover_all(
         // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
         let Ok(Some(lock)) = spool::lock(&dir) else { continue };
         let session = dir.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        if !dir.join("genesis").exists() {
-            // No genesis, no session: its recorder died before anything could happen.
+        if !begun(&dir) {
+            // No genesis, no session: its recorder, or the machine, died before anything could happen.
             fs::remove_dir_all(&dir)?;
             continue;
         }
@@ -235,6 +238,12 @@ impl<'a> Orphan<'a> {
             objects: self.listed.clone(),
         })
     }
+}
+
+/// Returns whether a spool holds a session: a whole genesis, or more than a torn one.
+fn begun(dir: &Path) -> bool {
+    let torn = whole_note(dir, ObjectName::Genesis, Kind::Genesis).is_none();
+    !torn || dir.join(ObjectName::Segment(0).to_string()).exists()
 }
 
 /// Reads a spooled note, if it is there and whole: a torn one was never shipped.

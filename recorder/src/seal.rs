@@ -74,6 +74,9 @@ impl Sealer {
     /// When `plain` is over the limit, or the library refuses.
     pub fn seal(&mut self, previous: Link, plain: &[u8], to: &mut Vec<u8>) -> Result<(), SealError> {
         let (nonce, aad) = self.sequence.next(previous);
+        if plain.is_empty() {
+            return Err(SealError::Empty);
+        }
         if plain.len() > PLAIN_MAX {
             return Err(SealError::TooLarge);
         }
@@ -170,6 +173,9 @@ pub enum SealError {
     /// Over a limit of FORMAT.md 3.
     #[error("a frame over its limit")]
     TooLarge,
+    /// Nothing to seal: such a frame would be shorter than FORMAT.md 3 allows.
+    #[error("a frame without content")]
+    Empty,
     /// The tag is wrong: other bytes, another place, or another key.
     #[error("does not open")]
     DoesNotOpen,
@@ -236,9 +242,15 @@ mod tests {
         assert!(sealer(&key, 0, 0).seal(link, &vec![0; PLAIN_MAX], &mut sealed).is_ok());
     }
 
+    #[test]
+    fn a_frame_without_content_is_refused() {
+        let (key, link, mut sealed) = (Secret::new([1; 32]), Link::genesis(b"x"), Vec::new());
+        assert_eq!(sealer(&key, 0, 0).seal(link, b"", &mut sealed), Err(SealError::Empty));
+    }
+
     proptest! {
         #[test]
-        fn any_frames_come_back(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70_000), 1..4)) {
+        fn any_frames_come_back(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..70_000), 1..4)) {
             let (key, link) = (Secret::new([9; 32]), Link::genesis(b"x"));
             let (mut sealer, mut opener) = (sealer(&key, 0, 0), opener(&key, 0, 0));
             for frame in &frames {

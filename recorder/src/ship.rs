@@ -75,19 +75,9 @@ impl Shipper {
         self.shared.state().progress.clone()
     }
 
-    /// Returns since when the store does not take objects, if it does not.
-    pub fn down(&self) -> Option<Instant> {
-        self.shared.state().progress.down.as_ref().map(|(since, _)| *since)
-    }
-
-    /// Returns why shipping stopped for good, if it did.
-    pub fn fatal(&self) -> Option<String> {
-        self.shared.state().progress.fatal.clone()
-    }
-
-    /// Returns how many bytes wait in the spool.
-    pub fn waiting_bytes(&self) -> u64 {
-        self.shared.state().progress.waiting_bytes
+    /// Returns a view for who must know and does not hold the shipper.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
     }
 
     /// Waits until all is shipped, shipping has failed for good, or the patience is over.
@@ -105,6 +95,27 @@ impl Shipper {
         let state = self.shared.state();
         let waited = self.shared.changed.wait_timeout_while(state, patience, waits);
         waited.unwrap_or_else(PoisonError::into_inner).0.progress.clone()
+    }
+}
+
+/// A view of how far shipping is.
+#[derive(Debug, Clone)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// Returns since when the store does not take objects, if it does not.
+    pub fn down(&self) -> Option<Instant> {
+        self.0.state().progress.down.as_ref().map(|(since, _)| *since)
+    }
+
+    /// Returns why shipping stopped for good, if it did.
+    pub fn fatal(&self) -> Option<String> {
+        self.0.state().progress.fatal.clone()
+    }
+
+    /// Returns how many bytes wait in the spool.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.0.state().progress.waiting_bytes
     }
 }
 

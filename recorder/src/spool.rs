@@ -1,8 +1,8 @@
 //! The spool: where objects grow before they are shipped, synced by a thread of its own (FORMAT.md 11).
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,7 +66,8 @@ impl Spool {
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.syncer.check()?;
         let growing = self.growing.as_mut().ok_or_else(|| io::Error::other("no object is growing"))?;
-        if let Err(e) = (&*growing.file).write_all(bytes) {
+        // At its place, not at a cursor: that would stay behind a part that a full disk took and that was cut off.
+        if let Err(e) = growing.file.write_all_at(bytes, growing.len) {
             growing.file.set_len(growing.len)?;
             return Err(e);
         }

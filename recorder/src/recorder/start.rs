@@ -37,7 +37,8 @@ impl Recorder {
             wrap: clerk.ring().wrap.clone(),
             session: session_key.public(),
         };
-        let count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
+        let mut count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
+        count.adopt(&setup.spool).map_err(RecordError::Spool)?;
         let host = count.next(&setup.host_name);
         let genesis = Genesis {
             session: setup.session,
@@ -114,8 +115,8 @@ fn signed(genesis: &Genesis, clerk: &Clerk) -> Result<Vec<u8>, RecordError> {
     Ok(note::assemble(&text, &[signature]))
 }
 
-/// The genesis is on the disk before the host's count names it: a crash in between leaves an orphan that
-/// `recover` ships, never a hole in the count.
+/// The genesis is on the disk before the host's count names it: a crash in between leaves an orphan that the next
+/// start or `recover` counts, never a hole in the count.
 fn spooled(
     spool: &mut Spool,
     bytes: &[u8],

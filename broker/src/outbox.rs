@@ -1,0 +1,52 @@
+//! Bytes that were accepted, on their way to one side.
+
+use std::io;
+
+/// What is still to be written.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Outbox {
+    /// Returns whether everything was written.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds a chunk; hands back a buffer to be used again.
+    pub fn swap(&mut self, chunk: Vec<u8>) -> Vec<u8> {
+        if self.bytes.is_empty() {
+            return std::mem::replace(&mut self.bytes, chunk);
+        }
+        self.push(&chunk);
+        chunk
+    }
+
+    /// Drops what nobody will read.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.at = 0;
+    }
+
+    /// Writes as much as is taken now.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn flush(&mut self, write: impl Fn(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+        while let Some(rest) = self.bytes.get(self.at..).filter(|rest| !rest.is_empty()) {
+            match write(rest)? {
+                0 => return Ok(()),
+                written => self.at += written,
+            }
+        }
+        self.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! What comes from neither side: signals, the clock, the store.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bg_recorder::event::{Event, Notice, StoreState};
+use bg_recorder::recorder::RecordError;
+
+use super::input::Input;
+use super::{Cause, Run};
+use crate::deadline::Due;
+use crate::signals::Signal;
+use crate::terminal;
+
+impl Run<'_> {
+    pub(super) fn signals(&mut self) -> Result<(), Cause> {
+        for signal in self.relay.signals.pending() {
+            match signal {
+                Signal::Resized => self.resize()?,
+                Signal::HungUp => self.end(Cause::HangUp)?,
+                Signal::Terminated(name) => self.end(Cause::Signal(name))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn resize(&mut self) -> Result<(), Cause> {
+        let size = terminal::size();
+        let event = Event::Resize { cols: size.ws_col, rows: size.ws_row };
+        self.relay.scribe.recorder().accept(event).map_err(Cause::Recorder)?;
+        self.relay.pty.resize(size).map_err(Cause::System)
+    }
+
+    /// Begins to end the session; its processes get a moment to say their last.
+    pub(super) fn end(&mut self, cause: Cause) -> Result<(), Cause> {
+        self.hurry = true;
+        if self.ending.is_none() && self.ended.is_none() {
+            self.ending = Some((cause, Instant::now()));
+            self.input = Input::Shut;
+            self.relay.contained.end().map_err(Cause::System)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn time(&mut self) -> Result<(), Cause> {
+        // In a flood, what tick() does is done by the frames that are accepted.
+        if self.relay.scribe.outstanding() == 0 {
+            self.relay.scribe.recorder().tick().map_err(Cause::Recorder)?;
+        }
+        match self.relay.deadline.due(self.relay.clock.boot_us()) {
+            Due::Nothing => {}
+            Due::Over => self.end(Cause::Deadline)?,
+            Due::Warning(left_s) => {
+                let notice = Notice::Deadline { left_s };
+                self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+                let left = humantime::format_duration(Duration::from_secs(left_s));
+                self.warning = Some(format!("bg-shell: this session ends in {left}"));
+            }
+        }
+        match &self.ending {
+            // The keeper did not end it: it is ended by dropping it.
+            Some((_, since)) if self.ended.is_none() && since.elapsed() > END_PATIENCE => {
+                Err(Cause::System(io::Error::other("the session's processes did not end")))
+            }
+            _ => self.store(),
+        }
+    }
+
+    fn store(&mut self) -> Result<(), Cause> {
+        if let Some(why) = self.relay.watch.fatal() {
+            return Err(Cause::Recorder(RecordError::Store(why)));
+        }
+        let down = self.relay.watch.down();
+        if down.is_some_and(|since| since.elapsed() > STORE_PATIENCE) {
+            return Err(Cause::Recorder(RecordError::Store("it was down for 15 minutes".into())));
+        }
+        if down.is_some() != self.store_down {
+            self.store_down = down.is_some();
+            let state = if self.store_down { StoreState::Down } else { StoreState::Up };
+            self.relay
+                .scribe
+                .recorder()
+                .accept(Event::Notice(&Notice::Store { state }))
+                .map_err(Cause::Recorder)?;
+            self.warning = Some(match state {
+                StoreState::Down => {
+                    "bg-shell: the evidence store does not answer; recording goes to the spool".into()
+                }
+                StoreState::Up => "bg-shell: the evidence store answers again".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How long the keeper may take to end everything.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the store may be down.
+const STORE_PATIENCE: Duration = Duration::from_secs(900);
