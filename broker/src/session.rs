@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bg_recorder::chain::Digest;
@@ -37,6 +38,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     let keys = LocalKeys::open_or_create(&environment.practice.keys())
         .map_err(|e| Failure::new("cannot use the practice keys").because(e).hint(STATE_HINT))?;
     let trusted = bg_recorder::keys::KeyService::ring(&keys).sign.clone();
+    let digest = thread::spawn(digest_of_this_program);
     let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
     let system = |what: &'static str| move |e| Failure::new(what).because(e);
     let signals = Signals::take().map_err(system("cannot take signals over"))?;
@@ -47,7 +49,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     drop(side);
     let recorder = Recorder::begin(Setup {
         session,
-        about: about(plan, environment, size, contained.by),
+        about: about(plan, environment, size, contained.by, digest.join().ok().flatten()),
         cast: header(plan, environment, size),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         state: environment.practice.root.clone(),
@@ -166,11 +168,20 @@ fn ending(outcome: &Outcome) -> Map<String, Value> {
     object(about)
 }
 
-fn about(plan: &Plan, environment: &Environment, size: Winsize, by: Containment) -> Map<String, Value> {
+fn digest_of_this_program() -> Option<Digest> {
+    std::fs::read("/proc/self/exe").map(|bytes| Digest::of(&bytes)).ok()
+}
+
+fn about(
+    plan: &Plan,
+    environment: &Environment,
+    size: Winsize,
+    by: Containment,
+    digest: Option<Digest>,
+) -> Map<String, Value> {
     let user = User::current();
     let text = |arg: &std::ffi::OsString| arg.to_string_lossy().into_owned();
     let command: Vec<String> = plan.command.iter().map(text).collect();
-    let digest = std::fs::read("/proc/self/exe").map(|bytes| Digest::of(&bytes)).ok();
     object(json!({
         "user": user.name, "uid": user.uid,
         "reason": plan.reason, "incident": plan.incident, "role": plan.role,

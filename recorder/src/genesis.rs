@@ -88,7 +88,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             segment_ms: 1_000,
-            segment_bytes: 262_144,
+            segment_bytes: 1_048_576,
             heartbeat_ms: 10_000,
             epoch_ms: 60_000,
             epoch_bytes: 67_108_864,

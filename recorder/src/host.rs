@@ -71,13 +71,13 @@ impl HostCount {
         self.store()
     }
 
-    /// Counts the sessions in a spool that were killed after their genesis was written and before they took their
+    /// Counts the sessions in spools that were killed after their genesis was written and before they took their
     /// place: without this, the next session would take the same one again.
     ///
     /// # Errors
-    /// When the spool cannot be listed, or the count not be stored.
-    pub fn adopt(&mut self, spool: &Path) -> io::Result<()> {
-        let newest = spools(spool)?.iter().filter_map(|dir| self.place(dir)).max_by_key(|place| place.seq);
+    /// When the count cannot be stored.
+    pub fn adopt(&mut self, spools: &[PathBuf]) -> io::Result<()> {
+        let newest = spools.iter().filter_map(|dir| self.place(dir)).max_by_key(|place| place.seq);
         let counted = self.record.last.as_ref().map_or(0, |last| last.seq);
         match newest {
             Some(newest) if newest.seq > counted => {
@@ -119,13 +119,6 @@ impl HostCount {
         file.write_all(&serde_json::to_vec(&self.record)?)?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)
-    }
-}
-
-fn spools(root: &Path) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(root) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
     }
 }
 

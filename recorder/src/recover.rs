@@ -1,6 +1,6 @@
 //! Recovery: what a dead recorder left in its spool is shipped as it is, and the tape is given its end (FORMAT.md 10).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,27 +46,35 @@ pub fn recover_all(
     keys: &dyn KeyService,
     clock: &dyn Clock,
 ) -> io::Result<Vec<Recovered>> {
-    let mut recovered = Vec::new();
-    HostCount::open(state)?.adopt(root)?;
-    let spools = match fs::read_dir(root) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(recovered),
-        spools => spools?,
-    };
-    for entry in spools {
-        let dir = entry?.path();
-        // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
-        let Ok(Some(lock)) = spool::lock(&dir) else { continue };
-        let session = dir.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        if !begun(&dir) {
-            // No genesis, no session: its recorder, or the machine, died before anything could happen.
-            fs::remove_dir_all(&dir)?;
-            continue;
-        }
-        let outcome = recover(&dir, store, keys, clock);
+    let recovered = orphans(root, state)?.into_iter().map(|(spool, lock)| {
+        let session = spool.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let outcome = recover(&spool, store, keys, clock);
         drop(lock);
-        recovered.push(Recovered { session, spool: dir, outcome });
+        Recovered { session, spool, outcome }
+    });
+    Ok(recovered.collect())
+}
+
+/// Takes the spools whose recorders are gone. A recorder makes and locks its spool while it holds the host's count,
+/// so nobody's is taken while it begins.
+fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, File)>> {
+    let dirs = spool::all(root)?;
+    let mut orphans = Vec::new();
+    if dirs.is_empty() {
+        return Ok(orphans);
     }
-    Ok(recovered)
+    let mut count = HostCount::open(state)?;
+    count.adopt(&dirs)?;
+    for dir in dirs {
+        // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
+        match spool::take(&dir) {
+            Ok(Some(lock)) if begun(&dir)? => orphans.push((dir, lock)),
+            // No genesis, no session: its recorder, or the machine, died before anything could happen.
+            Ok(Some(_)) => fs::remove_dir_all(&dir)?,
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Ok(orphans)
 }
 
 fn recover(
@@ -241,9 +249,13 @@ impl<'a> Orphan<'a> {
 }
 
 /// Returns whether a spool holds a session: a whole genesis, or more than a torn one.
-fn begun(dir: &Path) -> bool {
-    let torn = whole_note(dir, ObjectName::Genesis, Kind::Genesis).is_none();
-    !torn || dir.join(ObjectName::Segment(0).to_string()).exists()
+fn begun(dir: &Path) -> io::Result<bool> {
+    let whole = match read_limited(&dir.join(ObjectName::Genesis.to_string()), NOTE_MAX as u64) {
+        Ok(bytes) => Note::parse(Kind::Genesis, &bytes).is_ok(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => false,
+        Err(e) => return Err(e),
+    };
+    Ok(whole || dir.join(ObjectName::Segment(0).to_string()).exists())
 }
 
 /// Reads a spooled note, if it is there and whole: a torn one was never shipped.

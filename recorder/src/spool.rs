@@ -34,10 +34,10 @@ impl Spool {
     /// When it cannot be made, or the reserve cannot be had.
     pub fn create(root: &Path, session: SessionId, sync_ms: u64) -> io::Result<Self> {
         let dir = root.join(session.to_string());
-        for part in [dir.clone(), dir.join("segments"), dir.join("checkpoints")] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(part)?;
-        }
+        make_dir(&dir)?;
         let lock = lock(&dir)?.ok_or_else(|| io::Error::other("another process holds this spool"))?;
+        make_dir(&dir.join("segments"))?;
+        make_dir(&dir.join("checkpoints"))?;
         let reserve = dir.join("reserve");
         let file = new_file(&reserve)?;
         fallocate(&file, FallocateFlags::empty(), 0, RESERVE_LEN)?;
@@ -128,18 +128,48 @@ impl Spool {
     }
 }
 
-/// Takes the lock of a spool directory, if nobody lives there (flock(2): the kernel drops it with its process).
+/// Lists the spools below `root`: one for each session that has not ended, or has not ended properly.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(root) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+    }
+}
+
+/// Takes the lock of a dead recorder's spool, if nobody lives there (flock(2): the kernel drops it with its
+/// process). It makes no lock file: that would be in the way of a recorder that is just removing its spool.
 ///
 /// # Errors
 /// When the lock file cannot be opened.
-pub fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(LOCK_FILE))?;
+pub fn take(dir: &Path) -> io::Result<Option<File>> {
+    match OpenOptions::new().write(true).open(dir.join(LOCK_FILE)) {
+        Ok(file) => held(file),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            // Its recorder died before it had a lock, and anything else; or it is being removed by its own.
+            fs::remove_dir(dir)?;
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn lock(dir: &Path) -> io::Result<Option<File>> {
+    held(OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(LOCK_FILE))?)
+}
+
+fn held(file: File) -> io::Result<Option<File>> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(e) => Err(e.into()),
     }
+}
+
+fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn new_file(path: &Path) -> io::Result<File> {

@@ -16,7 +16,7 @@ use crate::note::{self, Kind};
 use crate::session::ObjectName;
 use crate::ship::Shipper;
 use crate::sign::SessionKey;
-use crate::spool::Spool;
+use crate::spool::{self, Spool};
 
 impl Recorder {
     /// Begins a tape. When this returns, its genesis is in the store and its first frame in the spool.
@@ -38,7 +38,7 @@ impl Recorder {
             session: session_key.public(),
         };
         let mut count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
-        count.adopt(&setup.spool).map_err(RecordError::Spool)?;
+        spool::all(&setup.spool).and_then(|spools| count.adopt(&spools)).map_err(RecordError::Spool)?;
         let host = count.next(&setup.host_name);
         let genesis = Genesis {
             session: setup.session,
