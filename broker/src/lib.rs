@@ -17,6 +17,7 @@ mod outbox;
 mod relay;
 mod screen;
 mod scribe;
+mod worker;
 
 // The system's edges.
 mod contain;

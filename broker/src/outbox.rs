@@ -20,21 +20,6 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Adds a chunk; hands back a buffer to be used again.
-    pub fn swap(&mut self, chunk: Vec<u8>) -> Vec<u8> {
-        if self.bytes.is_empty() {
-            return std::mem::replace(&mut self.bytes, chunk);
-        }
-        self.push(&chunk);
-        chunk
-    }
-
-    /// Drops what nobody will read.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.at = 0;
-    }
-
     /// Writes as much as is taken now.
     ///
     /// # Errors
@@ -46,7 +31,8 @@ impl Outbox {
                 written => self.at += written,
             }
         }
-        self.clear();
+        self.bytes.clear();
+        self.at = 0;
         Ok(())
     }
 }

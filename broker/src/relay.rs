@@ -80,13 +80,13 @@ impl Relay<'_> {
         let mut run = Run {
             relay: self,
             to_shell: Outbox::default(),
-            to_screen: Outbox::default(),
             state: ScreenState::default(),
             input: Input::Open,
             terminal: rustix::termios::isatty(rustix::stdio::stdin()),
             output_ended: false,
             ending: None,
             hurry: false,
+            screen_lost: false,
             ended: None,
             warning: None,
             store_down: false,
@@ -106,7 +106,6 @@ impl Relay<'_> {
 struct Run<'a> {
     relay: Relay<'a>,
     to_shell: Outbox,
-    to_screen: Outbox,
     state: ScreenState,
     input: Input,
     /// Standard input is a terminal: its end is a hang-up. One that has hung up cannot be asked any more.
@@ -116,13 +115,15 @@ struct Run<'a> {
     ending: Option<(Cause, Instant)>,
     /// Somebody wants an end now: a screen that takes no output is not waited for any more.
     hurry: bool,
+    /// Nobody sees the output any more.
+    screen_lost: bool,
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,
     store_down: bool,
     unreleased: u64,
     buffer: Vec<u8>,
-    /// Chunks that came back from the scribe, to be filled again.
+    /// Chunks that came back, to be filled again.
     spare: Vec<Vec<u8>>,
 }
 
@@ -134,8 +135,8 @@ impl Run<'_> {
             if ready.signals {
                 self.signals()?;
             }
-            if ready.accepted {
-                self.release()?;
+            if ready.chunks {
+                self.collect()?;
             }
             if ready.stdin {
                 self.read_input()?;
@@ -149,7 +150,7 @@ impl Run<'_> {
             self.flush()?;
             self.end_of_input()?;
             self.time()?;
-            let shown = self.to_screen.is_empty() && self.relay.scribe.outstanding() == 0;
+            let shown = self.relay.scribe.thread.outstanding() + self.relay.screen.thread.outstanding() == 0;
             let since = *idle.get_or_insert_with(Instant::now);
             if self.ended.is_none() || !(shown || self.hurry) {
                 idle = None;

@@ -1,10 +1,13 @@
 //! The responder's terminal: raw while the session runs, restored on every way out.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+
+use crate::worker::Worker;
 
 /// Standard input in raw mode. Dropping it restores the settings, also when a panic unwinds.
 #[derive(Debug)]
@@ -56,29 +59,30 @@ pub fn size() -> Winsize {
     }
 }
 
-/// Standard output, written without ever blocking the relay.
+/// Standard output. What fits is written at once; a thread waits for the rest.
 #[derive(Debug)]
 pub struct Screen {
-    fd: OwnedFd,
-    step: usize,
+    quick: Option<OwnedFd>,
+    terminal: bool,
+    /// Writes chunks however long the screen takes.
+    pub thread: Worker<io::Error>,
 }
 
 impl Screen {
     /// Opens standard output anew where it could block, so that our O_NONBLOCK is not the invoking shell's.
     ///
     /// # Errors
-    /// When there is no standard output.
+    /// When there is no standard output, or no thread left.
     pub fn open() -> io::Result<Self> {
         let stdout = rustix::stdio::stdout();
-        let kind = FileType::from_raw_mode(fstat(stdout)?.st_mode);
-        if matches!(kind, FileType::CharacterDevice | FileType::Fifo) {
-            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            if let Ok(fd) = open("/proc/self/fd/1", flags, Mode::empty()) {
-                return Ok(Self { fd, step: usize::MAX });
-            }
-        }
-        // A file never blocks. A socket cannot be opened anew, but once poll(2) calls it writable, a page fits.
-        Ok(Self { fd: stdout.try_clone_to_owned()?, step: 4_096 })
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let quick = match FileType::from_raw_mode(fstat(stdout)?.st_mode) {
+            FileType::CharacterDevice | FileType::Fifo => open("/proc/self/fd/1", flags, Mode::empty()).ok(),
+            _ => None,
+        };
+        let slow = stdout.try_clone_to_owned()?;
+        let thread = Worker::start("screen", move |chunk: &[u8]| write_all(&slow, chunk))?;
+        Ok(Self { quick, terminal: isatty(stdout), thread })
     }
 
     /// Writes what fits now; returns how much.
@@ -86,7 +90,8 @@ impl Screen {
     /// # Errors
     /// When nobody is there to see it.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match rustix::io::write(&self.fd, bytes.get(..self.step).unwrap_or(bytes)) {
+        let Some(quick) = &self.quick else { return Ok(0) };
+        match rustix::io::write(quick, bytes) {
             Ok(written) => Ok(written),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
             Err(e) => Err(e.into()),
@@ -95,12 +100,21 @@ impl Screen {
 
     /// Returns whether a person may be looking.
     pub fn is_terminal(&self) -> bool {
-        isatty(&self.fd)
+        self.terminal
     }
 }
 
-impl AsFd for Screen {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+/// Writes everything, also where whoever gave us standard output made it non-blocking.
+fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                poll(&mut [PollFd::new(to, PollFlags::OUT)], None)?;
+            }
+            Err(e) => return Err(e.into()),
+        }
     }
+    Ok(())
 }

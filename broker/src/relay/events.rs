@@ -44,7 +44,7 @@ impl Run<'_> {
 
     pub(super) fn time(&mut self) -> Result<(), Cause> {
         // In a flood, what tick() does is done by the frames that are accepted.
-        if self.relay.scribe.outstanding() == 0 {
+        if self.relay.scribe.thread.outstanding() == 0 {
             self.relay.scribe.recorder().tick().map_err(Cause::Recorder)?;
         }
         match self.relay.deadline.due(self.relay.clock.boot_us()) {

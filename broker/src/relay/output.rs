@@ -1,10 +1,11 @@
-//! From the shell to the screen.
+//! From the shell to the screen: read, accepted, shown, each overlapping with the next.
 
 use bg_recorder::event::{CHUNK_MAX, Event};
+use bg_recorder::recorder::RecordError;
 
 use super::{Cause, Run};
 use crate::say::say;
-use crate::scribe::Accepted;
+use crate::worker::Done;
 
 impl Run<'_> {
     /// Reads what the session wrote. A flood goes to the scribe; so does what comes while it has something, to keep
@@ -17,66 +18,91 @@ impl Run<'_> {
         self.output_ended = read.ended;
         if chunk.is_empty() {
             self.spare.push(chunk);
-        } else if chunk.len() >= FLOOD || self.relay.scribe.outstanding() > 0 {
-            self.relay.scribe.offer(chunk);
+        } else if chunk.len() >= FLOOD || self.relay.scribe.thread.outstanding() > 0 {
+            self.relay.scribe.thread.offer(chunk);
         } else {
             let accepted = self.relay.scribe.recorder().accept(Event::Output(&chunk));
-            self.show((chunk, accepted))?;
+            self.accepted((chunk, accepted))?;
         }
         Ok(())
     }
 
-    /// Releases what the scribe has had accepted.
-    pub(super) fn release(&mut self) -> Result<(), Cause> {
-        self.relay.scribe.heard();
-        while let Some(accepted) = self.relay.scribe.accepted().map_err(Cause::System)? {
-            self.show(accepted)?;
+    /// Takes back what the scribe has had accepted, and what the screen has shown.
+    pub(super) fn collect(&mut self) -> Result<(), Cause> {
+        while let Some(done) = self.relay.scribe.thread.done().map_err(Cause::System)? {
+            self.accepted(done)?;
+        }
+        while let Some((chunk, shown)) = self.relay.screen.thread.done().map_err(Cause::System)? {
+            self.spare.push(chunk);
+            if shown.is_err() {
+                self.screen_lost()?;
+            }
         }
         Ok(())
     }
 
-    fn show(&mut self, (chunk, accepted): Accepted) -> Result<(), Cause> {
+    fn accepted(&mut self, (chunk, accepted): Done<RecordError>) -> Result<(), Cause> {
         if let Err(e) = accepted {
             self.unreleased += chunk.len() as u64;
             return Err(Cause::Recorder(e));
         }
         self.state.feed(&chunk);
-        self.spare.push(self.to_screen.swap(chunk));
+        self.show(chunk)
+    }
+
+    /// Shows a chunk: at once if it is small and the screen takes it, else when the screen's thread comes to it.
+    fn show(&mut self, mut chunk: Vec<u8>) -> Result<(), Cause> {
+        let screen = &mut self.relay.screen;
+        // A screen that is lost, or too slow for somebody who wants an end now, sees no more. It is recorded.
+        if self.screen_lost || (self.hurry && screen.thread.outstanding() >= SHOWN_MAX) {
+            self.spare.push(chunk);
+            return Ok(());
+        }
+        if chunk.len() < FLOOD && screen.thread.outstanding() == 0 {
+            match screen.write(&chunk) {
+                Ok(written) => drop(chunk.drain(..written)),
+                Err(_) => return self.screen_lost(),
+            }
+        }
+        if chunk.is_empty() {
+            self.spare.push(chunk);
+        } else {
+            screen.thread.offer(chunk);
+        }
         Ok(())
     }
 
+    fn screen_lost(&mut self) -> Result<(), Cause> {
+        self.screen_lost = true;
+        self.end(Cause::HangUp)
+    }
+
+    /// Writes what the session's terminal takes now, and a line of ours if there is one.
     pub(super) fn flush(&mut self) -> Result<(), Cause> {
         let pty = &self.relay.pty;
         self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System)?;
-        self.draw_warning();
-        let screen = &self.relay.screen;
-        if self.to_screen.flush(|bytes| screen.write(bytes)).is_err() {
-            // Nobody sees the output any more; what is still to come is recorded all the same.
-            self.to_screen.clear();
-            return self.end(Cause::HangUp);
-        }
-        Ok(())
+        if self.warning.is_some() { self.draw_warning() } else { Ok(()) }
     }
 
     /// Draws a line of ours where that breaks no sequence and no full-screen program: there, the window's title
     /// takes it, and the bell rings.
-    fn draw_warning(&mut self) {
-        if !self.relay.screen.is_terminal() {
-            if let Some(line) = self.warning.take() {
-                say!("{line}");
-            }
-        } else if self.state.between()
-            && let Some(line) = self.warning.take()
-        {
-            let drawn = if self.state.full_screen() {
-                format!("\x1b]2;{line}\x07\x07")
-            } else {
-                format!("\r\n{line}\r\n")
-            };
-            self.to_screen.push(drawn.as_bytes());
+    fn draw_warning(&mut self) -> Result<(), Cause> {
+        if self.relay.screen.is_terminal() && !self.state.between() {
+            return Ok(());
         }
+        match self.warning.take() {
+            Some(line) if !self.relay.screen.is_terminal() => say!("{line}"),
+            Some(line) if self.state.full_screen() => {
+                self.show(format!("\x1b]2;{line}\x07\x07").into_bytes())?
+            }
+            Some(line) => self.show(format!("\r\n{line}\r\n").into_bytes())?,
+            None => {}
+        }
+        Ok(())
     }
 }
 
 /// Output of this many bytes is a flood.
 const FLOOD: usize = 4_096;
+/// The most chunks that wait for the screen before no more is read.
+pub const SHOWN_MAX: usize = 4;

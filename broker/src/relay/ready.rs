@@ -1,11 +1,11 @@
 //! What can be done now, and how long nothing can.
 
-use std::os::fd::AsFd as _;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::input::Input;
+use super::output::SHOWN_MAX;
 use super::{Cause, Run};
 
 /// What `poll` found ready.
@@ -18,8 +18,8 @@ pub struct Ready {
     pub signals: bool,
     /// The keeper's word.
     pub control: bool,
-    /// Chunks from the scribe.
-    pub accepted: bool,
+    /// Chunks that were accepted or shown.
+    pub chunks: bool,
 }
 
 impl Run<'_> {
@@ -27,16 +27,18 @@ impl Run<'_> {
     pub(super) fn wait(&self) -> Result<Ready, Cause> {
         let stdin = rustix::stdio::stdin();
         let scribe = &*self.relay.scribe;
-        let room = (self.to_screen.is_empty() || self.hurry) && self.has_room();
+        let screen = &self.relay.screen;
+        let room = (screen.thread.outstanding() < SHOWN_MAX || self.hurry) && self.has_room();
         let takes_input = matches!(self.input, Input::Open) && self.ended.is_none();
         let reads_input = takes_input && self.to_shell.is_empty() && self.has_room();
-        let reads_output = !self.output_ended && room && scribe.outstanding() < OUTSTANDING_MAX;
+        let reads_output = !self.output_ended && room && scribe.thread.outstanding() < SEALED_MAX;
         let flags = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
         let pty_flags = flags(reads_output, PollFlags::IN) | flags(!self.to_shell.is_empty(), PollFlags::OUT);
         let mut fds = vec![
             PollFd::new(&self.relay.signals, PollFlags::IN),
             PollFd::new(&self.relay.contained, flags(self.ended.is_none(), PollFlags::IN)),
-            PollFd::new(scribe, PollFlags::IN),
+            PollFd::new(&scribe.thread, PollFlags::IN),
+            PollFd::new(&screen.thread, PollFlags::IN),
         ];
         // An fd that nothing is wanted of is left out: poll(2) would still report its hang-up, again and again.
         let want = |wanted: bool, fds: &mut Vec<_>, fd| {
@@ -47,9 +49,6 @@ impl Run<'_> {
         };
         let output = want(!pty_flags.is_empty(), &mut fds, PollFd::new(&self.relay.pty, pty_flags));
         let input = want(reads_input, &mut fds, PollFd::from_borrowed_fd(stdin, PollFlags::IN));
-        if !self.to_screen.is_empty() {
-            fds.push(PollFd::from_borrowed_fd(self.relay.screen.as_fd(), PollFlags::OUT));
-        }
         match poll(&mut fds, Some(&self.patience())) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(Cause::System(e.into())),
@@ -60,7 +59,7 @@ impl Run<'_> {
         Ok(Ready {
             signals: ready(Some(0)),
             control: ready(Some(1)),
-            accepted: ready(Some(2)),
+            chunks: ready(Some(2)) || ready(Some(3)),
             output: reads_output && ready(output),
             stdin: ready(input),
         })
@@ -69,7 +68,7 @@ impl Run<'_> {
     /// Returns how long `poll` may wait: until the recorder, the deadline or an end of file is due.
     fn patience(&self) -> Timespec {
         let mut wait_ms = STORE_LOOK_MS;
-        if self.relay.scribe.outstanding() == 0 {
+        if self.relay.scribe.thread.outstanding() == 0 {
             wait_ms = wait_ms.min(self.relay.scribe.recorder().next_tick_ms());
         }
         if !self.hurry {
@@ -95,4 +94,4 @@ const STORE_LOOK_MS: u64 = 1_000;
 /// The most bytes that wait in the spool for the store; then the session waits, too.
 const SPOOL_MAX: u64 = 1 << 30;
 /// The most chunks that the scribe holds: one being sealed, one to go on with.
-const OUTSTANDING_MAX: usize = 2;
+const SEALED_MAX: usize = 4;
