@@ -29,6 +29,11 @@ class Aim:
         return self
 
 
+def whole(*results):
+    """Returns whether all were measured to their end: what failed half-way is not rated."""
+    return all(result is not None and result.why is None for result in results)
+
+
 def aims(results):
     """Returns all aims whose benchmarks ran."""
     found = []
@@ -53,12 +58,12 @@ def floods(results, name):
     rows = []
     for peer, label, least in against:
         row = Aim(f"flood, {name}, against {label}", f">= {least:.2f}")
-        if ours.rate and peer in results and results[peer].rate:
+        if whole(ours, results.get(peer)):
             ratio = ours.rate.over(results[peer].rate)
             row.least(ratio.median, least, "x", f" ({ratio.spread()})")
         rows.append(row)
     row = Aim(f"RSS peak, {name}", f"<= {RSS_MIB} MiB")
-    if ours.rss_kib:
+    if whole(ours):
         row.most(max(ours.rss_kib.values) / 1024, RSS_MIB, " MiB")
     return rows + [row]
 
@@ -68,7 +73,7 @@ def echoes(results, name):
     rows = []
     for label, of in (("p50", lambda r: r.p50()), ("p99", lambda r: r.p99())):
         row = Aim(f"added to a key's echo, {name}, {label}, against asciinema 3", f"<= {RATIO_ADDED:.2f}")
-        if bare.ms and ours.ms and newer.ms:
+        if whole(bare, ours, newer):
             added, theirs = of(ours) - of(bare), of(newer) - of(bare)
             detail = f" ({added:+.3f} ms, theirs {theirs:+.3f} ms)"
             if added > 0 and theirs > 0:
@@ -81,12 +86,12 @@ def echoes(results, name):
 
 def start(results):
     row, ours = Aim("start to prompt", f"<= {START_MS} ms"), results["bg-shell"]
-    return row.most(ours.ms.median, START_MS, " ms") if ours.ms else row
+    return row.most(ours.ms.median, START_MS, " ms") if whole(ours) else row
 
 
 def verify(result):
     row = Aim("verify against sha256sum", f">= {RATIO_VERIFY:.2f}")
-    if not result.replay:
+    if not whole(result):
         row.figure = f"n/a: {result.why}"
         return row
     ratio = result.replay.over(result.sha256sum)

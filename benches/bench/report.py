@@ -44,7 +44,7 @@ def flood_table(title, run, results):
         recorded = bool(r.tape_ratio)
         rows.append([
             r.candidate.label, f"{r.rate.median:.1f}", f"{against.median:.2f}", against.spread(),
-            f"{r.rate.over(newer).median:.2f}" if newer else "n/a",
+            f"{r.rate.over(newer).median:.2f}" if results["asciinema-3"].why is None else "n/a",
             f"{r.rss_kib.median / 1024:.1f} / {r.rss_all_kib.median / 1024:.1f}" if recorded else "-",
             f"{r.tape_ratio.median:.3f}" if recorded else "-",
             f"{r.close_s.median:.2f}",
@@ -95,10 +95,11 @@ def verify_table(r):
 
 def machine(run):
     m, versions = run.machine, run.versions()
+    built = " (HEAD; --no-build: the binaries may be older)" if run.options.no_build else ""
     lines = [
         f"- {m['cpu']}, {m['cores']} cores, {m['memory']}; load {m['load']} at the start, {run.load_at_end} at the end",
         f"- {m['system']}, Linux {m['kernel']}, {m['disk']}, {m['rustc']}",
-        f"- bg-shell at {m['commit']}; {versions}",
+        f"- bg-shell at {m['commit']}{built}; {versions}",
         f"- {run.date}: `{run.command}`, {run.lasted_s:.0f} s",
     ]
     return "## Machine\n\n" + "\n".join(lines)

@@ -87,6 +87,7 @@ impl Relay<'_> {
             ending: None,
             hurry: false,
             screen_lost: false,
+            shown: Instant::now(),
             ended: None,
             warning: None,
             store_down: false,
@@ -95,6 +96,9 @@ impl Relay<'_> {
             spare: Vec::new(),
         };
         let failed = run.turns().err();
+        if failed.is_some() {
+            run.show_the_rest();
+        }
         let cause = match failed {
             Some(cause) => cause,
             None => run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause),
@@ -117,6 +121,8 @@ struct Run<'a> {
     hurry: bool,
     /// Nobody sees the output any more.
     screen_lost: bool,
+    /// When the screen last took a chunk.
+    shown: Instant,
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,

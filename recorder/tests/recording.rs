@@ -1,5 +1,7 @@
 //! A recorder with a clock that the test turns: heartbeats, epochs, cosignatures, gaps, all read back.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

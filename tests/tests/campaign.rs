@@ -53,7 +53,8 @@ fn campaign(kills: u64) -> Tally {
         let load = Load::ALL[usize::try_from(kill).unwrap() % Load::ALL.len()];
         round(&world, load, &mut dice, &mut tally);
     }
-    let mut places: Vec<u64> = world.tapes().iter().map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap()).collect();
+    let mut places: Vec<u64> =
+        world.tapes().iter().map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap()).collect();
     places.sort_unstable();
     tally.miscounted = (1..).zip(&places).filter(|(expected, place)| expected != *place).count() as u64;
     tally
@@ -114,7 +115,10 @@ fn round(world: &World, load: Load, dice: &mut Dice, tally: &mut Tally) {
     let tape = &tapes[tapes.len() - 1];
     let report = tape.report();
     let verdict = report.verdict.to_string();
-    if !matches!(&*verdict, "recovered" | "intact") || !recovered.status.success() || !world.spools().is_empty() {
+    if !matches!(&*verdict, "recovered" | "intact")
+        || !recovered.status.success()
+        || !world.spools().is_empty()
+    {
         tally.unverified += 1;
         println!("{load:?}: {report:?} {}", stderr(&recovered));
         return;

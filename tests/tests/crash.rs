@@ -25,7 +25,9 @@ fn every_process_of_the_session_dies_with_the_recorder() {
     for name in ["setsid", "nohup", "forked", "daemon"] {
         until(name, || world.home().join(name).exists());
     }
-    until("four sleepers", || world.processes().iter().filter(|process| process.args == "sleep 1000").count() == 4);
+    until("four sleepers", || {
+        world.processes().iter().filter(|process| process.args == "sleep 1000").count() == 4
+    });
     kill(&world, &mut driver);
 }
 
@@ -39,7 +41,11 @@ fn what_was_shown_is_on_the_tape_after_recovery() {
     assert!(["live", "unfinished"].contains(&&*before.verdict()), "{:?}", before.report());
     let recovered = world.recover();
     assert_eq!(recovered.status.code(), Some(0), "{}", stderr(&recovered));
-    assert!(stderr(&recovered).contains(&format!("session {}: recovered", before.id())), "{}", stderr(&recovered));
+    assert!(
+        stderr(&recovered).contains(&format!("session {}: recovered", before.id())),
+        "{}",
+        stderr(&recovered)
+    );
     let (tape, shown) = (world.tape(), driver.shown());
     recovered_whole(&tape);
     assert!(tape.output().starts_with(&shown), "{} shown, {} on the tape", shown.len(), tape.output().len());
@@ -52,7 +58,8 @@ fn a_verifier_says_recovered_with_exit_code_3() {
     killed_session(&world);
     assert!(world.recover().status.success());
     assert_eq!(world.verify("last")["verdict"], "recovered");
-    let status = world.replay().args(["verify", "last"]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let status =
+        world.replay().args(["verify", "last"]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(3));
 }
 
@@ -148,6 +155,7 @@ fn a_spool_that_cannot_be_recovered_stops_neither_the_others_nor_the_next_sessio
     fs::create_dir_all(bad.with_file_name("segments")).unwrap();
     fs::write(bad.with_file_name("segments").join("0000000000"), "no segment").unwrap();
     fs::write(&bad, "no note").unwrap();
+    fs::write(bad.with_file_name("lock"), "").unwrap();
     let next = world.record("printf next");
     assert_eq!((next.status.code(), &*next.stdout), (Some(0), &b"next"[..]), "{}", stderr(&next));
     assert!(stderr(&next).contains("bg-shell: error: cannot recover session"), "{}", stderr(&next));
@@ -164,8 +172,10 @@ fn a_session_that_died_before_it_began_is_forgotten() {
     for (n, genesis) in [None, Some(""), Some("bg-shell.dev/genesis/v1\n{\"half")].into_iter().enumerate() {
         let spool = world.practice().spool().join(format!("01a2072d-0000-7000-8000-00000000000{n}"));
         fs::create_dir_all(spool.join("segments")).unwrap();
+        fs::write(spool.join("lock"), "").unwrap();
         genesis.map_or(Ok(()), |text| fs::write(spool.join("genesis"), text)).unwrap();
     }
+    fs::create_dir(world.practice().spool().join("01a2072d-0000-7000-8000-000000000009")).unwrap();
     let output = world.record("printf next");
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"next"[..]), "{}", stderr(&output));
     assert_eq!((world.tapes().len(), world.spools().len()), (1, 0));
@@ -180,7 +190,11 @@ fn a_killed_keeper_ends_the_session_and_the_tape_is_sealed() {
         let pid = world.processes().iter().find(|process| process.args.contains(keeper)).unwrap().pid;
         crate::support::process::signal(pid, Signal::KILL);
         assert_eq!(driver.wait(), 125, "{}", world.said());
-        assert!(world.said().contains("bg-shell: error: the session was ended: its keeper was killed"), "{}", world.said());
+        assert!(
+            world.said().contains("bg-shell: error: the session was ended: its keeper was killed"),
+            "{}",
+            world.said()
+        );
         until("no process", || world.processes().is_empty());
         let tape = world.tape();
         tape.assert_intact();
@@ -195,7 +209,8 @@ fn killed_session(world: &World) -> String {
 
 /// Leaves so many; all run before the first is killed, as each start recovers what it finds.
 fn killed_sessions(world: &World, count: usize) -> Vec<String> {
-    let mut drivers: Vec<Driver> = (0..count).map(|_| session(world, "echo ready; exec sleep 1000")).collect();
+    let mut drivers: Vec<Driver> =
+        (0..count).map(|_| session(world, "echo ready; exec sleep 1000")).collect();
     drivers.iter().for_each(|driver| driver.wait_for("ready"));
     for driver in &mut drivers {
         driver.signal(Signal::KILL);
@@ -228,7 +243,11 @@ fn contents(tape: &Tape) -> Vec<(String, Vec<u8>)> {
     let mut dirs = vec![tape.dir.clone()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() { dirs.push(entry) } else { all.push((entry.display().to_string(), fs::read(&entry).unwrap())) }
+            if entry.is_dir() {
+                dirs.push(entry)
+            } else {
+                all.push((entry.display().to_string(), fs::read(&entry).unwrap()))
+            }
         }
     }
     all.sort();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The production part of a source file: what stands before its tests.
 fn production(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    let end = text.find("#[cfg(test)]").unwrap_or(text.len());
     text[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
@@ -24,6 +24,8 @@ fn sources(package: &str) -> Vec<PathBuf> {
         }
     }
     assert!(!found.is_empty());
+    // replay's sample.rs makes tapes for its unit tests, and is compiled for those only.
+    found.retain(|path| stem(path) != "sample");
     found
 }
 
@@ -54,7 +56,10 @@ fn broker_and_replay_never_name_each_other() {
 fn the_pure_core_names_no_file_no_clock_no_thread() {
     let pure = ["chain", "codec", "event", "note", "seal", "segment"];
     let files = sources("recorder").into_iter().filter(|path| pure.contains(&stem(path)));
-    none_names(files, &["std::fs", "std::net", "std::env", "std::thread", "rustix", "crate::clock", "tokio", "SystemTime"]);
+    none_names(
+        files,
+        &["std::fs", "std::net", "std::env", "std::thread", "rustix", "crate::clock", "tokio", "SystemTime"],
+    );
 }
 
 #[test]

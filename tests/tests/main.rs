@@ -1,15 +1,29 @@
 //! Black-box tests: the real binaries on real ptys, shells and files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
 
 mod bytes;
 mod campaign;
 mod config;
 mod crash;
+mod deadline;
+mod disk;
 mod hangup;
+mod input;
 mod job;
+mod layers;
+mod mutation;
 mod nested;
 mod program;
 mod refusal;
+mod secrets;
 mod session;
 mod support;
 mod terminal;
+mod vectors;
 mod window;

@@ -21,10 +21,10 @@ impl Sample {
         let output = world.record("printf one; read -r _ < /dev/null; printf two; printf 'three\\n'");
         assert!(output.status.success(), "{output:?}");
         let tape = world.tape();
-        let session = tape.file_name().unwrap().to_string_lossy().into_owned();
+        let session = tape.id();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let now_us = u64::try_from(now.as_micros()).unwrap() + 3_600_000_000;
-        Self { session, objects: objects_of(&tape), world, now_us }
+        Self { session, objects: objects_of(&tape.dir), world, now_us }
     }
 
     fn memory(&self) -> Memory {

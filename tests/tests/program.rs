@@ -52,10 +52,14 @@ fn top_shows_the_processes_of_its_session() {
 #[test]
 fn tmux_runs_inside_and_dies_with_the_session() {
     let world = World::new();
-    let mut driver = program(&world, "TMUX_TMPDIR=$HOME tmux -f /dev/null new-session 'PS1=\"ready> \" sh'");
+    // Keys that come as fast as a test's would be taken for a paste.
+    std::fs::write(world.home().join("tmux.conf"), "set -g assume-paste-time 0\n").unwrap();
+    let tmux = "TMUX_TMPDIR=$HOME tmux -f $HOME/tmux.conf new-session 'PS1=\"ready> \" sh'";
+    let mut driver = program(&world, tmux);
     driver.wait_for("ready> ");
-    driver.send("echo $((6*7))\r");
-    driver.wait_for("42");
+    driver.send("echo answer=$((6*7))\r");
+    driver.wait_for("answer=42");
+    driver.wait_for("ready> ");
     // Detached, its server would live on.
     driver.send("\x02d");
     driver.wait_for("detached");

@@ -112,8 +112,8 @@ fn standard_output_has_the_sessions_bytes_and_standard_error_ours() {
     assert!(said.lines().all(|line| line.starts_with("bg-shell: ")), "{said}");
     for words in [
         "PRACTICE session",
-        "on the tape: every keystroke",
-        "it ends in 1h",
+        "recorded: keys typed",
+        "ends in 1h",
         "read back from the store: intact",
         "bg-replay play",
     ] {

@@ -1,7 +1,10 @@
 //! From the shell to the screen: read, accepted, shown, each overlapping with the next.
 
+use std::time::{Duration, Instant};
+
 use bg_recorder::event::{CHUNK_MAX, Event};
 use bg_recorder::recorder::RecordError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Cause, Run};
 use crate::say::say;
@@ -34,6 +37,7 @@ impl Run<'_> {
         }
         while let Some((chunk, shown)) = self.relay.screen.thread.done().map_err(Cause::System)? {
             self.spare.push(chunk);
+            self.shown = Instant::now();
             if shown.is_err() {
                 self.screen_lost()?;
             }
@@ -53,8 +57,10 @@ impl Run<'_> {
     /// Shows a chunk: at once if it is small and the screen takes it, else when the screen's thread comes to it.
     fn show(&mut self, mut chunk: Vec<u8>) -> Result<(), Cause> {
         let screen = &mut self.relay.screen;
-        // A screen that is lost, or too slow for somebody who wants an end now, sees no more. It is recorded.
-        if self.screen_lost || (self.hurry && screen.thread.outstanding() >= SHOWN_MAX) {
+        // A screen that is lost sees no more, nor does one that has stopped when somebody wants an end now. All of
+        // it is recorded.
+        let stopped = self.hurry && self.shown.elapsed() > STOPPED;
+        if self.screen_lost || (stopped && screen.thread.outstanding() >= SHOWN_MAX) {
             self.spare.push(chunk);
             return Ok(());
         }
@@ -70,6 +76,26 @@ impl Run<'_> {
             screen.thread.offer(chunk);
         }
         Ok(())
+    }
+
+    /// Gives what was accepted a moment to be shown: after a failure the terminal is soon itself again, and treats
+    /// output as its own.
+    pub(super) fn show_the_rest(&mut self) {
+        let (since, thread) = (Instant::now(), &mut self.relay.screen.thread);
+        while thread.outstanding() > 0 && since.elapsed() < SHOW_PATIENCE {
+            let mut bell = [PollFd::new(&*thread, PollFlags::IN)];
+            // What ends the wait early is looked at again.
+            poll(&mut bell, Some(&Timespec { tv_sec: 0, tv_nsec: 50_000_000 })).unwrap_or_default();
+            if thread.done().is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns whether the screen takes more, or is not waited for any more.
+    pub(super) fn screen_has_room(&self) -> bool {
+        let stopped = self.screen_lost || (self.hurry && self.shown.elapsed() > STOPPED);
+        stopped || self.relay.screen.thread.outstanding() < SHOWN_MAX
     }
 
     fn screen_lost(&mut self) -> Result<(), Cause> {
@@ -102,7 +128,11 @@ impl Run<'_> {
     }
 }
 
+/// How long the screen may take for what it was given, after a failure.
+const SHOW_PATIENCE: Duration = Duration::from_secs(1);
 /// Output of this many bytes is a flood.
 const FLOOD: usize = 4_096;
 /// The most chunks that wait for the screen before no more is read.
-pub const SHOWN_MAX: usize = 4;
+const SHOWN_MAX: usize = 4;
+/// A screen that has shown nothing for so long has stopped.
+const STOPPED: Duration = Duration::from_secs(1);

@@ -5,7 +5,6 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::input::Input;
-use super::output::SHOWN_MAX;
 use super::{Cause, Run};
 
 /// What `poll` found ready.
@@ -28,7 +27,7 @@ impl Run<'_> {
         let stdin = rustix::stdio::stdin();
         let scribe = &*self.relay.scribe;
         let screen = &self.relay.screen;
-        let room = (screen.thread.outstanding() < SHOWN_MAX || self.hurry) && self.has_room();
+        let room = self.screen_has_room() && self.has_room();
         let takes_input = matches!(self.input, Input::Open) && self.ended.is_none();
         let reads_input = takes_input && self.to_shell.is_empty() && self.has_room();
         let reads_output = !self.output_ended && room && scribe.thread.outstanding() < SEALED_MAX;
