@@ -13,8 +13,10 @@ fuzz_target!(|bytes: &[u8]| {
         given.extend_from_slice(chunk);
         rest = more;
     }
-    let lines: Vec<Line> =
-        lines.split_inclusive(|b| *b == b'\n').map(|l| Line::parse(&l[..l.len() - 1]).expect("our own line")).collect();
+    let lines: Vec<Line> = lines
+        .split_inclusive(|b| *b == b'\n')
+        .map(|l| Line::parse(&l[..l.len() - 1]).expect("our own line"))
+        .collect();
     let mut back = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         match (line.code, lines.get(at + 1)) {

@@ -23,7 +23,11 @@ impl ObjectStore for Memory {
     }
 
     fn list(&self, _: &str) -> Result<Vec<Entry>, StoreError> {
-        let entry = |(key, bytes): (&String, &Vec<u8>)| Entry { key: key.clone(), len: bytes.len() as u64, object: true };
+        let entry = |(key, bytes): (&String, &Vec<u8>)| Entry {
+            key: key.clone(),
+            len: bytes.len() as u64,
+            object: true,
+        };
         Ok(self.0.iter().map(entry).collect())
     }
 }

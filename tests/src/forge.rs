@@ -194,7 +194,7 @@ impl<'a> Forge<'a> {
 
     /// Segments 0 and 2 begin epochs 0 and 1.
     fn epoch_keys(&mut self, number: u64) -> Option<HeaderKeys> {
-        if number % 2 != 0 {
+        if !number.is_multiple_of(2) {
             return None;
         }
         (self.epoch, self.step) = ((number / 2) as u32, 0);
