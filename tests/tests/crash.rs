@@ -182,6 +182,24 @@ fn a_session_that_died_before_it_began_is_forgotten() {
 }
 
 #[test]
+fn a_session_that_died_before_it_took_its_place_is_counted_all_the_same() {
+    for recovered_first in [true, false] {
+        let world = World::new();
+        assert!(world.record("true").status.success());
+        let count = world.state().join("host.json");
+        let before = fs::read(&count).unwrap();
+        killed_session(&world);
+        // As if it had been killed between the two writes: its genesis is there, the count does not know it.
+        fs::write(&count, before).unwrap();
+        assert!(!recovered_first || world.recover().status.success());
+        assert!(world.record("true").status.success());
+        let places: Vec<Value> =
+            world.tapes().iter().map(|tape| tape.note("genesis")["host"]["seq"].clone()).collect();
+        assert_eq!(places, [1, 2, 3]);
+    }
+}
+
+#[test]
 fn a_killed_keeper_ends_the_session_and_the_tape_is_sealed() {
     for keeper in ["__keep namespace", "__keep init"] {
         let world = World::new();

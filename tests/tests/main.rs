@@ -21,6 +21,7 @@ mod mutation;
 mod nested;
 mod program;
 mod refusal;
+mod replay;
 mod secrets;
 mod session;
 mod support;

@@ -44,12 +44,16 @@ impl Tape {
         assert!(report.verdict.to_string() == "intact" && report.findings.is_empty(), "{report:?}");
     }
 
-    /// Returns all events, opened.
+    /// Returns all events, opened; none where the recorder died before its first frame.
     pub fn events(&self) -> Vec<TapeEvent> {
         let store = DirStore::new(&self.dir);
         let tape = bg_recorder::tape::Tape::list(&store, "", self.id().parse().ok()).unwrap();
         let opener = LocalOpener::from_file(&self.practice.open_key()).unwrap();
-        let reader = Reader::begin(&tape, &self.report(), &opener).unwrap();
+        let report = self.report();
+        if report.frames == 0 {
+            return Vec::new();
+        }
+        let reader = Reader::begin(&tape, &report, &opener).unwrap();
         let mut events = Events::begin(reader).unwrap();
         std::iter::from_fn(|| events.event().unwrap()).collect()
     }
