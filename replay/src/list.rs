@@ -100,24 +100,23 @@ impl Row {
 
     fn human(&self) -> String {
         let session = self.session.map_or(String::new(), |id| id.to_string());
-        let started = self.started.map_or("-".to_owned(), |at| at.to_string().chars().take(19).collect());
+        let started = self.started.map_or("-".to_owned(), |at| at.to_string().chars().take(16).collect());
         let [user, reason] = [(&self.user, USER_WIDTH), (&self.reason, REASON_WIDTH)]
             .map(|(text, width)| clip(&text.as_deref().map_or("-".to_owned(), neutral), width));
         let duration = self.duration_us.map_or("-".to_owned(), human_duration);
-        let state = self.state;
-        let line = format!(
-            "{session:36}  {started:19}  {state:9}  {user:USER_WIDTH$}  {reason:REASON_WIDTH$}  {duration:>8}"
-        );
-        self.verdict.map_or(line.clone(), |verdict| format!("{line}  {verdict}"))
+        let state = self.verdict.map_or_else(|| self.state.to_string(), |verdict| verdict.to_string());
+        line(&session, &started, &state, &duration, &user, &reason)
     }
 }
 
 fn heading(depth: Depth) -> String {
-    let line = format!(
-        "{:36}  {:19}  {:9}  {:USER_WIDTH$}  {:REASON_WIDTH$}  {:>8}",
-        "SESSION", "STARTED (UTC)", "STATE", "WHO", "WHY", "DURATION"
-    );
-    if depth == Depth::Verify { format!("{line}  VERDICT") } else { line }
+    let state = if depth == Depth::Verify { "VERDICT" } else { "STATE" };
+    line("SESSION", "STARTED (UTC)", state, "LASTED", "WHO", "WHY")
+}
+
+/// One row: what may be long stands last.
+fn line(session: &str, started: &str, state: &str, lasted: &str, who: &str, why: &str) -> String {
+    format!("{session:36}  {started:16}  {state:12}  {lasted:>8}  {who:USER_WIDTH$}  {why}")
 }
 
 fn clip(text: &str, width: usize) -> String {
@@ -127,8 +126,8 @@ fn clip(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-const USER_WIDTH: usize = 10;
-const REASON_WIDTH: usize = 32;
+const USER_WIDTH: usize = 8;
+const REASON_WIDTH: usize = 60;
 
 #[cfg(test)]
 mod tests {
