@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Signal, getpid, set_child_subreaper};
 use serde::Serialize;
 
 use crate::keeper;
@@ -65,7 +66,11 @@ impl Contained {
     pub fn prepare(session: &OwnedFd, command: &[OsString], variable: (&str, &str)) -> io::Result<Self> {
         match Self::keeper(session, command, variable, Containment::PidNamespace) {
             Ok(contained) => Ok(contained),
-            Err(_) => Self::keeper(session, command, variable, Containment::Subreaper),
+            Err(_) => {
+                // What the keeper leaves behind, should it be killed, comes to us.
+                set_child_subreaper(Some(getpid()))?;
+                Self::keeper(session, command, variable, Containment::Subreaper)
+            }
         }
     }
 
@@ -148,6 +153,9 @@ impl Drop for Contained {
         // Both fail only when the keeper has ended already.
         drop(self.keeper.kill());
         drop(self.keeper.wait());
+        if self.by == Containment::Subreaper {
+            keeper::kill_all(Signal::KILL);
+        }
     }
 }
 

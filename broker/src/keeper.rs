@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty, kill_process,
-    set_child_subreaper, set_parent_process_death_signal, setsid, wait,
+    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty, kill_process,
+    set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setsid, wait,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -78,6 +78,7 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
         fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
         fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     }
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let mut init = this_program();
     init.arg(ARGUMENT).arg(INIT).args(command);
     // SAFETY: the closure makes three system calls, all async-signal-safe, and allocates nothing.
@@ -99,6 +100,7 @@ fn own_proc() -> io::Result<()> {
 
 /// Starts the leader once the recorder says so, reaps until it has ended, kills the rest, and tells.
 fn keep(mode: &OsString, command: &[OsString]) -> io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     if mode == SUBREAPER {
         setsid()?;
         set_child_subreaper(Some(getpid()))?;
@@ -130,7 +132,7 @@ fn leader(command: &[OsString]) -> io::Result<Pid> {
     let terminal = || -> io::Result<Stdio> { Ok(Stdio::from(rustix::stdio::stdout().try_clone_to_owned()?)) };
     let mut command = Command::new(program);
     command.args(args).stdin(terminal()?).stdout(terminal()?).stderr(terminal()?);
-    // SAFETY: the closure makes two system calls, both async-signal-safe, and allocates nothing.
+    // SAFETY: the closure makes three system calls, all async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(own_terminal) };
     Ok(Pid::from_child(&command.spawn()?))
 }
@@ -138,6 +140,7 @@ fn leader(command: &[OsString]) -> io::Result<Pid> {
 /// Makes the child a session leader with the pty as its controlling terminal (tty_ioctl(4)).
 fn own_terminal() -> io::Result<()> {
     setsid()?;
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(ioctl_tiocsctty(rustix::stdio::stdin())?)
 }
 
@@ -177,7 +180,7 @@ fn reap(leader: Pid) -> io::Result<WaitStatus> {
 }
 
 /// Signals every descendant; returns how many there were. With SIGKILL it goes on until none lives.
-fn kill_all(signal: Signal) -> u64 {
+pub fn kill_all(signal: Signal) -> u64 {
     let mut signalled = BTreeSet::new();
     loop {
         let family = descendants();
@@ -214,7 +217,9 @@ fn parent_of(pid: i32) -> Option<(i32, i32)> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    (state != "Z").then_some((pid, parent))
+    // A leader whose other threads live on looks like a zombie, and is none (num_threads, field 20).
+    let threads: u64 = fields.nth(15)?.parse().ok()?;
+    (state != "Z" || threads > 1).then_some((pid, parent))
 }
 
 fn tell(control: &UnixStream, word: &str) -> io::Result<()> {

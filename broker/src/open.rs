@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
 use crate::config::Config;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
-use crate::{recover, session};
+use crate::{recover, session, terminal};
 
 /// What a session is for and how it runs: all checked.
 #[derive(Debug)]
@@ -34,6 +34,10 @@ pub struct Plan {
 /// # Errors
 /// When it cannot be opened, or its recording failed.
 pub fn open(args: OpenArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    if terminal::in_background() {
+        return Err(Failure::new("a session cannot begin in the background")
+            .hint("leave the & away, or give it another standard input: < /dev/null"));
+    }
     let config = Config::load(args.config.as_deref(), environment)?;
     let plan = plan(args, &config, environment)?;
     recover::before_a_session(environment);

@@ -97,6 +97,7 @@ impl Relay<'_> {
         };
         let failed = run.turns().err();
         if failed.is_some() {
+            run.count_unreleased();
             run.show_the_rest();
         }
         let cause = match failed {

@@ -25,8 +25,15 @@ impl Scribe {
     pub fn start(recorder: Recorder) -> io::Result<Self> {
         let recorder = Arc::new(Mutex::new(recorder));
         let theirs = Arc::clone(&recorder);
+        let mut failed = false;
+        // After one chunk that was not accepted none is: the tape has no hole, it has an end.
         let accept = move |chunk: &[u8]| {
-            theirs.lock().unwrap_or_else(PoisonError::into_inner).accept(Event::Output(chunk))
+            if failed {
+                return Err(RecordError::Ended);
+            }
+            let accepted = theirs.lock().unwrap_or_else(PoisonError::into_inner).accept(Event::Output(chunk));
+            failed = accepted.is_err();
+            accepted
         };
         Ok(Self { recorder, thread: Worker::start("scribe", accept)? })
     }

@@ -14,6 +14,7 @@ use bg_recorder::genesis::Limits;
 use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::recorder::{RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::termios::Winsize;
 use serde_json::{Map, Value, json};
 
@@ -67,6 +68,8 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     summary::banner(session, plan, ends);
     let began = Instant::now();
     let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
+    // What is typed at secret prompts and the signing key pass through this process's memory: no core, no ptrace.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| system("cannot protect the recorder")(e.into()))?;
     contained.start().map_err(system("cannot start the session"))?;
     let (created, watch) = (recorder.created(), recorder.watch());
     let mut scribe = Scribe::start(recorder).map_err(system("cannot start the sealing thread"))?;

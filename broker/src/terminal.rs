@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::getpgrp;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 
 use crate::worker::Worker;
 
@@ -39,6 +40,13 @@ impl Drop for RawMode {
         // A terminal that has vanished needs no settings.
         tcsetattr(&self.terminal, OptionalActions::Now, &self.before).unwrap_or(());
     }
+}
+
+/// Returns whether standard input is a terminal that another process group has: reading it would stop us
+/// (tcsetpgrp(3)).
+pub fn in_background() -> bool {
+    let stdin = rustix::stdio::stdin();
+    isatty(stdin) && tcgetpgrp(stdin).is_ok_and(|foreground| foreground != getpgrp())
 }
 
 /// Returns the settings of standard input, for the session's pty to begin with.

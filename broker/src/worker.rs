@@ -67,6 +67,13 @@ impl<E: Send + 'static> Worker<E> {
         }
     }
 
+    /// Waits for the next chunk to come back, if any is outstanding.
+    pub fn wait(&mut self) -> Option<Done<E>> {
+        let done = if self.outstanding > 0 { self.done.recv().ok() } else { None };
+        self.outstanding = self.outstanding.saturating_sub(1);
+        done
+    }
+
     /// Finishes what was offered and ends the thread. Returns whether it ended well.
     pub fn stop(self) -> bool {
         drop(self.chunks);

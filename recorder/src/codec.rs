@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
-use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base64;
 use crate::event::Event;
 
 /// The first line of an asciicast v2 file.
@@ -74,13 +74,13 @@ impl Seam {
             _ => {
                 let mark = if stale { "\u{fffd}" } else { "" };
                 line(to, time_us, code, &format!("{mark}{}", String::from_utf8_lossy(body)));
-                line(to, time_us, 'B', &BASE64.encode(body));
+                line(to, time_us, 'B', &base64::encode(body));
             }
         }
         if !tail.is_empty() {
             self.0.extend_from_slice(tail);
             line(to, time_us, code, "");
-            line(to, time_us, 'B', &BASE64.encode(tail));
+            line(to, time_us, 'B', &base64::encode(tail));
         }
     }
 
@@ -102,7 +102,7 @@ impl Seam {
                 Ok(character) => {
                     line(to, time_us, code, character);
                     let (exact, rest) = chunk.split_at_checked(taken + 1).unwrap_or((chunk, &[]));
-                    line(to, time_us, 'B', &BASE64.encode(exact));
+                    line(to, time_us, 'B', &base64::encode(exact));
                     self.0.clear();
                     return (false, rest);
                 }
@@ -115,7 +115,7 @@ impl Seam {
         }
         if !chunk.is_empty() {
             line(to, time_us, code, "");
-            line(to, time_us, 'B', &BASE64.encode(chunk));
+            line(to, time_us, 'B', &base64::encode(chunk));
         }
         (false, &[])
     }
@@ -152,7 +152,7 @@ impl Line {
     /// # Errors
     /// When the data is not canonical base64.
     pub fn exact(&self) -> Result<Vec<u8>, LineError> {
-        BASE64.decode(self.data.as_bytes()).map_err(|_| LineError)
+        base64::decode(&self.data).ok_or(LineError)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Cosignatures: the signing key signs a checkpoint once a minute, and a later checkpoint carries that.
 
-use data_encoding::BASE64;
 
+use crate::base64;
+use crate::low_s;
 use crate::checkpoint::Cosigned;
 use crate::clerk::{Clerk, Pending};
 
@@ -21,7 +22,7 @@ impl Cosigner {
                 self.pending = Some((checkpoint, pending));
                 None
             }
-            Some(Ok(der)) => Some(Cosigned { checkpoint, signature: BASE64.encode(&der) }),
+            Some(Ok(der)) => Some(Cosigned { checkpoint, signature: base64::encode(&low_s::normalise(der)) }),
             // A key service that is down is asked again with the next checkpoint.
             Some(Err(_)) => {
                 self.asked_us = None;

@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::OFlags;
 
@@ -38,12 +37,12 @@ impl DirStore {
     /// (link(2)): a name is either absent or whole, also after a power cut.
     fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let parent = path.parent().unwrap_or(&self.root);
-        make_dirs(parent)?;
         let incoming = self.root.join(INCOMING);
         make_dirs(&incoming)?;
-        let temporary =
-            incoming.join(format!("{}-{}", std::process::id(), PUTS.fetch_add(1, Ordering::Relaxed)));
-        let linked = write_synced(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, path));
+        let temporary = incoming.join(uuid::Uuid::now_v7().to_string());
+        let linked = write_synced(&temporary, bytes)
+            .and_then(|()| make_dirs(parent))
+            .and_then(|()| fs::hard_link(&temporary, path));
         fs::remove_file(&temporary)?;
         linked?;
         sync_dir(parent)
@@ -74,7 +73,7 @@ impl ObjectStore for DirStore {
             key => self.path(key)?,
         };
         let mut entries = Vec::new();
-        match walk(&self.root, &at, &at, &mut entries) {
+        match walk(&self.root, &at, &mut entries) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(failed("list", prefix, e)),
             Ok(()) => {}
@@ -84,24 +83,18 @@ impl ObjectStore for DirStore {
     }
 }
 
-fn walk(root: &Path, start: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
-    let mut empty = true;
+/// Lists files below a directory. A directory is no object, so an empty one is nothing: it may be that of an
+/// object that is just being stored.
+fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
     for entry in fs::read_dir(at)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
-        empty = false;
-        if path == root.join(INCOMING) {
-            continue;
-        }
         if kind.is_dir() {
-            walk(root, start, &path, entries)?;
+            walk(root, &path, entries)?;
         } else {
             let len = entry.metadata()?.len();
             entries.push(Entry { key: key_of(root, &path), len, object: kind.is_file() });
         }
-    }
-    if empty && at != start {
-        entries.push(Entry { key: key_of(root, at), len: 0, object: false });
     }
     Ok(())
 }
@@ -127,7 +120,7 @@ fn make_dirs(dir: &Path) -> io::Result<()> {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o440).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o440).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -159,7 +152,6 @@ fn failed(verb: &'static str, key: &str, source: io::Error) -> StoreError {
 }
 
 const INCOMING: &str = ".incoming";
-static PUTS: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(test)]
 mod tests {
@@ -174,7 +166,8 @@ mod tests {
         assert_eq!(store.get("a/b", 9).unwrap(), b"one");
         assert!(matches!(store.get("a/b", 2), Err(StoreError::TooLarge(_))));
         assert_eq!(store.list("a/").unwrap().len(), 1);
-        assert_eq!(store.list("").unwrap().len(), 1);
+        std::fs::create_dir(dir.path().join("evidence/a/empty")).unwrap();
+        assert_eq!(store.list("a/").unwrap().len(), 1, "a directory is no object");
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! `docs/FORMAT.md` is the specification. In reading order:
 
 // Pure: bytes in, bytes out.
+pub mod base64;
 pub mod chain;
 pub mod codec;
 pub mod event;
+pub mod low_s;
 pub mod note;
 pub mod seal;
 pub mod segment;

@@ -11,10 +11,10 @@ use aws_lc_rs::rsa::{
     PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
-use data_encoding::BASE64;
 use pem_rfc7468::LineEnding;
 use zeroize::Zeroizing;
 
+use crate::base64;
 use crate::chain::Digest;
 use crate::dir::read_limited;
 use crate::genesis::{WRAP_ALG, WrapKey};
@@ -74,7 +74,7 @@ impl KeyService for LocalKeys {
             .wrap
             .encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, Some(&context.label()))
             .map_err(|_| KeyError::Unavailable("RSA-OAEP refused".into()))?;
-        let wrap = Wrap { key: WRAP_NAME.into(), alg: WRAP_ALG.into(), wrapped: BASE64.encode(wrapped) };
+        let wrap = Wrap { key: WRAP_NAME.into(), alg: WRAP_ALG.into(), wrapped: base64::encode(wrapped) };
         Ok(MintedKey { key, wraps: vec![wrap] })
     }
 
@@ -117,7 +117,7 @@ impl KeyOpener for LocalOpener {
             let names: Vec<&str> = wraps.iter().map(|wrap| wrap.key.as_str()).collect();
             return Err(KeyError::NotForUs(names.join(", ")));
         };
-        let wrapped = BASE64.decode(wrap.wrapped.as_bytes()).map_err(|_| KeyError::DoesNotOpen)?;
+        let wrapped = base64::decode(&wrap.wrapped).ok_or(KeyError::DoesNotOpen)?;
         let mut plain = Zeroizing::new(vec![0; self.key.min_output_size()]);
         let key = self
             .key

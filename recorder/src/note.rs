@@ -1,8 +1,8 @@
 //! Signed notes: the text form of genesis, checkpoints, seal and recovery (FORMAT.md 4, c2sp.org/signed-note).
 
-use data_encoding::BASE64;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::base64;
 use crate::session::ObjectName;
 
 /// Which of the four notes.
@@ -110,7 +110,7 @@ pub fn assemble(text: &[u8], signatures: &[Signature]) -> Vec<u8> {
     for signature in signatures {
         let payload = [&signature.key_id, signature.bytes.as_slice()].concat();
         note.extend_from_slice(
-            format!("\u{2014} {} {}\n", signature.name, BASE64.encode(&payload)).as_bytes(),
+            format!("\u{2014} {} {}\n", signature.name, base64::encode(&payload)).as_bytes(),
         );
     }
     note
@@ -136,7 +136,7 @@ fn signature(line: &str) -> Option<Signature> {
     if name.is_empty() || !name.bytes().all(plain) {
         return None;
     }
-    let payload = BASE64.decode(payload.as_bytes()).ok()?;
+    let payload = base64::decode(payload)?;
     let (key_id, bytes) = payload.split_first_chunk::<4>()?;
     Some(Signature { name: name.to_owned(), key_id: *key_id, bytes: bytes.to_vec() })
 }

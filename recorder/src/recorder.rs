@@ -267,6 +267,9 @@ pub enum RecordError {
     /// The store failed for good.
     #[error("the evidence store failed: {0}")]
     Store(String),
+    /// An earlier event was not accepted.
+    #[error("the tape has ended")]
+    Ended,
     /// A key could not be had or used.
     #[error(transparent)]
     Key(#[from] KeyError),

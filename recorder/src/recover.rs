@@ -67,10 +67,11 @@ fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, File)>> {
     count.adopt(&dirs)?;
     for dir in dirs {
         // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
-        match spool::take(&dir) {
-            Ok(Some(lock)) if begun(&dir)? => orphans.push((dir, lock)),
-            // No genesis, no session: its recorder, or the machine, died before anything could happen.
-            Ok(Some(_)) => fs::remove_dir_all(&dir)?,
+        match spool::lock(&dir) {
+            Ok(Some(lock)) if begun(&dir) => orphans.push((dir, lock)),
+            // No genesis, no session: its recorder, or the machine, died before anything could happen. What
+            // cannot be cleared now is looked at again by the next start.
+            Ok(Some(_)) => spool::clear(&dir).unwrap_or(()),
             Ok(None) | Err(_) => {}
         }
     }
@@ -105,7 +106,7 @@ fn recover(
     let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
     let report = verify(&tape, std::slice::from_ref(&keys.ring().sign), clock.wall_us());
     if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
-        fs::remove_dir_all(dir).map_err(RecoverError::Spool)?;
+        spool::clear(dir).map_err(RecoverError::Spool)?;
     }
     Ok(report)
 }
@@ -248,14 +249,15 @@ impl<'a> Orphan<'a> {
     }
 }
 
-/// Returns whether a spool holds a session: a whole genesis, or more than a torn one.
-fn begun(dir: &Path) -> io::Result<bool> {
-    let whole = match read_limited(&dir.join(ObjectName::Genesis.to_string()), NOTE_MAX as u64) {
+/// Returns whether a spool holds a session: a genesis that is whole or is not ours to judge, or anything that a
+/// recorder writes after one.
+fn begun(dir: &Path) -> bool {
+    let genesis = match read_limited(&dir.join(ObjectName::Genesis.to_string()), NOTE_MAX as u64) {
         Ok(bytes) => Note::parse(Kind::Genesis, &bytes).is_ok(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => false,
-        Err(e) => return Err(e),
+        Err(e) => e.kind() != io::ErrorKind::NotFound,
     };
-    Ok(whole || dir.join(ObjectName::Segment(0).to_string()).exists())
+    let filled = |part: &str| fs::read_dir(dir.join(part)).is_ok_and(|mut entries| entries.next().is_some());
+    genesis || filled("segments") || filled("checkpoints") || dir.join(ObjectName::Seal.to_string()).exists()
 }
 
 /// Reads a spooled note, if it is there and whole: a torn one was never shipped.

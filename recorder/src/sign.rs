@@ -4,10 +4,11 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1, ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, UnparsedPublicKey,
 };
-use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
+use crate::base64;
+use crate::low_s;
 use crate::note::Signature;
 use crate::session::SessionId;
 
@@ -64,14 +65,15 @@ impl SessionPublic {
 
 impl Serialize for SessionPublic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(&self.0))
+        serializer.serialize_str(&base64::encode(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for SessionPublic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes =
-            BASE64.decode(String::deserialize(deserializer)?.as_bytes()).map_err(de::Error::custom)?;
+            base64::decode(&String::deserialize(deserializer)?)
+            .ok_or_else(|| de::Error::custom("not canonical base64"))?;
         bytes.try_into().map(Self).map_err(|_| de::Error::custom("a session key has 32 bytes"))
     }
 }
@@ -99,12 +101,12 @@ impl SigningPublic {
 
     /// Returns the signature line of `der`, a signature by this key in the given name.
     pub fn line(&self, name: &str, der: Vec<u8>) -> Signature {
-        Signature { name: name.to_owned(), key_id: first4(&[&self.spki]), bytes: der }
+        Signature { name: name.to_owned(), key_id: first4(&[&self.spki]), bytes: low_s::normalise(der) }
     }
 
-    /// Returns whether `der` is this key's signature over `text`.
+    /// Returns whether `der` is this key's signature over `text`, with a low s.
     pub fn verifies(&self, text: &[u8], der: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.spki).verify(text, der).is_ok()
+        low_s::is_low(der) && UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.spki).verify(text, der).is_ok()
     }
 
     /// Returns whether `signature` is this key's over `text`, in the given name.
@@ -129,13 +131,14 @@ impl SigningKey {
             .map_err(|_| SignError::NotAKey)
     }
 
-    /// Signs `text`; the result is DER.
+    /// Signs `text`; the result is DER with a low s.
     ///
     /// # Errors
     /// When the system has no randomness.
     pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = aws_lc_rs::rand::SystemRandom::new();
-        Ok(self.0.sign(&random, text).map_err(|_| SignError::Failed)?.as_ref().to_vec())
+        let der = self.0.sign(&random, text).map_err(|_| SignError::Failed)?;
+        Ok(low_s::normalise(der.as_ref().to_vec()))
     }
 
     /// Returns the public half.

@@ -120,7 +120,7 @@ impl Spool {
     /// # Errors
     /// When a file cannot be removed.
     pub fn remove(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.dir)
+        clear(&self.dir)
     }
 
     fn path(&self, name: ObjectName) -> PathBuf {
@@ -128,43 +128,56 @@ impl Spool {
     }
 }
 
-/// Lists the spools below `root`: one for each session that has not ended, or has not ended properly.
+/// Lists the spools below `root`: one for each session that has not ended, or has not ended properly. What is
+/// not a directory named by a session id is not ours, and is not touched; nor is what a symlink points to.
 ///
 /// # Errors
 /// When they cannot be listed.
 pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(root) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+        entries => {
+            let ours = |entry: &fs::DirEntry| {
+                let named = entry.file_name().to_str().is_some_and(|name| name.parse::<SessionId>().is_ok());
+                named && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            };
+            entries?.filter(|entry| entry.as_ref().map_or(true, ours)).map(|entry| Ok(entry?.path())).collect()
+        }
     }
 }
 
-/// Takes the lock of a dead recorder's spool, if nobody lives there (flock(2): the kernel drops it with its
-/// process). It makes no lock file: that would be in the way of a recorder that is just removing its spool.
+/// Takes the lock of a spool, if nobody lives there (flock(2): the kernel drops it with its process).
 ///
 /// # Errors
 /// When the lock file cannot be opened.
-pub fn take(dir: &Path) -> io::Result<Option<File>> {
-    match OpenOptions::new().write(true).open(dir.join(LOCK_FILE)) {
-        Ok(file) => held(file),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            // Its recorder died before it had a lock, and anything else; or it is being removed by its own.
-            fs::remove_dir(dir)?;
-            Ok(None)
-        }
-        Err(e) => Err(e),
-    }
-}
-
-fn lock(dir: &Path) -> io::Result<Option<File>> {
-    held(OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(LOCK_FILE))?)
-}
-
-fn held(file: File) -> io::Result<Option<File>> {
+pub fn lock(dir: &Path) -> io::Result<Option<File>> {
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(LOCK_FILE))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(e) => Err(e.into()),
+    }
+}
+
+/// Removes a spool whose lock is held. The lock goes last: until then nobody takes what is left.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub fn clear(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != LOCK_FILE {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_file(dir.join(LOCK_FILE))?;
+    match fs::remove_dir(dir) {
+        // A recovery came between the two: it has found nothing, and clears what it made.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        removed => removed,
     }
 }
 

@@ -19,14 +19,15 @@ fn every_process_of_the_session_dies_with_the_recorder() {
     let stubborn = "trap '' HUP TERM; : >>$HOME/$0; exec sleep 1000";
     let script = format!(
         "setsid sh -c '{stubborn}' setsid & nohup sh -c '{stubborn}' nohup & (sh -c '{stubborn}' forked & exec true) & \
-         (setsid sh -c '{stubborn}' daemon </dev/null >/dev/null 2>&1 &) & echo ready; read -r line"
+         (setsid sh -c '{stubborn}' daemon </dev/null >/dev/null 2>&1 &) & trap '' HUP; echo ready; exec sleep 1000"
     );
     let mut driver = session(&world, &script);
     for name in ["setsid", "nohup", "forked", "daemon"] {
         until(name, || world.home().join(name).exists());
     }
-    until("four sleepers", || {
-        world.processes().iter().filter(|process| process.args == "sleep 1000").count() == 4
+    // The leader, too, lives on when its terminal hangs up.
+    until("five sleepers", || {
+        world.processes().iter().filter(|process| process.args == "sleep 1000").count() == 5
     });
     kill(&world, &mut driver);
 }

@@ -38,6 +38,7 @@ HEADER = struct.Struct(">8sHHI16sQQ32sQQII32sI")
 END_SIZE = 40
 # The whole of a P-256 SubjectPublicKeyInfo up to the point's coordinates: any other encoding is another key.
 P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+P256_HALF_ORDER = 0x7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8
 EXIT = {"intact": 0, "live": 3, "unfinished": 3, "recovered": 3, "broken": 1, "unverifiable": 2}
 WORST_FIRST = (1, 2, 3, 0)
 
@@ -236,13 +237,21 @@ class SigningKey:
     def signed(self, text, signature):
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.asymmetric import ec, utils
 
         try:
+            r, s = utils.decode_dss_signature(signature)
+            if s > P256_HALF_ORDER or utils.encode_dss_signature(r, s) != signature:
+                return False
             serialization.load_der_public_key(self.spki).verify(signature, text, ec.ECDSA(hashes.SHA256()))
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def is_empty_folder(entry):
+    """Section 3: only files count, so a directory without any below it is nothing."""
+    return entry.is_dir(follow_symlinks=False) and not any(files for _, _, files in os.walk(entry.path))
 
 
 # ---- What the members of each note are (sections 5, 8, 9, 10)
@@ -437,14 +446,14 @@ class Tape:
                 self.list_numbered(entry.name, numbered[entry.name])
             elif entry.name in ("genesis", "seal", "recovery") and entry.is_file(follow_symlinks=False):
                 self.notes.add(entry.name)
-            else:
+            elif not is_empty_folder(entry):
                 self.strays.append(entry.name)
 
     def list_numbered(self, folder, numbers):
         for entry in self.entries(folder):
             if re.fullmatch("[0-9]{10}", entry.name) and entry.is_file(follow_symlinks=False):
                 numbers.add(int(entry.name))
-            else:
+            elif not is_empty_folder(entry):
                 self.strays.append(f"{folder}/{entry.name}")
 
     def entries(self, folder):

@@ -78,6 +78,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// After a failure: what the scribe still holds was read, and will not be released. What was accepted of it is
+    /// on the tape; the rest is counted.
+    pub(super) fn count_unreleased(&mut self) {
+        while let Some((chunk, accepted)) = self.relay.scribe.thread.wait() {
+            if accepted.is_err() {
+                self.unreleased += chunk.len() as u64;
+            }
+        }
+    }
+
     /// Gives what was accepted a moment to be shown: after a failure the terminal is soon itself again, and treats
     /// output as its own.
     pub(super) fn show_the_rest(&mut self) {

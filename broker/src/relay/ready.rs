@@ -35,7 +35,6 @@ impl Run<'_> {
         let pty_flags = flags(reads_output, PollFlags::IN) | flags(!self.to_shell.is_empty(), PollFlags::OUT);
         let mut fds = vec![
             PollFd::new(&self.relay.signals, PollFlags::IN),
-            PollFd::new(&self.relay.contained, flags(self.ended.is_none(), PollFlags::IN)),
             PollFd::new(&scribe.thread, PollFlags::IN),
             PollFd::new(&screen.thread, PollFlags::IN),
         ];
@@ -47,6 +46,8 @@ impl Run<'_> {
             })
         };
         let output = want(!pty_flags.is_empty(), &mut fds, PollFd::new(&self.relay.pty, pty_flags));
+        let control =
+            want(self.ended.is_none(), &mut fds, PollFd::new(&self.relay.contained, PollFlags::IN));
         let input = want(reads_input, &mut fds, PollFd::from_borrowed_fd(stdin, PollFlags::IN));
         match poll(&mut fds, Some(&self.patience())) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -57,8 +58,8 @@ impl Run<'_> {
             |at: Option<usize>| at.and_then(|at| fds.get(at)).is_some_and(|fd| fd.revents().intersects(any));
         Ok(Ready {
             signals: ready(Some(0)),
-            control: ready(Some(1)),
-            chunks: ready(Some(2)) || ready(Some(3)),
+            control: ready(control),
+            chunks: ready(Some(1)) || ready(Some(2)),
             output: reads_output && ready(output),
             stdin: ready(input),
         })

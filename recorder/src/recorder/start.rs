@@ -1,9 +1,9 @@
 //! How a recording begins: the genesis is in the store before anything else happens.
 
-use data_encoding::BASE64;
 use std::time::Duration;
 
 use super::{RecordError, Recorder, Setup};
+use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::clerk::Clerk;
 use crate::clock::{Stamp, boot_id};
@@ -32,7 +32,7 @@ impl Recorder {
             sign: SignKey {
                 name: clerk.ring().sign_name.clone(),
                 alg: SIGN_ALG.into(),
-                spki: BASE64.encode(clerk.ring().sign.spki()),
+                spki: base64::encode(clerk.ring().sign.spki()),
             },
             wrap: clerk.ring().wrap.clone(),
             session: session_key.public(),

@@ -1,9 +1,9 @@
 //! Verification of the four notes.
 
-use data_encoding::BASE64;
 use serde::de::DeserializeOwned;
 
 use super::Verifier;
+use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::checkpoint::{Checkpoint, Cosigned};
 use crate::closing::{Recovery, Seal};
@@ -26,7 +26,7 @@ impl Verifier {
         self.link = Some(Link::genesis(bytes));
         let Some(note) = self.parse(ObjectName::Genesis, bytes) else { return };
         let Some(genesis) = self.read::<Genesis>(ObjectName::Genesis, &note) else { return };
-        let spki = BASE64.decode(genesis.keys.sign.spki.as_bytes()).ok();
+        let spki = base64::decode(&genesis.keys.sign.spki);
         self.sign = spki.and_then(|spki| SigningPublic::from_spki(&spki).ok());
         let suits = genesis.suite == 1
             && genesis.keys.sign.alg == SIGN_ALG
@@ -85,7 +85,7 @@ impl Verifier {
     }
 
     fn cosigned(&mut self, n: u64, at: &str, cosigned: &Cosigned) {
-        let der = BASE64.decode(cosigned.signature.as_bytes()).ok();
+        let der = base64::decode(&cosigned.signature);
         let text = self.texts.get(&cosigned.checkpoint).filter(|_| cosigned.checkpoint < n);
         let verifies = match (&self.sign, text, der) {
             (Some(sign), Some(text), Some(der)) => sign.verifies(text, &der),

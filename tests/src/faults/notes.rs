@@ -5,6 +5,8 @@ use bg_recorder::note::Kind;
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SessionKey;
 
+use data_encoding::BASE64;
+
 use super::{Fault, as_it_is, broken, verdict};
 use crate::forge::Bend;
 use crate::vector::Objects;
@@ -153,6 +155,29 @@ fn grammar() -> Vec<Fault> {
         ),
         broken("signature_base64_not_canonical", GENESIS, "bits behind the last byte are set", as_it_is())
             .edit(|o| loosen_base64(o, GENESIS)),
+        broken(
+            "signature_base64_joined",
+            GENESIS,
+            "the signature's base64 has padding in its middle",
+            as_it_is(),
+        )
+        .edit(|o| {
+            let text = String::from_utf8(o[GENESIS].clone()).unwrap();
+            let (before, payload) = text.trim_end().rsplit_once(' ').unwrap();
+            let bytes = BASE64.decode(payload.as_bytes()).unwrap();
+            let joined = BASE64.encode(&bytes[..4]) + &BASE64.encode(&bytes[4..]);
+            o.insert(GENESIS.into(), format!("{before} {joined}\n").into_bytes());
+        }),
+        broken(
+            "signature_with_a_high_s",
+            "seal",
+            "the signing key's signature was turned into its other form",
+            lines(|kind, lines| {
+                if kind == Kind::Seal {
+                    lines[1].bytes = bg_recorder::low_s::flipped(&lines[1].bytes).unwrap();
+                }
+            }),
+        ),
         broken("bytes_after_the_last_line", "seal", "an empty line follows the signatures", as_it_is())
             .edit(|o| o.get_mut("seal").unwrap().push(b'\n')),
         broken("last_line_feed_missing", "seal", "the last line does not end", as_it_is()).edit(|o| {

@@ -9,6 +9,8 @@ use bg_tests::vector::Objects;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::tape::Tape;
+
 /// `verify.py --batch`.
 pub struct Second {
     child: Child,
@@ -41,6 +43,16 @@ impl Second {
         self.answers.read_line(&mut answer).unwrap();
         fs::remove_dir_all(tape).unwrap();
         serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{e}: {answer}"))
+    }
+
+    /// Verifies tapes where they are, at the present time; returns a verdict for each.
+    pub fn verdicts(trust: &Path, tapes: &[Tape]) -> Vec<String> {
+        let mut command = python();
+        command.arg("--trust").arg(trust).args(tapes.iter().map(|tape| &tape.dir));
+        let reports = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let verdict =
+            |line| serde_json::from_str::<Value>(line).unwrap()["verdict"].as_str().unwrap().to_owned();
+        reports.lines().map(verdict).collect()
     }
 
     /// Opens a tape; returns the asciicast.
