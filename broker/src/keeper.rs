@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio, exit};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty, kill_process,
-    set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setsid, wait,
+    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty,
+    kill_process, set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setsid, wait,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -23,11 +24,11 @@ use crate::contain::{Containment, Ended, Ending};
 
 /// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output.
 pub fn run(args: &[OsString]) -> ExitCode {
-    let kept = match args.split_first() {
+    let kept = close_inherited().and_then(|()| match args.split_first() {
         Some((mode, command)) if mode == NAMESPACE => namespace(command),
         Some((mode, command)) if mode == INIT || mode == SUBREAPER => keep(mode, command),
         _ => Err(io::ErrorKind::InvalidInput.into()),
-    };
+    });
     // The recorder reads nothing more: the closed socket tells it.
     if kept.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -61,6 +62,20 @@ pub fn parse(line: &str) -> Option<Ended> {
         _ => return None,
     };
     Some(Ended { how, killed })
+}
+
+/// Sees to it that no descriptor of the invoking shell reaches the session: what is written there is on no tape.
+fn close_inherited() -> io::Result<()> {
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse().ok()).filter(|fd| *fd > 2)
+        else {
+            continue;
+        };
+        // SAFETY: this process has one thread, the descriptor was listed just now, and only its flag is set.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        fcntl_setfd(fd, FdFlags::CLOEXEC)?;
+    }
+    Ok(())
 }
 
 /// Makes the namespaces, starts their init, and waits for it.

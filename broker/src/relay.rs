@@ -84,6 +84,7 @@ impl Relay<'_> {
             input: Input::Open,
             terminal: rustix::termios::isatty(rustix::stdio::stdin()),
             output_ended: false,
+            after_end: 0,
             ending: None,
             hurry: false,
             screen_lost: false,
@@ -116,6 +117,8 @@ struct Run<'a> {
     /// Standard input is a terminal: its end is a hang-up. One that has hung up cannot be asked any more.
     terminal: bool,
     output_ended: bool,
+    /// Bytes of output read after the session had ended.
+    after_end: usize,
     /// Why the session is being ended, and since when.
     ending: Option<(Cause, Instant)>,
     /// Somebody wants an end now: a screen that takes no output is not waited for any more.
@@ -164,6 +167,9 @@ impl Run<'_> {
             } else if (self.output_ended && shown) || since.elapsed() > DRAIN_PATIENCE {
                 return Ok(());
             }
+            if self.after_end > BACKLOG_MAX && shown {
+                return Ok(());
+            }
         }
     }
 
@@ -186,5 +192,7 @@ fn unasked(ended: Option<&Ended>) -> Cause {
     }
 }
 
+/// More output than a pty can hold: somebody from outside writes to the session's terminal.
+const BACKLOG_MAX: usize = 4 * CHUNK_MAX;
 /// How long more output is waited for after the session has ended, or a screen when somebody wants an end now.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

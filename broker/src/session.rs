@@ -65,11 +65,12 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     let ends = Stamp(
         clock.wall_us().saturating_add(u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX)),
     );
-    summary::banner(session, plan, ends);
+    summary::banner(session, plan, ends, contained.by);
     let began = Instant::now();
     let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
     // What is typed at secret prompts and the signing key pass through this process's memory: no core, no ptrace.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| system("cannot protect the recorder")(e.into()))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|e| system("cannot protect the recorder")(e.into()))?;
     contained.start().map_err(system("cannot start the session"))?;
     let (created, watch) = (recorder.created(), recorder.watch());
     let mut scribe = Scribe::start(recorder).map_err(system("cannot start the sealing thread"))?;

@@ -14,12 +14,13 @@ use bg_recorder::verify::verify;
 
 use crate::cli::Environment;
 use crate::config::Secrets;
+use crate::contain::Containment;
 use crate::open::Plan;
 use crate::relay::{Cause, Outcome};
 use crate::say::say;
 
 /// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
-pub fn banner(session: SessionId, plan: &Plan, ends: Stamp) {
+pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment) {
     let secrets = match plan.secrets {
         Secrets::Redact => "secret prompts by length only",
         Secrets::Record => "secret prompts, too",
@@ -28,6 +29,9 @@ pub fn banner(session: SessionId, plan: &Plan, ends: Stamp) {
     let until: String = ends.to_string().chars().skip(11).take(8).collect();
     say!("bg-shell: PRACTICE session {session}");
     say!("bg-shell: recorded: keys typed ({secrets}), output, window sizes");
+    if by == Containment::Subreaper {
+        say!("bg-shell: warning: no PID namespace here; the session is contained by a subreaper only");
+    }
     say!("bg-shell: ends in {limit}, at {until} UTC; no AWS credentials in here");
 }
 

@@ -4,9 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::getpgrp;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{
+    OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+};
 
 use crate::worker::Worker;
 

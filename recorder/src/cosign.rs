@@ -1,10 +1,9 @@
 //! Cosignatures: the signing key signs a checkpoint once a minute, and a later checkpoint carries that.
 
-
 use crate::base64;
-use crate::low_s;
 use crate::checkpoint::Cosigned;
 use crate::clerk::{Clerk, Pending};
+use crate::low_s;
 
 /// At most one cosignature is on its way.
 #[derive(Debug, Default)]

@@ -71,8 +71,7 @@ impl Serialize for SessionPublic {
 
 impl<'de> Deserialize<'de> for SessionPublic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes =
-            base64::decode(&String::deserialize(deserializer)?)
+        let bytes = base64::decode(&String::deserialize(deserializer)?)
             .ok_or_else(|| de::Error::custom("not canonical base64"))?;
         bytes.try_into().map(Self).map_err(|_| de::Error::custom("a session key has 32 bytes"))
     }
@@ -106,7 +105,8 @@ impl SigningPublic {
 
     /// Returns whether `der` is this key's signature over `text`, with a low s.
     pub fn verifies(&self, text: &[u8], der: &[u8]) -> bool {
-        low_s::is_low(der) && UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.spki).verify(text, der).is_ok()
+        low_s::is_low(der)
+            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.spki).verify(text, der).is_ok()
     }
 
     /// Returns whether `signature` is this key's over `text`, in the given name.

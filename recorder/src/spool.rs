@@ -141,7 +141,10 @@ pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
                 let named = entry.file_name().to_str().is_some_and(|name| name.parse::<SessionId>().is_ok());
                 named && entry.file_type().is_ok_and(|kind| kind.is_dir())
             };
-            entries?.filter(|entry| entry.as_ref().map_or(true, ours)).map(|entry| Ok(entry?.path())).collect()
+            entries?
+                .filter(|entry| entry.as_ref().map_or(true, ours))
+                .map(|entry| Ok(entry?.path()))
+                .collect()
         }
     }
 }

@@ -10,6 +10,7 @@
 mod bytes;
 mod campaign;
 mod config;
+mod contain;
 mod crash;
 mod deadline;
 mod disk;

@@ -19,6 +19,9 @@ impl Run<'_> {
         let read = self.relay.pty.read(&mut chunk).map_err(Cause::System)?;
         chunk.truncate(read.len);
         self.output_ended = read.ended;
+        if self.ended.is_some() {
+            self.after_end += read.len;
+        }
         if chunk.is_empty() {
             self.spare.push(chunk);
         } else if chunk.len() >= FLOOD || self.relay.scribe.thread.outstanding() > 0 {

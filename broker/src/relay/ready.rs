@@ -46,8 +46,7 @@ impl Run<'_> {
             })
         };
         let output = want(!pty_flags.is_empty(), &mut fds, PollFd::new(&self.relay.pty, pty_flags));
-        let control =
-            want(self.ended.is_none(), &mut fds, PollFd::new(&self.relay.contained, PollFlags::IN));
+        let control = want(self.ended.is_none(), &mut fds, PollFd::new(&self.relay.contained, PollFlags::IN));
         let input = want(reads_input, &mut fds, PollFd::from_borrowed_fd(stdin, PollFlags::IN));
         match poll(&mut fds, Some(&self.patience())) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
