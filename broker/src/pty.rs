@@ -53,7 +53,13 @@ impl Pty {
             match rustix::io::read(&self.master, free) {
                 // The master reads EIO once the last process has closed the session's side: an end, not an error.
                 Ok(0) | Err(rustix::io::Errno::IO) => return Ok(Read { len, ended: true }),
-                Ok(read) => len += read,
+                Ok(read) => {
+                    len += read;
+                    // The kernel gives up to 4,095 bytes a time: so few are all there were.
+                    if read < SHORT_READ {
+                        break;
+                    }
+                }
                 Err(rustix::io::Errno::AGAIN) => break,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
@@ -109,6 +115,8 @@ impl AsFd for Pty {
         self.master.as_fd()
     }
 }
+
+const SHORT_READ: usize = 1_024;
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,6 +53,8 @@ pub struct Sealer {
     zstd: Encoder<'static>,
     key: LessSafeKey,
     sequence: Sequence,
+    /// What the compressor writes into: made once, for a keystroke needs little of it.
+    scratch: Vec<u8>,
 }
 
 impl Sealer {
@@ -64,7 +66,7 @@ impl Sealer {
         let mut zstd = Encoder::new(LEVEL).map_err(|_| SealError::Refused)?;
         zstd.set_parameter(CParameter::WindowLog(WINDOW_LOG)).map_err(|_| SealError::Refused)?;
         let sequence = Sequence { session, segment, frame: FrameNumber(first_frame) };
-        Ok(Self { zstd, key: aead_key(key)?, sequence })
+        Ok(Self { zstd, key: aead_key(key)?, sequence, scratch: vec![0; OUT_STEP] })
     }
 
     /// Appends `plain`, compressed and sealed after the link `previous`, to `to`. Whatever becomes of the bytes,
@@ -95,13 +97,10 @@ impl Sealer {
         let mut input = InBuffer::around(plain);
         loop {
             let fed = input.pos() >= plain.len();
-            let at = to.len();
-            to.resize(at + OUT_STEP.max(plain.len() - input.pos()), 0);
-            let mut output = OutBuffer::around(to.get_mut(at..).ok_or(SealError::Refused)?);
+            let mut output = OutBuffer::around(self.scratch.as_mut_slice());
             let left =
                 if fed { self.zstd.flush(&mut output) } else { self.zstd.run(&mut input, &mut output) };
-            let written = output.pos();
-            to.truncate(at + written);
+            to.extend_from_slice(output.as_slice());
             if left.map_err(|_| SealError::Refused)? == 0 && fed {
                 return Ok(());
             }
