@@ -36,8 +36,14 @@ fn a_job_in_the_background_reads_nothing_and_dies_with_the_session() {
     let mut driver = bash(&world);
     driver.wait_for("ready> ");
     driver.send("cat &\r");
-    driver.wait_for("ready> ");
+    driver.wait_for("[1] ");
     runs(&world, "cat");
+    let cat = world.processes().into_iter().find(|process| process.args == "cat").unwrap();
+    // proc_pid_stat(5): T is stopped.
+    until("cat to be stopped", || {
+        std::fs::read_to_string(format!("/proc/{}/stat", cat.pid)).unwrap().contains(") T ")
+    });
+    // Bash tells of a job at its next prompt, whichever that is.
     driver.send("\r");
     driver.wait_for("Stopped");
     driver.send("exit\rexit\r");

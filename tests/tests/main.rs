@@ -25,6 +25,7 @@ mod refusal;
 mod replay;
 mod secrets;
 mod session;
+mod subreaper;
 mod support;
 mod terminal;
 mod vectors;
