@@ -143,12 +143,28 @@ fn work(shared: &Shared, patience: Duration) {
 mod tests {
     use super::*;
 
+    /// A file whose sync fails: fsync(2) of a pipe is EINVAL.
+    fn unsyncable() -> (std::io::PipeReader, Arc<File>) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        (reader, Arc::new(File::from(std::os::fd::OwnedFd::from(writer))))
+    }
+
+    #[test]
+    fn a_written_file_is_synced_without_being_asked() {
+        let (syncer, (_reader, file)) = (Syncer::start(50).unwrap(), unsyncable());
+        syncer.dirty(&file);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while syncer.check().is_ok() {
+            assert!(std::time::Instant::now() < deadline, "no sync was begun");
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_failed_sync_is_never_forgotten() {
         let syncer = Syncer::start(0).unwrap();
-        // fsync(2) of a pipe is EINVAL: a sync that fails.
-        let (_reader, writer) = std::io::pipe().unwrap();
-        syncer.closed(Arc::new(File::from(std::os::fd::OwnedFd::from(writer))));
+        let (_reader, file) = unsyncable();
+        syncer.closed(file);
         assert!(syncer.settle().is_err());
         assert!(syncer.check().is_err());
     }
