@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use bg_recorder::cause::chain;
+
 use crate::say::say;
 
 /// Something that ends the program.
@@ -55,12 +57,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        let mut source: Option<&dyn Error> = self.source.as_deref();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+        self.source.as_deref().map_or(Ok(()), |source| write!(f, ": {}", chain(source)))
     }
 }
 

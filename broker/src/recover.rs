@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::dir::DirStore;
 use bg_recorder::local_keys::LocalKeys;
@@ -15,7 +16,6 @@ use serde_json::json;
 use crate::cli::Environment;
 use crate::failure::Failure;
 use crate::say::say;
-use crate::summary::chain;
 
 /// Recovers every orphan; tells what became of each.
 ///

@@ -1,5 +1,6 @@
 //! What the output leaves the terminal in: whether a line of ours can be drawn now without breaking anything.
 
+use bg_recorder::codec::unfinished_len;
 use memchr::memchr;
 
 /// Follows output bytes just closely enough (ECMA-48, xterm ctlseqs) to know when it is between sequences and
@@ -88,17 +89,6 @@ impl ScreenState {
         if matches!(last, b'h' | b'l') && modes.split(|b| *b == b';').any(|mode| ALTERNATE.contains(&mode)) {
             self.alternate = last == b'h';
         }
-    }
-}
-
-/// Returns how many bytes at the end begin a UTF-8 character without ending it.
-fn unfinished_len(bytes: &[u8]) -> usize {
-    let tail = bytes.get(bytes.len().saturating_sub(3)..).unwrap_or_default();
-    match std::str::from_utf8(
-        tail.get(tail.iter().position(|b| !(0x80..0xc0).contains(b)).unwrap_or(0)..).unwrap_or_default(),
-    ) {
-        Err(e) if e.error_len().is_none() => tail.len() - e.valid_up_to(),
-        _ => 0,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bg_recorder::cause::chain;
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
@@ -21,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::{Environment, SESSION_VARIABLE};
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
-use crate::failure::{FAILED, Failure, NOT_FOUND, TIMED_OUT};
+use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, TIMED_OUT};
 use crate::open::Plan;
 use crate::pty::Pty;
 use crate::relay::{Cause, Outcome, Relay};
@@ -98,7 +99,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
 fn close(mut recorder: Recorder, outcome: &Outcome) -> Result<bg_recorder::recorder::Closed, RecordError> {
     if let Cause::Recorder(e) = &outcome.cause {
         recorder.release_reserve()?;
-        recorder.declare_gap(outcome.unreleased, &summary::chain(e))?;
+        recorder.declare_gap(outcome.unreleased, &chain(e))?;
     }
     if let Some(Ended { killed, .. }) = outcome.ended
         && killed > 0
@@ -115,7 +116,7 @@ fn finish(
 ) -> Result<ExitCode, Failure> {
     match &outcome.cause {
         Cause::Recorder(e) => {
-            return Err(Failure::new(format!("the session was ended: {}", summary::chain(e))).hint(
+            return Err(Failure::new(format!("the session was ended: {}", chain(e))).hint(
                 "a session never goes on unrecorded; free the disk or reach the store, then bg-shell recover",
             ));
         }
@@ -127,12 +128,10 @@ fn finish(
         }
         _ => {}
     }
-    if let Some(Ended { how: Ending::NotStarted(kind, why), .. }) = &outcome.ended {
-        let code =
-            if *kind == std::io::ErrorKind::NotFound { NOT_FOUND } else { crate::failure::NOT_EXECUTABLE };
+    if let Some(Ended { how: Ending::NotStarted(_, why), .. }) = &outcome.ended {
         return Err(Failure::new(format!("cannot run the command: {why}"))
             .hint("see --shell, and -- CMD")
-            .code(code));
+            .code(status(outcome)));
     }
     match closed {
         Ok(_) => Ok(ExitCode::from(status(outcome))),
@@ -147,7 +146,8 @@ fn status(outcome: &Outcome) -> u8 {
         Some(Ended { how: Ending::Signalled(signal), .. }) => {
             u8::try_from(*signal).ok().and_then(|n| n.checked_add(128)).unwrap_or(FAILED)
         }
-        Some(Ended { how: Ending::NotStarted(..), .. }) => NOT_FOUND,
+        Some(Ended { how: Ending::NotStarted(std::io::ErrorKind::NotFound, _), .. }) => NOT_FOUND,
+        Some(Ended { how: Ending::NotStarted(..), .. }) => NOT_EXECUTABLE,
         Some(Ended { how: Ending::KeeperLost, .. }) | None => 128 + 9,
     }
 }
@@ -158,7 +158,7 @@ fn ending(outcome: &Outcome) -> Map<String, Value> {
         Cause::Deadline => ("deadline", None),
         Cause::HangUp => ("hangup", None),
         Cause::Signal(name) => ("signal", Some((*name).to_owned())),
-        Cause::Recorder(e) => ("recorder-failure", Some(summary::chain(e))),
+        Cause::Recorder(e) => ("recorder-failure", Some(chain(e))),
         Cause::System(e) => ("system-failure", Some(e.to_string())),
     };
     let signal = match &outcome.ended {

@@ -1,6 +1,5 @@
 //! What a person is told before and after a session, on standard error.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
@@ -97,18 +96,6 @@ impl Summary<'_> {
             }
         }
     }
-}
-
-/// Returns an error with its sources, in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 fn ended(cause: &Cause) -> String {

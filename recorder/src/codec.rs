@@ -170,7 +170,7 @@ pub fn parse_header(line: &[u8]) -> Result<Header, LineError> {
 pub struct LineError;
 
 /// Returns how many bytes at the end of `bytes` begin a character without ending it: 0 to 3.
-fn unfinished_len(bytes: &[u8]) -> usize {
+pub fn unfinished_len(bytes: &[u8]) -> usize {
     (1..=3.min(bytes.len()))
         .find(|len| {
             let tail = bytes.get(bytes.len() - len..).unwrap_or_default();

@@ -3,7 +3,6 @@
 use crate::base64;
 use crate::checkpoint::Cosigned;
 use crate::clerk::{Clerk, Pending};
-use crate::low_s;
 
 /// At most one cosignature is on its way.
 #[derive(Debug, Default)]
@@ -21,7 +20,7 @@ impl Cosigner {
                 self.pending = Some((checkpoint, pending));
                 None
             }
-            Some(Ok(der)) => Some(Cosigned { checkpoint, signature: base64::encode(&low_s::normalise(der)) }),
+            Some(Ok(der)) => Some(Cosigned { checkpoint, signature: base64::encode(&der) }),
             // A key service that is down is asked again with the next checkpoint.
             Some(Err(_)) => {
                 self.asked_us = None;

@@ -101,7 +101,7 @@ pub trait KeyService: Send {
     /// When no key can be had.
     fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError>;
 
-    /// Signs with the signing key; the result is DER.
+    /// Signs with the signing key; the result is DER with a low s (`low_s::normalise`): no other verifies.
     ///
     /// # Errors
     /// When no signature can be had.

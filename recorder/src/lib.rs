@@ -4,6 +4,7 @@
 
 // Pure: bytes in, bytes out.
 pub mod base64;
+pub mod cause;
 pub mod chain;
 pub mod codec;
 pub mod event;

@@ -104,7 +104,7 @@ struct Open {
 pub struct Closed {
     /// Per event code.
     pub totals: BTreeMap<char, Total>,
-    /// Frames and segments.
+    /// How many frames.
     pub frames: u64,
     /// How many segments.
     pub segments: u64,
@@ -116,11 +116,6 @@ impl Recorder {
     /// Returns when the session began.
     pub fn created(&self) -> Stamp {
         self.created
-    }
-
-    /// Returns how far shipping is.
-    pub fn progress(&self) -> Progress {
-        self.shipper.progress()
     }
 
     /// Returns a view of shipping that needs no recorder.

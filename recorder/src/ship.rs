@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
+use crate::cause::chain;
 use crate::dir::read_limited;
 use crate::segment::SEGMENT_MAX;
 use crate::session::ObjectName;
@@ -68,11 +69,6 @@ impl Shipper {
         state.progress.waiting_bytes += len;
         state.queue.push_back((name, len));
         self.shared.changed.notify_all();
-    }
-
-    /// Returns how far it is.
-    pub fn progress(&self) -> Progress {
-        self.shared.state().progress.clone()
     }
 
     /// Returns a view for who must know and does not hold the shipper.
@@ -199,18 +195,6 @@ impl ShipError {
     pub fn passes(&self) -> bool {
         matches!(self, Self::Store(_))
     }
-
-    /// Returns the error and its source in one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut error: &dyn std::error::Error = self;
-        while let Some(source) = error.source() {
-            text.push_str(": ");
-            text.push_str(&source.to_string());
-            error = source;
-        }
-        text
-    }
 }
 
 fn work(shared: &Shared, carrier: &Carrier) {
@@ -232,7 +216,7 @@ fn work(shared: &Shared, carrier: &Carrier) {
             }
             Err(e) if e.passes() && !state.stop => {
                 let since = state.progress.down.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-                state.progress.down = Some((since, e.chain()));
+                state.progress.down = Some((since, chain(&e)));
                 shared.changed.notify_all();
                 // The wait ends early when the session does.
                 let stopped = shared.changed.wait_timeout_while(state, pause, |s| !s.stop);
@@ -241,7 +225,7 @@ fn work(shared: &Shared, carrier: &Carrier) {
                 continue;
             }
             Err(e) => {
-                state.progress.fatal = Some(e.chain());
+                state.progress.fatal = Some(chain(&e));
                 shared.changed.notify_all();
                 return;
             }

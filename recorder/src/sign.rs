@@ -100,7 +100,7 @@ impl SigningPublic {
 
     /// Returns the signature line of `der`, a signature by this key in the given name.
     pub fn line(&self, name: &str, der: Vec<u8>) -> Signature {
-        Signature { name: name.to_owned(), key_id: first4(&[&self.spki]), bytes: low_s::normalise(der) }
+        Signature { name: name.to_owned(), key_id: first4(&[&self.spki]), bytes: der }
     }
 
     /// Returns whether `der` is this key's signature over `text`, with a low s.

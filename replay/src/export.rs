@@ -19,7 +19,9 @@ pub trait Format {
     /// Returns what an event adds.
     fn event(&mut self, event: &TapeEvent) -> Vec<u8>;
     /// Returns what comes last.
-    fn end(&mut self) -> Vec<u8>;
+    fn end(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// Exports a tape.
@@ -47,10 +49,6 @@ impl Format for Raw {
 
     fn event(&mut self, event: &TapeEvent) -> Vec<u8> {
         if event.line.code == 'o' { event.bytes().to_vec() } else { Vec::new() }
-    }
-
-    fn end(&mut self) -> Vec<u8> {
-        Vec::new()
     }
 }
 

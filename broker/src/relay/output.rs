@@ -59,10 +59,10 @@ impl Run<'_> {
 
     /// Shows a chunk: at once if it is small and the screen takes it, else when the screen's thread comes to it.
     fn show(&mut self, mut chunk: Vec<u8>) -> Result<(), Cause> {
+        let stopped = self.screen_stopped();
         let screen = &mut self.relay.screen;
         // A screen that is lost sees no more, nor does one that has stopped when somebody wants an end now. All of
         // it is recorded.
-        let stopped = self.hurry && self.shown.elapsed() > STOPPED;
         if self.screen_lost || (stopped && screen.thread.outstanding() >= SHOWN_MAX) {
             self.spare.push(chunk);
             return Ok(());
@@ -107,8 +107,12 @@ impl Run<'_> {
 
     /// Returns whether the screen takes more, or is not waited for any more.
     pub(super) fn screen_has_room(&self) -> bool {
-        let stopped = self.screen_lost || (self.hurry && self.shown.elapsed() > STOPPED);
-        stopped || self.relay.screen.thread.outstanding() < SHOWN_MAX
+        self.screen_lost || self.screen_stopped() || self.relay.screen.thread.outstanding() < SHOWN_MAX
+    }
+
+    /// Returns whether somebody wants an end now and the screen has stopped.
+    fn screen_stopped(&self) -> bool {
+        self.hurry && self.shown.elapsed() > STOPPED
     }
 
     fn screen_lost(&mut self) -> Result<(), Cause> {

@@ -23,10 +23,6 @@ impl Format for Cast {
         }
         format!("[{}, \"{code}\", {}]\n", seconds(event.line.time_us), json(data)).into_bytes()
     }
-
-    fn end(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
 }
 
 #[cfg(test)]

@@ -39,10 +39,6 @@ impl Format for Cast3 {
         self.last_us = event.line.time_us;
         format!("[{}, \"{code}\", {}]\n", seconds(interval_us), json(data)).into_bytes()
     }
-
-    fn end(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
 }
 
 /// Returns the environment without `TERM`, which has a place of its own; its values must be strings.

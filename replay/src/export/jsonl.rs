@@ -21,10 +21,6 @@ impl Format for Jsonl {
         let (data, raw) = (json(&event.line.data), raw.unwrap_or_default());
         format!("{{\"time\":{time},\"code\":{code},\"data\":{data}{raw}}}\n").into_bytes()
     }
-
-    fn end(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
 }
 
 #[cfg(test)]
