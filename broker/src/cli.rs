@@ -8,9 +8,23 @@ use std::time::Duration;
 use bg_recorder::practice::Practice;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::approve::ApproveArgs;
+use crate::cancel::CancelArgs;
+use crate::deny::DenyArgs;
+use crate::doctor::DoctorArgs;
+use crate::drill::DrillArgs;
 use crate::failure::{FAILED, Failure};
-use crate::{keeper, open, recover};
+use crate::reconcile::ReconcileArgs;
+use crate::report::ReportArgs;
+use crate::request::RequestArgs;
+use crate::requests::RequestsArgs;
+use crate::revoke::RevokeArgs;
+use crate::sessions::SessionsArgs;
+use crate::world::World;
+use crate::{
+    approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
+    revoke, sessions,
+};
 
 /// A recorded break-glass shell.
 ///
@@ -18,12 +32,15 @@ use crate::{keeper, open, recover};
 /// and only the holder of the opening key can read. Without a configuration, bg-shell runs in a practice world
 /// below $XDG_STATE_HOME/bg-shell, with the same tape and no AWS account.
 #[derive(Debug, Parser)]
-#[command(name = "bg-shell", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(name = "bg-shell", version, subcommand_negates_reqs = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
     open: OpenArgs,
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "BG_SHELL_CONFIG", global = true)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,8 +48,39 @@ enum Command {
     /// Open a recorded session (the default)
     #[command(after_help = EXAMPLES)]
     Open(OpenArgs),
-    /// Ship what a killed recorder left behind, and mark those tapes recovered
+    /// Ask for a role: files a signed request and tells the approvers
+    Request(RequestArgs),
+    /// Approve a request: shows what is asked for, and signs it
+    Approve(ApproveArgs),
+    /// Deny a request, which ends it
+    Deny(DenyArgs),
+    /// Withdraw a request of one's own
+    Cancel(CancelArgs),
+    /// List requests, or show one
+    Requests(RequestsArgs),
+    /// List live sessions, and those whose access is not proved closed
+    Sessions(SessionsArgs),
+    /// End a session and its access, from any machine
+    Revoke(RevokeArgs),
+    /// Finish what a close-out could not: deny, prove, report
+    Reconcile(ReconcileArgs),
+    /// Ship what a killed recorder left behind, mark those tapes recovered, close their accesses
     Recover(RecoverArgs),
+    /// Show the incident report of a session
+    Report(ReportArgs),
+    /// Check the live account against the procedure
+    Doctor(DoctorArgs),
+    /// Run the whole procedure once, and measure it
+    Drill(DrillArgs),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the file without using it; say what is wrong with it
+    Check,
 }
 
 /// What `open` takes.
@@ -53,9 +101,12 @@ pub struct OpenArgs {
     /// How long the session may last, such as `45m` or `2h` [default: 1h, or as configured]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_duration: Option<Duration>,
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "BG_SHELL_CONFIG")]
-    pub config: Option<PathBuf>,
+    /// The request to use; without one, a request is filed and waited for
+    #[arg(long, value_name = "ID")]
+    pub request: Option<String>,
+    /// Open a role without its approvals, where the role allows it: everyone is alerted
+    #[arg(long, requires = "reason")]
+    pub r#override: bool,
     /// Open a session inside a recorded session, knowingly
     #[arg(long)]
     pub nested: bool,
@@ -69,9 +120,6 @@ struct RecoverArgs {
     /// One JSON object a session on stdout
     #[arg(long)]
     json: bool,
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "BG_SHELL_CONFIG")]
-    config: Option<PathBuf>,
 }
 
 /// What the environment says.
@@ -87,6 +135,8 @@ pub struct Environment {
     pub term: Option<String>,
     /// The session that this process runs in, if any.
     pub inside: Option<String>,
+    /// The configuration file that was named.
+    pub config: Option<PathBuf>,
     /// Where the user keeps configuration.
     pub config_home: Option<PathBuf>,
 }
@@ -109,14 +159,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
-    let environment = environment()?;
+    let world = World::open(Environment { config: cli.config, ..environment()? })?;
     match cli.command {
-        None => open::open(cli.open, &environment),
-        Some(Command::Open(args)) => open::open(args, &environment),
-        Some(Command::Recover(args)) => {
-            Config::load(args.config.as_deref(), &environment)?;
-            recover::recover(&environment, args.json)
-        }
+        None => open::open(cli.open, &world),
+        Some(Command::Open(args)) => open::open(args, &world),
+        Some(Command::Request(args)) => request::request(&args, &world),
+        Some(Command::Approve(args)) => approve::approve(&args, &world),
+        Some(Command::Deny(args)) => deny::deny(&args, &world),
+        Some(Command::Cancel(args)) => cancel::cancel(&args, &world),
+        Some(Command::Requests(args)) => requests::requests(&args, &world),
+        Some(Command::Sessions(args)) => sessions::sessions(&args, &world),
+        Some(Command::Revoke(args)) => revoke::revoke(&args, &world),
+        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, &world),
+        Some(Command::Recover(args)) => recover::recover(&world, args.json),
+        Some(Command::Report(args)) => report::report(&args, &world),
+        Some(Command::Doctor(args)) => doctor::doctor(&args, &world),
+        Some(Command::Drill(args)) => drill::drill(&args, &world),
+        Some(Command::Config(ConfigCommand::Check)) => check::check(&world),
     }
 }
 
@@ -134,6 +193,7 @@ fn environment() -> Result<Environment, Failure> {
         path: std::env::var_os("PATH").unwrap_or_default(),
         term: std::env::var("TERM").ok(),
         inside: std::env::var(SESSION_VARIABLE).ok(),
+        config: None,
         config_home,
     })
 }

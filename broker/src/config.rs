@@ -1,17 +1,34 @@
 //! The configuration file. Without one, everything has its practice default.
 
-use std::path::{Path, PathBuf};
+mod notify;
+mod read;
+mod role;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bg_aws::edge::Reach;
+use bg_aws::evidence::EvidenceConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Environment;
-use crate::failure::Failure;
+pub use self::notify::{DrillConfig, NotifyConfig, Webhook, WebhookShape};
+pub use self::read::PRACTICE;
+pub use self::role::{Delivery, Gate, Mfa, RoleConfig};
 
 /// What a configuration file may say.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// How AWS is reached.
+    pub aws: Reach,
+    /// Where evidence goes, and with which keys.
+    pub evidence: EvidenceConfig,
+    /// The emergency roles, by the names that responders give.
+    pub roles: BTreeMap<String, RoleConfig>,
+    /// Who is told what.
+    pub notify: NotifyConfig,
+    /// What a drill must keep.
+    pub drill: DrillConfig,
     /// The practice world.
     pub practice: PracticeConfig,
 }
@@ -23,7 +40,7 @@ pub struct PracticeConfig {
     /// What becomes of input typed at a secret prompt.
     pub secrets: Secrets,
     /// How long a session may last, such as `1h`.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "read::duration")]
     pub max_duration: Duration,
 }
 
@@ -42,35 +59,3 @@ pub enum Secrets {
     /// It goes onto the tape.
     Record,
 }
-
-impl Config {
-    /// Reads the file that was named, else the system's, else the user's, else the defaults.
-    ///
-    /// # Errors
-    /// When a file that was named is missing, or any file says something unknown.
-    pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
-        let user = environment.config_home.as_ref().map(|home| home.join("bg-shell/config.toml"));
-        let found = [Some(PathBuf::from(SYSTEM_FILE)), user].into_iter().flatten().find(|path| path.exists());
-        let Some(path) = named.map(Path::to_owned).or(found) else { return Ok(Self::default()) };
-        let unreadable = format!("cannot read the configuration {}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|e| Failure::new(unreadable).because(e))?;
-        toml::from_str(&text).map_err(|e| {
-            let line = e
-                .span()
-                .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-            Failure::new(format!("{}, line {line}: {}", path.display(), e.message().replace('\n', " ")))
-                .hint("[practice] takes secrets = \"redact\" or \"record\", and max_duration = \"1h\"")
-        })
-    }
-}
-
-fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match humantime::parse_duration(&text) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) => Err(serde::de::Error::custom("a session needs some time")),
-        Err(e) => Err(serde::de::Error::custom(e)),
-    }
-}
-
-const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";

@@ -1,10 +1,34 @@
 //! bg-shell: a recording shell proxy and session broker. In reading order:
 
 // Who asks, what is configured: the only readers of the environment.
+mod check;
 pub mod cli;
 pub mod config;
 mod failure;
 mod say;
+mod world;
+
+// A request, its approvals, the grant that comes of them.
+mod approve;
+mod cancel;
+mod deny;
+mod request;
+mod requests;
+
+// The life of an access: what happened is written down as facts, each before it has effects.
+mod case;
+mod claim;
+mod revocation;
+
+// The life of an access, and how it is ended from anywhere.
+mod reconcile;
+mod revoke;
+mod sessions;
+
+// What becomes known of it: reports, the state of the account, drills.
+mod doctor;
+mod drill;
+mod report;
 
 // One session from start to end.
 mod open;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
-use crate::config::Config;
+use crate::config::{Config, PRACTICE};
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
+use crate::world::World;
 use crate::{recover, session, terminal};
 
 /// What a session is for and how it runs: all checked.
@@ -33,15 +34,14 @@ pub struct Plan {
 ///
 /// # Errors
 /// When it cannot be opened, or its recording failed.
-pub fn open(args: OpenArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+pub fn open(args: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
     if terminal::in_background() {
         return Err(Failure::new("a session cannot begin in the background")
             .hint("leave the & away, or give it another standard input: < /dev/null"));
     }
-    let config = Config::load(args.config.as_deref(), environment)?;
-    let plan = plan(args, &config, environment)?;
-    recover::before_a_session(environment);
-    session::run(&plan, environment)
+    let plan = plan(args, &world.config, &world.environment)?;
+    recover::before_a_session(world);
+    session::run(&plan, world)
 }
 
 fn plan(args: OpenArgs, config: &Config, environment: &Environment) -> Result<Plan, Failure> {
@@ -104,5 +104,3 @@ fn find(program: &OsStr, path: &OsStr) -> Result<PathBuf, Failure> {
             .code(NOT_FOUND)),
     }
 }
-
-const PRACTICE: &str = "practice";

@@ -2,27 +2,23 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
-use bg_recorder::dir::DirStore;
-use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::recover::{Recovered, recover_all};
-use bg_recorder::store::ObjectStore;
 use bg_recorder::verdict::Verdict;
 use serde_json::json;
 
-use crate::cli::Environment;
 use crate::failure::Failure;
 use crate::say::say;
+use crate::world::World;
 
 /// Recovers every orphan; tells what became of each.
 ///
 /// # Errors
 /// When the spools cannot be looked at.
-pub fn recover(environment: &Environment, json: bool) -> Result<ExitCode, Failure> {
-    let all = orphans(environment)?;
+pub fn recover(world: &World, json: bool) -> Result<ExitCode, Failure> {
+    let all = orphans(world)?;
     for recovered in &all {
         if json { print(recovered)? } else { tell(recovered) }
     }
@@ -34,25 +30,23 @@ pub fn recover(environment: &Environment, json: bool) -> Result<ExitCode, Failur
 
 /// Recovers what an earlier session left, before the next one. That it fails stops nobody at 2 a.m.: the spool
 /// stays, and every start tries again.
-pub fn before_a_session(environment: &Environment) {
-    if !environment.practice.spool().exists() {
+pub fn before_a_session(world: &World) {
+    if !world.evidence().spool().exists() {
         return;
     }
-    match orphans(environment) {
+    match orphans(world) {
         Ok(all) => all.iter().for_each(tell),
         Err(failure) => say!("bg-shell: warning: {failure}"),
     }
 }
 
-fn orphans(environment: &Environment) -> Result<Vec<Recovered>, Failure> {
-    let practice = &environment.practice;
-    if !practice.spool().exists() {
+fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
+    let evidence = world.evidence();
+    if !evidence.spool().exists() {
         return Ok(Vec::new());
     }
-    let keys = LocalKeys::open_or_create(&practice.keys())
-        .map_err(|e| Failure::new("cannot use the practice keys").because(e))?;
-    let store: Arc<dyn ObjectStore> = Arc::new(DirStore::new(practice.evidence()));
-    recover_all(&practice.spool(), &practice.root, &store, &keys, &SystemClock)
+    let keys = world.keys()?;
+    recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
         .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
 }
 

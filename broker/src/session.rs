@@ -9,10 +9,8 @@ use bg_recorder::cause::chain;
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
-use bg_recorder::dir::DirStore;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::Limits;
-use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::recorder::{RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -31,15 +29,16 @@ use crate::signals::Signals;
 use crate::summary::{self, Summary};
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
+use crate::world::World;
 
 /// Runs a session to its seal; returns the exit code of its leader.
 ///
 /// # Errors
 /// When the session could not be begun, or its tape not be closed.
-pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> {
-    let keys = LocalKeys::open_or_create(&environment.practice.keys())
-        .map_err(|e| Failure::new("cannot use the practice keys").because(e).hint(STATE_HINT))?;
-    let trusted = bg_recorder::keys::KeyService::ring(&keys).sign.clone();
+pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
+    let (environment, evidence) = (&world.environment, world.evidence());
+    let keys = world.keys()?;
+    let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
     let system = |what: &'static str| move |e| Failure::new(what).because(e);
@@ -54,10 +53,10 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
         about: about(plan, environment, size, contained.by, digest.join().ok().flatten()),
         cast: header(plan, environment, size),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        state: environment.practice.root.clone(),
-        spool: environment.practice.spool(),
-        store: Arc::new(DirStore::new(environment.practice.evidence())),
-        keys: Box::new(keys),
+        state: evidence.state().to_owned(),
+        spool: evidence.spool(),
+        store: evidence.store(),
+        keys,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
     })
@@ -90,7 +89,7 @@ pub fn run(plan: &Plan, environment: &Environment) -> Result<ExitCode, Failure> 
     drop(raw);
     let recorder = scribe.stop().ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
     let closed = close(recorder, &outcome);
-    let summary = Summary { session, created, trusted, lasted: began.elapsed(), environment };
+    let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
     summary.tell(&outcome, closed.as_ref());
     finish(&outcome, closed)
 }

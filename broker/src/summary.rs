@@ -1,17 +1,17 @@
 //! What a person is told before and after a session, on standard error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
-use bg_recorder::dir::DirStore;
 use bg_recorder::recorder::{Closed, RecordError};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
+use bg_recorder::store::ObjectStore;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
 use bg_recorder::verify::verify;
 
-use crate::cli::Environment;
 use crate::config::Secrets;
 use crate::contain::Containment;
 use crate::open::Plan;
@@ -35,8 +35,7 @@ pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment) {
 }
 
 /// What the closing lines need.
-#[derive(Debug)]
-pub struct Summary<'a> {
+pub struct Summary {
     /// The session.
     pub session: SessionId,
     /// When it began.
@@ -45,11 +44,11 @@ pub struct Summary<'a> {
     pub trusted: SigningPublic,
     /// How long it lasted.
     pub lasted: Duration,
-    /// Where everything is.
-    pub environment: &'a Environment,
+    /// Where the evidence is.
+    pub store: Arc<dyn ObjectStore>,
 }
 
-impl Summary<'_> {
+impl Summary {
     /// Says how the session ended, what is on the tape, and what the store holds of it.
     pub fn tell(&self, outcome: &Outcome, closed: Result<&Closed, &RecordError>) {
         let lasted = humantime::format_duration(Duration::from_millis(
@@ -83,8 +82,7 @@ impl Summary<'_> {
     }
 
     fn read_back(&self) -> Option<Report> {
-        let store = DirStore::new(self.environment.practice.evidence());
-        let tape = Tape::list(&store, &self.session.prefix(self.created), Some(self.session)).ok()?;
+        let tape = Tape::list(&*self.store, &self.session.prefix(self.created), Some(self.session)).ok()?;
         Some(verify(&tape, std::slice::from_ref(&self.trusted), SystemClock.wall_us()))
     }
 

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::base64;
 use crate::session::ObjectName;
 
-/// Which of the four notes.
+/// Which note.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// The first object of a tape.
@@ -16,6 +16,8 @@ pub enum Kind {
     Seal,
     /// The end that a later run wrote.
     Recovery,
+    /// Something that happened around a session: no object of its tape.
+    Fact,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Checkpoint => "bg-shell.dev/checkpoint/v1\n",
             Self::Seal => "bg-shell.dev/seal/v1\n",
             Self::Recovery => "bg-shell.dev/recovery/v1\n",
+            Self::Fact => "bg-shell.dev/fact/v1\n",
         }
     }
 }

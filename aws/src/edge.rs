@@ -1,0 +1,179 @@
+//! How AWS is reached: region, endpoint, certificates, whose credentials; timeouts and retries in one place.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{fs, io};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use serde::Deserialize;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::journal::Journal;
+
+/// Where and as whom to call. All of it may be left out: then the AWS SDK's own rules hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reach {
+    /// The region, such as `eu-central-1`.
+    pub region: Option<String>,
+    /// Another endpoint than AWS's: an emulator, an S3-compatible server, a VPC endpoint.
+    pub endpoint: Option<String>,
+    /// A PEM file of certificates to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// The profile in the AWS configuration files whose credentials are used.
+    pub profile: Option<String>,
+}
+
+impl Reach {
+    /// Returns this, with `other` where this says nothing.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            region: self.region.clone().or_else(|| other.region.clone()),
+            endpoint: self.endpoint.clone().or_else(|| other.endpoint.clone()),
+            ca: self.ca.clone().or_else(|| other.ca.clone()),
+            profile: self.profile.clone().or_else(|| other.profile.clone()),
+        }
+    }
+}
+
+/// A way to call AWS: configuration, credentials, the runtime, and a journal of every call.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    sdk: SdkConfig,
+    http: SharedHttpClient,
+    runtime: Arc<Runtime>,
+    journal: Journal,
+}
+
+impl Edge {
+    /// Opens the edge. No call is made yet, except where a profile's credentials need one.
+    ///
+    /// # Errors
+    /// When the certificates are unreadable, or the system has no threads.
+    pub fn open(reach: &Reach) -> Result<Self, EdgeError> {
+        let runtime = runtime()?;
+        let http = http_client(reach.ca.as_deref())?;
+        let loader = reached(reach, http.clone());
+        let sdk = runtime.block_on(loader.load());
+        let sdk = match sdk.region() {
+            Some(_) => sdk,
+            // IAM lives there anyway, and a configuration without a region is better told by the first refusal.
+            None => sdk.into_builder().region(Region::from_static("us-east-1")).build(),
+        };
+        Ok(Self { sdk, http, runtime, journal: Journal::default() })
+    }
+
+    /// Returns the same way with other credentials.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        let provider = SharedCredentialsProvider::new(credentials);
+        let sdk = self.sdk.clone().into_builder().credentials_provider(provider).build();
+        Self { sdk, ..self.clone() }
+    }
+
+    /// Returns what service clients are made from. Each is to have [`Edge::journal`] as an interceptor.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// Returns the HTTP client, for what is not AWS: webhooks.
+    pub fn http(&self) -> &SharedHttpClient {
+        &self.http
+    }
+
+    /// Returns the journal of calls, which is the interceptor that writes it.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
+    /// Returns the region.
+    pub fn region(&self) -> &str {
+        self.sdk.region().map_or("us-east-1", Region::as_ref)
+    }
+
+    /// Waits for a call.
+    pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+
+    /// Returns the runtime, for what serves while the program does other things.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_PATIENCE)
+        .operation_attempt_timeout(ATTEMPT_PATIENCE)
+        .operation_timeout(CALL_PATIENCE)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries);
+    if let Some(region) = &reach.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(endpoint) = &reach.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(profile) = &reach.profile {
+        loader = loader.profile_name(profile);
+    }
+    loader
+}
+
+/// One runtime for the program, with two threads: calls are few, and none may wait for another.
+fn runtime() -> Result<Arc<Runtime>, EdgeError> {
+    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(Arc::clone(runtime));
+    }
+    let made = Builder::new_multi_thread().worker_threads(2).thread_name("aws").enable_all().build();
+    let made = Arc::new(made.map_err(EdgeError::Runtime)?);
+    Ok(Arc::clone(RUNTIME.get_or_init(|| made)))
+}
+
+fn http_client(ca: Option<&Path>) -> Result<SharedHttpClient, EdgeError> {
+    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    let Some(path) = ca else { return Ok(builder.build_https()) };
+    let unusable = |source| EdgeError::Certificates { path: path.to_owned(), source };
+    let pem = fs::read(path).map_err(unusable)?;
+    let context =
+        TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(pem)).build();
+    Ok(builder.tls_context(context.map_err(|e| unusable(io::Error::other(e)))?).build_https())
+}
+
+/// Why AWS cannot be called at all.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// The certificates are not usable.
+    #[error("cannot use the certificates in {path}", path = path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system has no threads for it.
+    #[error("cannot start the AWS runtime")]
+    Runtime(#[source] io::Error),
+}
+
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+const ATTEMPT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a call with all its retries may take.
+const CALL_PATIENCE: Duration = Duration::from_secs(25);
+const ATTEMPTS_MAX: u32 = 4;
+const BACKOFF_MAX: Duration = Duration::from_secs(3);

@@ -1,0 +1,139 @@
+//! The evidence world that a configuration names: store, keys, spool. Without one it is the practice world.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bg_recorder::cause::chain;
+use bg_recorder::dir::DirStore;
+use bg_recorder::keys::{KeyError, KeyService};
+use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::practice::Practice;
+use bg_recorder::store::ObjectStore;
+use serde::Deserialize;
+
+use crate::edge::{Edge, EdgeError, Reach};
+use crate::kms::{KmsConfig, KmsKeys};
+use crate::s3::{Lock, S3Config, S3Store};
+
+/// The `[evidence]` section.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvidenceConfig {
+    /// `s3://bucket/prefix`, or an absolute directory. None: the practice world's.
+    pub store: Option<String>,
+    /// The region of the bucket, where it is not that of `[aws]`.
+    pub region: Option<String>,
+    /// The endpoint of an S3-compatible server.
+    pub endpoint: Option<String>,
+    /// The certificates of that endpoint, a PEM file.
+    pub ca: Option<PathBuf>,
+    /// The profile whose credentials store evidence, where it is not that of `[aws]`.
+    pub profile: Option<String>,
+    /// Names the bucket in the path, as most S3-compatible servers want it.
+    pub path_style: bool,
+    /// The KMS key that epoch keys are minted with: an ARN or an alias. None: key files in the state directory.
+    pub kms_key: Option<String>,
+    /// The KMS key (ECC_NIST_P256) that signs. Needed with `kms_key`.
+    pub signing_key: Option<String>,
+    /// An RSA public key (PEM) to which epoch keys are wrapped besides, for the day KMS is gone.
+    pub escrow: Option<PathBuf>,
+    /// Object Lock for every object.
+    pub object_lock: Option<Lock>,
+    /// For how many days.
+    pub object_lock_days: Option<u32>,
+    /// Where spools and the host's session count are. None: the user's state directory.
+    pub state: Option<PathBuf>,
+}
+
+/// Where evidence goes, and the keys it is sealed and signed with.
+pub struct Evidence {
+    store: Arc<dyn ObjectStore>,
+    state: PathBuf,
+    keys: Keys,
+}
+
+/// Where the keys are.
+enum Keys {
+    Files(PathBuf),
+    Kms(KmsConfig, Edge),
+}
+
+impl Evidence {
+    /// Opens the world that is configured, or the practice world.
+    ///
+    /// # Errors
+    /// When the configuration is not whole, or AWS cannot be called at all.
+    pub fn open(config: &EvidenceConfig, aws: &Reach, practice: &Practice) -> Result<Self, EvidenceError> {
+        let state = config.state.clone().unwrap_or_else(|| practice.root.clone());
+        let store: Arc<dyn ObjectStore> = match config.store.as_deref() {
+            None => Arc::new(DirStore::new(practice.evidence())),
+            Some(url) if url.starts_with("s3://") => {
+                let reach = Reach {
+                    region: config.region.clone(),
+                    endpoint: config.endpoint.clone(),
+                    ca: config.ca.clone(),
+                    profile: config.profile.clone(),
+                };
+                let s3 = S3Config::parse(url, config)?;
+                Arc::new(S3Store::open(s3, &Edge::open(&reach.or(aws))?))
+            }
+            Some(dir) if Path::new(dir).is_absolute() => Arc::new(DirStore::new(dir)),
+            Some(other) => return Err(EvidenceError::NotAStore(other.to_owned())),
+        };
+        let keys = match (&config.kms_key, &config.signing_key) {
+            (Some(data), Some(sign)) => {
+                let kms = KmsConfig { data: data.clone(), sign: sign.clone(), escrow: config.escrow.clone() };
+                Keys::Kms(kms, Edge::open(aws)?)
+            }
+            (None, None) => Keys::Files(state.join("keys")),
+            _ => return Err(EvidenceError::HalfOfTheKeys),
+        };
+        Ok(Self { store, state, keys })
+    }
+
+    /// Returns the evidence store.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// Returns where the host keeps its count and its spools.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Returns where spools are.
+    pub fn spool(&self) -> PathBuf {
+        self.state.join("spool")
+    }
+
+    /// Opens the keys as a recording host may use them.
+    ///
+    /// # Errors
+    /// When they are unusable.
+    pub fn keys(&self) -> Result<Box<dyn KeyService>, KeyError> {
+        Ok(match &self.keys {
+            Keys::Files(dir) => {
+                let unusable = |e| KeyError::Unavailable(chain(&e));
+                Box::new(LocalKeys::open_or_create(dir).map_err(unusable)?)
+            }
+            Keys::Kms(config, edge) => Box::new(KmsKeys::open(config, edge)?),
+        })
+    }
+}
+
+/// Why there is no evidence world.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// Neither S3 nor a directory.
+    #[error("evidence.store is {0:?}: neither s3://bucket/prefix nor an absolute directory")]
+    NotAStore(String),
+    /// One KMS key without the other.
+    #[error("evidence needs both kms_key and signing_key, or neither")]
+    HalfOfTheKeys,
+    /// Object Lock needs a mode and days.
+    #[error("evidence.object_lock needs object_lock_days, and the other way round")]
+    HalfOfTheLock,
+    /// AWS cannot be called.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+}

@@ -1,0 +1,143 @@
+//! What a failed call means, in one line: the action, why, the request id, and what to do.
+
+use std::fmt;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId as _;
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallError {
+    /// The action as policies have it, such as `kms:Sign`.
+    pub action: &'static str,
+    /// What kind of failure it is.
+    pub kind: CallKind,
+    /// The service's word for it, such as `AccessDenied`.
+    pub code: Option<String>,
+    /// Its message, on one line.
+    pub message: String,
+    /// Its request id, where it answered.
+    pub request_id: Option<String>,
+}
+
+/// Kinds of failures that are handled differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// A policy says so explicitly.
+    ExplicitDeny,
+    /// No policy allows it, or the credentials are not right.
+    Denied,
+    /// The credentials have expired.
+    Expired,
+    /// Our clock and the server's are too far apart.
+    Skewed,
+    /// Too many calls.
+    Throttled,
+    /// What was named is not there.
+    Missing,
+    /// What was to be made exists.
+    Exists,
+    /// The key is disabled, pending deletion, or not for this.
+    KeyState,
+    /// The policies of a session are too large.
+    TooLarge,
+    /// Nobody answered, or not in time.
+    Unreachable,
+    /// Credentials to call with could not be found.
+    NoCredentials,
+    /// Anything else that the service refused.
+    Refused,
+}
+
+impl CallError {
+    /// Reads what the SDK says of a failed call.
+    pub fn new<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let code = error.code().map(ToOwned::to_owned);
+        let message = match error {
+            SdkError::ServiceError(_) => error.message().unwrap_or("no message").to_owned(),
+            other => DisplayErrorContext(other).to_string(),
+        };
+        let answered = error.raw_response().is_some();
+        let kind = kind(code.as_deref(), &message, answered);
+        let request_id = error.request_id().map(ToOwned::to_owned);
+        Self { action, kind, code, message: one_line(&message), request_id }
+    }
+
+    /// Returns what to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self.kind {
+            CallKind::Denied => format!("the calling principal needs {}; bg-shell doctor checks the policies", self.action),
+            CallKind::ExplicitDeny => format!("a policy denies {} explicitly: a boundary, a key policy, or a revocation", self.action),
+            CallKind::Expired => "the credentials have expired: refresh the profile or process they come from".into(),
+            CallKind::Skewed => "this machine's clock is wrong: check it against a time server (timedatectl, chronyc)".into(),
+            CallKind::Throttled => "AWS asks for fewer calls: wait a minute and try again".into(),
+            CallKind::Missing => "check the name and the region; bg-shell doctor checks both".into(),
+            CallKind::KeyState => "the KMS key is not usable: enable it, cancel its deletion, or name another".into(),
+            CallKind::TooLarge => "make the role's session_policy shorter: policies and tags of a session share 2,048 packed characters".into(),
+            CallKind::Unreachable => "check the network, the endpoint and the region; bg-shell doctor checks reachability".into(),
+            CallKind::NoCredentials => "name a profile in the [aws] section, or give credentials as the AWS CLI takes them".into(),
+            CallKind::Exists | CallKind::Refused => return None,
+        })
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.action)?;
+        if let Some(code) = &self.code {
+            write!(f, "{code}: ")?;
+        }
+        write!(f, "{}", self.message)?;
+        self.request_id.as_ref().map_or(Ok(()), |id| write!(f, " (request id {id})"))
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// Codes as the services' API references list them.
+fn kind(code: Option<&str>, message: &str, answered: bool) -> CallKind {
+    match code.unwrap_or_default() {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" => {
+            if message.contains("explicit deny") {
+                CallKind::ExplicitDeny
+            } else {
+                CallKind::Denied
+            }
+        }
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidAccessKeyId" => CallKind::Denied,
+        "ExpiredToken" | "ExpiredTokenException" => CallKind::Expired,
+        "RequestTimeTooSkewed" | "RequestExpired" => CallKind::Skewed,
+        "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "LimitExceededException"
+        | "RequestLimitExceeded" => CallKind::Throttled,
+        "NoSuchEntity" | "NotFoundException" | "NotFound" | "NoSuchKey" | "NoSuchBucket" => CallKind::Missing,
+        "EntityAlreadyExists" | "PreconditionFailed" | "ConditionalRequestConflict" => CallKind::Exists,
+        "DisabledException"
+        | "KMSInvalidStateException"
+        | "InvalidKeyUsageException"
+        | "KeyUnavailableException" => CallKind::KeyState,
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => CallKind::TooLarge,
+        _ if !answered && message.contains("credentials") => CallKind::NoCredentials,
+        _ if !answered => CallKind::Unreachable,
+        _ => CallKind::Refused,
+    }
+}
+
+fn one_line(message: &str) -> String {
+    let flat: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    flat.chars().take(MESSAGE_MAX).collect()
+}
+
+const MESSAGE_MAX: usize = 400;

@@ -1,0 +1,137 @@
+//! The facts around one session: what is about to be done, then what came of it. Create-only, signed, below
+//! `cases/<session>/`.
+
+use std::sync::Arc;
+
+use bg_recorder::cause::chain;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::keys::KeyService;
+use bg_recorder::note::{self, Kind, Note};
+use bg_recorder::session::SessionId;
+use bg_recorder::store::{ObjectStore, StoreError};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One fact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fact {
+    /// The session it is about.
+    pub session: SessionId,
+    /// Which fact: the name of its object below `cases/<session>/`.
+    pub fact: String,
+    /// When it was written.
+    pub at: Stamp,
+    /// Who wrote it: `user@host`.
+    pub by: String,
+    /// What else it says.
+    #[serde(flatten)]
+    pub says: Map<String, Value>,
+}
+
+/// The facts around one session.
+pub struct Case {
+    /// The session.
+    pub session: SessionId,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Case {
+    /// Takes a session's facts in a store.
+    pub fn new(session: SessionId, store: Arc<dyn ObjectStore>) -> Self {
+        Self { session, store }
+    }
+
+    /// Writes a fact down, signed. Nothing that it announces may happen before this returns.
+    ///
+    /// # Errors
+    /// [`CaseError::Taken`] when there is such a fact already; what it says counts.
+    pub fn put(
+        &self,
+        keys: &dyn KeyService,
+        fact: &str,
+        says: Map<String, Value>,
+    ) -> Result<Fact, CaseError> {
+        let at = Stamp(SystemClock.wall_us());
+        let fact = Fact { session: self.session, fact: fact.to_owned(), at, by: author(), says };
+        let refused = |why| CaseError::Unsigned(why);
+        let text = note::text(Kind::Fact, &fact).map_err(|e| refused(chain(&e)))?;
+        let ring = keys.ring();
+        let signature = keys.sign(&text).map_err(|e| refused(chain(&e)))?;
+        let bytes = note::assemble(&text, &[ring.sign.line(&ring.sign_name, signature)]);
+        match self.store.put_new(&self.key(&fact.fact), &bytes) {
+            Ok(()) => Ok(fact),
+            Err(StoreError::Exists(key)) => Err(CaseError::Taken(key)),
+            Err(e) => Err(CaseError::Store(e)),
+        }
+    }
+
+    /// Reads a fact, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what is there is no fact.
+    pub fn get(&self, fact: &str) -> Result<Option<Fact>, CaseError> {
+        let key = self.key(fact);
+        match self.store.get(&key, note::NOTE_MAX as u64) {
+            Ok(bytes) => {
+                let note = Note::parse(Kind::Fact, &bytes).and_then(|note| note.read());
+                note.map(Some).map_err(|e| CaseError::NotAFact(key, chain(&e)))
+            }
+            Err(StoreError::Missing(_)) => Ok(None),
+            Err(e) => Err(CaseError::Store(e)),
+        }
+    }
+
+    /// Lists the names of the facts there are.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub fn facts(&self) -> Result<Vec<String>, CaseError> {
+        let prefix = format!("{CASES}{}/", self.session);
+        let listed = self.store.list(&prefix).map_err(CaseError::Store)?;
+        Ok(listed.iter().filter_map(|entry| entry.key.strip_prefix(&prefix)).map(ToOwned::to_owned).collect())
+    }
+
+    fn key(&self, fact: &str) -> String {
+        format!("{CASES}{}/{fact}", self.session)
+    }
+}
+
+/// Returns `user@host`, as facts name their author.
+pub fn author() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{}@{host}", crate::user::User::current().name)
+}
+
+/// Why a fact could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// There is one already.
+    #[error("{0} exists already")]
+    Taken(String),
+    /// It could not be signed.
+    #[error("cannot sign a fact: {0}")]
+    Unsigned(String),
+    /// What is there is no fact.
+    #[error("{0} is not a fact: {1}")]
+    NotAFact(String, String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// Where facts around sessions are.
+pub const CASES: &str = "cases/";
+/// Intent: credentials are about to be asked for. From here on the access counts as issued.
+pub const OPEN: &str = "open";
+/// Credentials were issued, and the positive control worked with them.
+pub const ACTIVE: &str = "active";
+/// Somebody wants the session ended.
+pub const REVOKE: &str = "revoke";
+/// The Deny is in place.
+pub const DENIED: &str = "close/denied";
+/// The positive control was explicitly denied three times in a row.
+pub const PROVED: &str = "close/proved";
+/// The gate is closed, or somebody else still needs it.
+pub const GATE: &str = "close/gate";
+/// It could not be finished; `dead_by` says when the credentials are dead anyway.
+pub const PENDING: &str = "close/pending";

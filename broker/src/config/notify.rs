@@ -1,0 +1,72 @@
+//! The `[notify]` and `[drill]` sections.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::read;
+
+/// Who is told of requests, approvals, sessions and what is pending.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifyConfig {
+    /// Places that take an HTTP POST.
+    pub webhooks: Vec<Webhook>,
+    /// An SNS topic.
+    pub topic: Option<String>,
+}
+
+/// One webhook.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where it is.
+    pub url: String,
+    /// What it takes.
+    #[serde(default)]
+    pub shape: WebhookShape,
+    /// A file with the secret that signs the body (HMAC-SHA-256), or with PagerDuty's routing key.
+    pub secret: Option<PathBuf>,
+    /// A PEM file of certificates to trust there.
+    pub ca: Option<PathBuf>,
+}
+
+/// What a webhook takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookShape {
+    /// Our JSON, signed.
+    #[default]
+    Generic,
+    /// Slack's incoming webhooks.
+    Slack,
+    /// PagerDuty's Events API v2.
+    Pagerduty,
+    /// A ticket is created at the request, and updated until the report.
+    Ticket,
+}
+
+/// Limits that a drill must keep.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrillConfig {
+    /// The role a drill opens.
+    pub role: Option<String>,
+    /// From the command to the prompt.
+    #[serde(deserialize_with = "read::duration")]
+    pub time_to_access_max: Duration,
+    /// From the end to the proof that the access is denied.
+    #[serde(deserialize_with = "read::duration")]
+    pub time_to_revoke_max: Duration,
+}
+
+impl Default for DrillConfig {
+    fn default() -> Self {
+        Self {
+            role: None,
+            time_to_access_max: Duration::from_secs(60),
+            time_to_revoke_max: Duration::from_secs(30),
+        }
+    }
+}

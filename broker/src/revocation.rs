@@ -1,0 +1,37 @@
+//! What is known of the end of an access. The seal says it, and the report.
+
+use bg_recorder::clock::Stamp;
+use serde::{Deserialize, Serialize};
+
+/// How an access ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Revocation {
+    /// There were no credentials.
+    None {
+        /// Why not.
+        why: String,
+    },
+    /// Denied, and proved.
+    Revoked {
+        /// The action that worked before and is denied now.
+        probe: String,
+        /// The inline policy that denies.
+        policy: String,
+        /// Request ids of the Deny, then of each refused probe.
+        request_ids: Vec<String>,
+        /// When the close-out began.
+        began: Stamp,
+        /// When the last probe was refused.
+        proved: Stamp,
+        /// From the one to the other, in milliseconds.
+        elapsed_ms: u64,
+    },
+    /// Not proved: whoever reads this must count the credentials as alive until `dead_by`.
+    Pending {
+        /// What could not be done.
+        why: String,
+        /// When they are dead in any case.
+        dead_by: Stamp,
+    },
+}

@@ -1,0 +1,88 @@
+//! What a command works in: the configuration, the evidence world it names, and AWS as it is reached from here.
+
+use std::sync::Arc;
+
+use bg_aws::edge::{Edge, Reach};
+use bg_aws::evidence::Evidence;
+use bg_recorder::keys::KeyService;
+use bg_recorder::store::ObjectStore;
+
+use crate::cli::Environment;
+use crate::config::{Config, RoleConfig};
+use crate::failure::Failure;
+
+/// Everything that a command may touch.
+pub struct World {
+    /// What is configured.
+    pub config: Config,
+    /// What the environment says.
+    pub environment: Environment,
+    evidence: Evidence,
+}
+
+impl World {
+    /// Opens the world that a configuration names.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn open(environment: Environment) -> Result<Self, Failure> {
+        let config = Config::load(environment.config.as_deref(), &environment)?;
+        let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice).map_err(|e| {
+            Failure::new("cannot use the evidence world").because(e).hint("see [evidence] and [aws]")
+        })?;
+        Ok(Self { config, environment, evidence })
+    }
+
+    /// Returns the evidence store.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        self.evidence.store()
+    }
+
+    /// Opens the keys as a recording host may use them.
+    ///
+    /// # Errors
+    /// When they are unusable.
+    pub fn keys(&self) -> Result<Box<dyn KeyService>, Failure> {
+        self.evidence.keys().map_err(|e| {
+            Failure::new("cannot use the evidence keys")
+                .because(e)
+                .hint("see [evidence] kms_key and signing_key; bg-shell doctor checks them")
+        })
+    }
+
+    /// Returns the evidence world.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// Returns whether this is the practice world: nothing is configured.
+    pub fn is_practice(&self) -> bool {
+        self.config.evidence.store.is_none()
+    }
+
+    /// Returns a configured role.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn role(&self, name: &str) -> Result<&RoleConfig, Failure> {
+        self.config.roles.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.config.roles.keys().map(String::as_str).collect();
+            let hint = if known.is_empty() {
+                "without a configured AWS account there is one role, practice".to_owned()
+            } else {
+                format!("configured are: {}", known.join(", "))
+            };
+            Failure::new(format!("there is no role {name:?}")).hint(hint)
+        })
+    }
+
+    /// Opens a way to AWS with a profile's credentials, or with those of `[aws]`.
+    ///
+    /// # Errors
+    /// When AWS cannot be called at all.
+    pub fn edge(&self, profile: Option<&str>) -> Result<Edge, Failure> {
+        let reach = Reach { profile: profile.map(ToOwned::to_owned), ..Reach::default() };
+        Edge::open(&reach.or(&self.config.aws))
+            .map_err(|e| Failure::new("cannot call AWS").because(e).hint("see [aws]"))
+    }
+}
