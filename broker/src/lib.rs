@@ -20,7 +20,16 @@ mod case;
 mod claim;
 mod revocation;
 
-// The life of an access, and how it is ended from anywhere.
+// The end of an access: denied, proved, its gate closed; and how it is ended from anywhere.
+mod abandoned;
+mod aws;
+mod closeout;
+mod deny_policy;
+mod gate;
+mod killswitch;
+mod liveness;
+mod opened;
+mod probe;
 mod reconcile;
 mod revoke;
 mod sessions;

@@ -1,0 +1,3 @@
+//! AWS as an access needs it: one thin file a service.
+
+pub mod iam;
