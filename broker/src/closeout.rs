@@ -134,6 +134,13 @@ impl Closing<'_> {
         })
     }
 
+    /// Writes down that it could not be finished now.
+    pub fn pend(&self, why: &str) -> Revocation {
+        let revocation = self.unproved(why.to_owned(), None);
+        self.write_down(&revocation);
+        revocation
+    }
+
     /// What is not proved is pending, until the credentials are dead by themselves.
     fn unproved(&self, why: String, policy: Option<String>) -> Revocation {
         let dead_by = self.bound();

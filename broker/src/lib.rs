@@ -25,6 +25,7 @@ mod abandoned;
 mod aws;
 mod closeout;
 mod deny_policy;
+mod docket;
 mod gate;
 mod killswitch;
 mod liveness;
