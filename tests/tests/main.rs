@@ -23,6 +23,7 @@ mod nested;
 mod program;
 mod refusal;
 mod replay;
+mod sandbox;
 mod secrets;
 mod session;
 mod subreaper;

@@ -4,6 +4,7 @@ pub mod disk;
 pub mod driver;
 pub mod memory;
 pub mod process;
+pub mod sandbox;
 pub mod second;
 pub mod tape;
 pub mod wait;
