@@ -13,6 +13,7 @@ mod config;
 mod contain;
 mod crash;
 mod deadline;
+mod deploy;
 mod disk;
 mod hangup;
 mod input;

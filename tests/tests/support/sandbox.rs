@@ -46,7 +46,7 @@ impl Sandbox {
     fn start() -> Self {
         // The supervisor removes it.
         let place = TempDir::with_prefix("bg-sandbox-").unwrap().keep();
-        let mut supervisor = Command::new(venv().join("python"))
+        let mut supervisor = program("python")
             .arg(root().join("sandbox/sandbox.py"))
             .arg("serve")
             .arg(&place)
@@ -223,6 +223,11 @@ impl Site {
         self.sandbox.call("root", "sqs", "delete_message", with).unwrap();
         serde_json::from_str(message["Body"].as_str().unwrap()).unwrap()
     }
+}
+
+/// Returns a program of tests/.venv.
+pub fn program(name: &str) -> Command {
+    Command::new(venv().join(name))
 }
 
 /// Where the sandbox's programs are.
