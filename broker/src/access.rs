@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use self::mfa_check::SecondFactor;
 use crate::case::Case;
 use crate::claim::Claim;
+use crate::closeout::{self, Exhibit};
 use crate::credentials::Wanted;
 use crate::custody::Custody;
 use crate::endpoint::Endpoint;
@@ -153,15 +154,15 @@ impl<'a> Access<'a> {
         self.switch.finish();
         self.vault.close("the session is over");
         let held = self.custody.take().map(Custody::stop);
-        let exhibit = match &held {
+        let newest = match &held {
             Some(held) => Some((held.credentials.clone(), held.expires)),
             None => self.issued.take(),
         };
-        let exhibit =
-            exhibit.map(|(credentials, expires)| (self.edge.with_credentials(credentials), expires));
+        let exhibit = newest
+            .map(|(credentials, expires)| Exhibit { edge: self.edge.with_credentials(credentials), expires });
         let issued = held.as_ref().map_or(u32::from(exhibit.is_some()), |held| held.issued);
         Closed {
-            revocation: seams::close(self.world, &self.claim, exhibit.as_ref(), &*self.keys),
+            revocation: closeout::close(self.world, &self.claim, exhibit.as_ref(), &*self.keys),
             issued,
             served: self.vault.served(),
         }

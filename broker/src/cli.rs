@@ -205,7 +205,11 @@ fn is_aws(name: &OsStr) -> bool {
     name.as_encoded_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AWS_"))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration such as `45m`.
+///
+/// # Errors
+/// When it is none, or zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
     if duration.is_zero() { Err("a session needs some time".into()) } else { Ok(duration) }
 }

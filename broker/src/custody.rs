@@ -12,6 +12,7 @@ use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::event::{CredentialState, Notice};
 
 use crate::credentials::{CredentialSource, Issued, Wanted};
+use crate::killswitch::Target as _;
 use crate::switch::Switch;
 use crate::vault::Vault;
 

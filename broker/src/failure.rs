@@ -46,11 +46,16 @@ impl Failure {
 
     /// Tells the person at the terminal, and returns the exit code.
     pub fn report(&self) -> ExitCode {
+        self.tell();
+        ExitCode::from(self.code)
+    }
+
+    /// Tells the person at the terminal, where that ends nothing.
+    pub fn tell(&self) {
         say!("bg-shell: error: {self}");
         if let Some(hint) = &self.hint {
             say!("bg-shell: hint: {hint}");
         }
-        ExitCode::from(self.code)
     }
 }
 
@@ -71,3 +76,5 @@ pub const NOT_FOUND: u8 = 127;
 pub const REVOKED: u8 = 123;
 /// The session's time was over, as with timeout(1).
 pub const TIMED_OUT: u8 = 124;
+/// Something is not finished, as with `bg-replay verify`: an access is pending.
+pub const PENDING: u8 = 3;

@@ -32,7 +32,16 @@ mod switch;
 mod totp;
 mod vault;
 
-// The life of an access, and how it is ended from anywhere.
+// The end of an access: denied, proved, its gate closed; and how it is ended from anywhere.
+mod abandoned;
+mod closeout;
+mod deny_policy;
+mod docket;
+mod gate;
+mod killswitch;
+mod liveness;
+mod opened;
+mod probe;
 mod reconcile;
 mod revoke;
 mod sessions;

@@ -55,6 +55,9 @@ pub fn revocation(revocation: &Revocation) {
             let took = humantime::format_duration(Duration::from_millis(*elapsed_ms));
             say!("bg-shell: access revoked and proved in {took}: {probe} is denied");
         }
+        Revocation::Expired { why, .. } => {
+            say!("bg-shell: the access has expired; not proved by a probe: {why}");
+        }
         Revocation::Pending { why, dead_by } => {
             say!("bg-shell: REVOKE PENDING: {why}");
             say!("bg-shell: the access may live until {} UTC at the latest", time_of(*dead_by));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bg_recorder::event::Notice;
 
+use crate::killswitch::Target;
 use crate::vault::Vault;
 
 /// A switch. Copies are the same one.
@@ -44,14 +45,6 @@ impl Switch {
         Self { vault, inside: Arc::default() }
     }
 
-    /// Ends the session: at once no credentials are handed out any more, within a second its processes are told. The
-    /// first reason counts.
-    pub fn revoke(&self, by: String, reason: String) {
-        self.vault.close("the access was revoked");
-        let revoked = Revoked { by, reason };
-        self.inside().revoked.get_or_insert(revoked);
-    }
-
     /// Hands out no credentials from now on: the session is coming to its end.
     pub fn off(&self, why: &'static str) {
         self.vault.close(why);
@@ -70,11 +63,6 @@ impl Switch {
         self.inside().over = true;
     }
 
-    /// Returns whether the session is over: who polls for it stops then.
-    pub fn ended(&self) -> bool {
-        self.inside().over
-    }
-
     /// Returns who wanted an end, if anybody did.
     pub fn revoked(&self) -> Option<Revoked> {
         self.inside().revoked.clone()
@@ -87,6 +75,19 @@ impl Switch {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target for Switch {
+    /// Ends the session: at once no credentials are handed out any more, within a second its processes are told. The
+    /// first reason counts.
+    fn revoke(&self, by: String, reason: String) {
+        self.vault.close("the access was revoked");
+        self.inside().revoked.get_or_insert(Revoked { by, reason });
+    }
+
+    fn ended(&self) -> bool {
+        self.inside().over
     }
 }
 

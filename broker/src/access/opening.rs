@@ -8,7 +8,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::event::{CredentialState, Notice};
 use serde_json::json;
 
-use super::{Access, object, seams};
+use super::{Access, object};
 use crate::aws::sts::Sts;
 use crate::case::{ACTIVE, OPEN};
 use crate::config::Gate;
@@ -16,6 +16,7 @@ use crate::credentials::{CredentialSource, Issued};
 use crate::custody::Custody;
 use crate::failure::Failure;
 use crate::signals::Signals;
+use crate::{gate, killswitch, probe};
 
 impl Access<'_> {
     /// Opens it: intent, gate, credentials, positive control, then the endpoint answers.
@@ -24,13 +25,13 @@ impl Access<'_> {
     /// When any step fails. [`Access::close`] is due all the same.
     pub fn activate(&mut self, signals: &mut Signals) -> Result<(), Failure> {
         self.intend()?;
-        seams::gate_open(self.world, &self.claim, &*self.keys)?;
+        gate::open(self.world, &self.claim, &*self.keys)?;
         let mut source: Box<dyn CredentialSource> = Box::new(Sts::new(self.edge.clone()));
         self.second.prove(&mut *source, self.token_s(), signals)?;
         let issued = self.assume(&*source).map_err(|e| refused("AWS does not give the role", e))?;
         self.issued = Some((issued.credentials().clone(), issued.expires));
         let edge = self.edge.with_credentials(issued.credentials().clone());
-        let probe = seams::probe_allowed(&edge, self.claim.role.probe)
+        let probe = probe::allowed(&edge, self.claim.role.probe)
             .map_err(|e| refused("the role does not work: its probe was refused", e))?;
         self.activated(&issued, probe.as_deref())?;
         self.switch.tell(notice(&issued), None);
@@ -38,7 +39,7 @@ impl Access<'_> {
         let no_thread = |e| Failure::new("cannot keep the credentials").because(e);
         let custody = Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
         self.custody = Some(custody.map_err(no_thread)?);
-        seams::watch(self.world.store(), self.claim.session, self.switch.clone()).map_err(no_thread)
+        killswitch::watch(self.world.store(), self.claim.session, self.switch.clone()).map_err(no_thread)
     }
 
     /// From here on the access counts as issued.

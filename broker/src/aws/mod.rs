@@ -1,3 +1,4 @@
-//! AWS as the broker uses it: one thin file a service, each behind a trait of its caller.
+//! AWS as an access needs it: one thin file a service.
 
+pub mod iam;
 pub mod sts;
