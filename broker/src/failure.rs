@@ -72,6 +72,8 @@ pub const FAILED: u8 = 125;
 pub const NOT_EXECUTABLE: u8 = 126;
 /// The command does not exist.
 pub const NOT_FOUND: u8 = 127;
+/// The session was revoked.
+pub const REVOKED: u8 = 123;
 /// The session's time was over, as with timeout(1).
 pub const TIMED_OUT: u8 = 124;
 /// Something is not finished, as with `bg-replay verify`: an access is pending.
