@@ -137,6 +137,8 @@ pub struct Environment {
     pub inside: Option<String>,
     /// The configuration file that was named.
     pub config: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
     /// Where the user keeps configuration.
     pub config_home: Option<PathBuf>,
 }
@@ -186,7 +188,7 @@ fn environment() -> Result<Environment, Failure> {
         Failure::new("no place for the practice world")
             .hint("set HOME, or XDG_STATE_HOME to an absolute path")
     })?;
-    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     Ok(Environment {
         practice,
         shell: path("SHELL"),
@@ -194,11 +196,13 @@ fn environment() -> Result<Environment, Failure> {
         term: std::env::var("TERM").ok(),
         inside: std::env::var(SESSION_VARIABLE).ok(),
         config: None,
+        home,
         config_home,
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads `45m`, `1h30m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
     if duration.is_zero() { Err("a session needs some time".into()) } else { Ok(duration) }
 }

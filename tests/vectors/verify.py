@@ -716,8 +716,9 @@ class Access:
         until = self.expires
         if not access["forced"]:
             self.must(len(self.moments) >= access["quorum"], f"{len(self.moments)} of {access['quorum']} approvals")
-            until = max(self.moments, default=self.made) + request["execution_s"] * 1_000_000
-        self.must(self.created <= until, "the approved request had expired")
+            complete = sorted(self.moments)[: access["quorum"]]
+            until = max(complete, default=self.made) + request["execution_s"] * 1_000_000
+        self.must(self.created <= until + SKEW_US, "the approved request had expired")
         return self.faults
 
     def approval(self, signed):

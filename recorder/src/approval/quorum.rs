@@ -113,13 +113,16 @@ impl Petition {
         Ok(())
     }
 
-    /// Returns until when the request can be used, given the approvals that count.
-    pub fn usable_until(&self, approvals: &[Decided]) -> Stamp {
+    /// Returns until when the request can be used: its time runs from the approval that completed the quorum.
+    pub fn usable_until<'a>(&self, approvals: impl IntoIterator<Item = &'a Decided>) -> Stamp {
         if self.request.forced {
             return self.request.expires;
         }
-        let last = approvals.iter().map(|decided| decided.statement.made).max();
-        let from = last.unwrap_or(self.request.created);
+        let mut made: Vec<Stamp> = approvals.into_iter().map(|decided| decided.statement.made).collect();
+        made.sort_unstable();
+        let last =
+            usize::try_from(self.request.quorum).ok().and_then(|quorum| made.get(quorum.checked_sub(1)?));
+        let from = last.copied().unwrap_or(self.request.created);
         Stamp(from.0.saturating_add(self.request.execution_s.saturating_mul(1_000_000)))
     }
 }
@@ -192,7 +195,7 @@ fn enough(access: &Access, petition: &Petition, approvals: &[Decided], created: 
     if !access.forced && (approvals.len() as u64) < access.quorum {
         faults.push(format!("{} of {} approvals", approvals.len(), access.quorum));
     }
-    if created > petition.usable_until(approvals) {
+    if created.0 > petition.usable_until(approvals).0.saturating_add(SKEW_US) {
         faults.push("the approved request had expired".into());
     }
     faults

@@ -11,7 +11,7 @@ use data_encoding::BASE64;
 use super::{Fault, as_it_is, broken, verdict};
 use crate::forge::{Bend, WALL_US};
 use crate::people::Key;
-use crate::plea::{ALICE, BOB, DAVE, ERIN, FRANK, GRACE, Vote, plead, principal};
+use crate::plea::{ALICE, BOB, DAVE, ERIN, FRANK, GRACE, Plea, Vote, plead, principal};
 
 pub fn list() -> Vec<Fault> {
     [granted(), requests(), signatures(), people(), times(), signers(), terms()]
@@ -302,16 +302,29 @@ fn times() -> Vec<Fault> {
         bad("access_approval_after_the_start", "an approval made after the session began", |g| {
             plead(g, |p| p.votes[0].statement.made = Stamp(WALL_US + 300_000_001));
         }),
-        bad("access_used_too_late", "the approved request had expired when it was used", |g| {
-            plead(g, |p| p.request.execution_s = 299);
+        good("access_used_at_the_last_moment", "none: used as late as can be", |g| {
+            plead(g, |p| early(p, 290))
         }),
+        bad("access_used_too_late", "the approved request had expired when it was used", |g| {
+            plead(g, |p| early(p, 289));
+        }),
+        bad(
+            "access_third_approval_extends_nothing",
+            "the time to use it runs from a superfluous approval",
+            |g| {
+                plead(g, |p| {
+                    early(p, 289);
+                    p.votes.push(Vote::of("dave", DAVE));
+                });
+            },
+        ),
         bad(
             "access_quorum_0_used_too_late",
             "a request without approvals had expired when it was used",
             |g| {
                 plead(g, |p| {
                     p.request.quorum = 0;
-                    p.request.execution_s = 599;
+                    p.request.execution_s = 299;
                     p.votes.clear();
                 });
             },
@@ -319,7 +332,7 @@ fn times() -> Vec<Fault> {
         bad("access_forced_too_late", "a forced request had expired when it was used", |g| {
             plead(g, |p| {
                 p.request.forced = true;
-                p.request.expires = Stamp(WALL_US - 1);
+                p.request.expires = Stamp(WALL_US - 300_000_001);
                 p.votes.clear();
             });
         }),
@@ -412,6 +425,14 @@ fn terms() -> Vec<Fault> {
             g.about["access"].as_object_mut().unwrap().remove("approvals");
         }),
     ]
+}
+
+/// Has both approvals made 590 seconds before the session.
+fn early(plea: &mut Plea, execution_s: u64) {
+    plea.request.execution_s = execution_s;
+    for vote in &mut plea.votes {
+        vote.statement.made = Stamp(WALL_US - 590_000_000);
+    }
 }
 
 /// Gives Bob's line an option.
