@@ -1,9 +1,6 @@
 //! A grant: an approved request, checked again, that one session may claim.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bg_recorder::approval::quorum::check;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
@@ -19,6 +16,7 @@ use crate::config::RoleConfig;
 use crate::dossier::{Dossier, REQUESTS, find};
 use crate::failure::Failure;
 use crate::filing::{Ask, file, nonce};
+use crate::interrupt::Interrupt;
 use crate::request::filed;
 use crate::say::say;
 use crate::signer::SignerArgs;
@@ -197,40 +195,147 @@ fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
         .hint(format!("bg-shell requests {id} shows all of it")))
 }
 
-/// SIGINT and SIGTERM, while somebody waits.
-struct Interrupt {
-    seen: Arc<AtomicBool>,
-    ids: Vec<signal_hook::SigId>,
-}
-
-impl Interrupt {
-    fn watch() -> Result<Self, Failure> {
-        let seen = Arc::new(AtomicBool::new(false));
-        let signals = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
-        let ids = signals.into_iter().map(|signal| signal_hook::flag::register(signal, Arc::clone(&seen)));
-        let ids =
-            ids.collect::<Result<_, _>>().map_err(|e| Failure::new("cannot take signals over").because(e))?;
-        Ok(Self { seen, ids })
-    }
-
-    /// Waits that long, or until there is one.
-    fn within(&self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        while !self.seen.load(Ordering::SeqCst) && Instant::now() < until {
-            thread::sleep(Duration::from_millis(50));
-        }
-        self.seen.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Interrupt {
-    fn drop(&mut self) {
-        for id in self.ids.drain(..) {
-            signal_hook::low_level::unregister(id);
-        }
-    }
-}
-
 const POLL: Duration = Duration::from_secs(1);
 /// As shells tell an end by SIGINT.
 const INTERRUPTED: u8 = 130;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+    use std::thread;
+
+    use bg_recorder::approval::access::Access;
+    use bg_recorder::approval::statement::Decision;
+    use bg_recorder::practice::Practice;
+
+    use super::*;
+    use crate::cli::Environment;
+    use crate::decide::Bench;
+
+    fn world(dir: &Path) -> World {
+        let environment = Environment {
+            practice: Practice { root: dir.join("state") },
+            shell: None,
+            path: std::ffi::OsString::new(),
+            term: None,
+            inside: None,
+            config: Some(dir.join("config.toml")),
+            home: None,
+            config_home: None,
+        };
+        World::open(environment).unwrap()
+    }
+
+    fn desk(quorum: u32) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().display();
+        let role = format!("arn = \"arn:aws:iam::123456789012:role/x\"\nquorum = {quorum}\noverride = true");
+        let config = format!(
+            "[evidence]\nstore = \"{at}/store\"\n[roles.x]\n{role}\nallowed_signers = \"{at}/signers\"\n[roles.x.mfa]\nmode = \"none\"\n"
+        );
+        std::fs::write(dir.path().join("config.toml"), config).unwrap();
+        let mut signers = String::new();
+        for name in ["alice", "bob", "carol"] {
+            let mut keygen = Command::new("ssh-keygen");
+            let made =
+                keygen.args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(dir.path().join(name)).status();
+            assert!(made.unwrap().success());
+            let public = std::fs::read_to_string(dir.path().join(format!("{name}.pub"))).unwrap();
+            signers += &format!("{name}@example.com {public}");
+        }
+        std::fs::write(dir.path().join("signers"), signers).unwrap();
+        dir
+    }
+
+    fn signer(dir: &Path, name: &str) -> SignerArgs {
+        SignerArgs { person: None, key: Some(dir.join(name)) }
+    }
+
+    fn args(dir: &Path, request: Option<String>) -> GrantArgs {
+        GrantArgs { request, reason: Some("x".into()), signer: signer(dir, "alice"), ..GrantArgs::default() }
+    }
+
+    fn decide(dir: &Path, name: &str, id: &str, decision: Decision) {
+        let world = world(dir);
+        let bench = Bench::take(&world, id, decision).unwrap();
+        bench.decide(&bench.signer(&signer(dir, name)).unwrap()).unwrap();
+    }
+
+    fn open(dir: &Path, request: Option<String>) -> Result<Claim, String> {
+        let world = world(dir);
+        let grant = Grant::obtain(&world, "x", &args(dir, request)).map_err(|e| e.to_string())?;
+        grant.claim(SessionId::mint(), &*world.keys().unwrap()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn of_twenty_sessions_one_claims() {
+        let dir = desk(0);
+        let first = world(dir.path());
+        let request = Grant::obtain(&first, "x", &args(dir.path(), None)).unwrap();
+        let id = request.dossier.request().id.to_string();
+        first.keys().unwrap();
+        let claims: Vec<Result<Claim, String>> = thread::scope(|scope| {
+            let claim = || open(dir.path(), Some(id.clone()));
+            let racing: Vec<_> = (0..20).map(|_| scope.spawn(claim)).collect();
+            racing.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let won: Vec<&Claim> = claims.iter().flatten().collect();
+        assert_eq!(won.len(), 1);
+        let claim = won[0];
+        assert_eq!((claim.person.as_str(), claim.request.as_str()), ("alice@example.com", id.as_str()));
+        for failure in claims.iter().filter_map(|claim| claim.as_ref().err()) {
+            assert!(failure.contains("claimed"), "{failure}");
+        }
+        let access: Access = serde_json::from_value(claim.access.clone()).unwrap();
+        let approved = check(&access, Stamp(SystemClock.wall_us())).unwrap();
+        assert_eq!(approved.notes, ["quorum 0: opened by its requester alone"]);
+        let dossier = Dossier::open(&first, id.parse().unwrap(), claim.requested).unwrap();
+        assert_eq!(dossier.claim.unwrap().session, claim.session);
+    }
+
+    #[test]
+    fn whoever_waits_gets_the_grant_once_it_is_approved() {
+        let dir = desk(2);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| open(dir.path(), None));
+            let store = world(dir.path()).store();
+            while crate::dossier::ids(&*store).unwrap().is_empty() {
+                thread::yield_now();
+            }
+            let id = crate::dossier::ids(&*store).unwrap()[0].to_string();
+            decide(dir.path(), "bob", &id, Decision::Approve);
+            decide(dir.path(), "carol", &id, Decision::Approve);
+            let claim = waiting.join().unwrap().unwrap();
+            assert_eq!(claim.access["approvals"].as_array().unwrap().len(), 2);
+            assert!(!claim.forced);
+        });
+    }
+
+    #[test]
+    fn a_denial_before_the_claim_wins() {
+        let dir = desk(1);
+        let world = world(dir.path());
+        let filed =
+            file(&world, &ask("x", &args(dir.path(), None)).unwrap(), &signer(dir.path(), "alice")).unwrap();
+        let id = filed.id.to_string();
+        decide(dir.path(), "bob", &id, Decision::Approve);
+        let grant = Grant::obtain(&world, "x", &args(dir.path(), Some(id.clone()))).unwrap();
+        decide(dir.path(), "carol", &id, Decision::Deny);
+        let claim = grant.claim(SessionId::mint(), &*world.keys().unwrap());
+        assert!(claim.unwrap_err().to_string().contains("is denied by carol@example.com"));
+        let again = Grant::obtain(&world, "x", &args(dir.path(), Some(id)));
+        assert!(again.err().unwrap().to_string().contains("is claimed"));
+    }
+
+    #[test]
+    fn an_override_is_granted_at_once_and_says_so() {
+        let dir = desk(2);
+        let world = world(dir.path());
+        let forced = GrantArgs { forced: true, ..args(dir.path(), None) };
+        let claim =
+            Grant::obtain(&world, "x", &forced).unwrap().claim(SessionId::mint(), &*world.keys().unwrap());
+        let claim = claim.unwrap();
+        assert!(claim.forced && claim.access["forced"] == true);
+    }
+}

@@ -16,6 +16,7 @@ mod deny;
 mod dossier;
 mod filing;
 mod grant;
+mod interrupt;
 mod neutral;
 mod policy;
 mod request;
