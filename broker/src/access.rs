@@ -2,7 +2,6 @@
 
 mod mfa_check;
 mod opening;
-mod seams;
 
 use std::sync::Arc;
 
@@ -22,10 +21,12 @@ use crate::credentials::Wanted;
 use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
+use crate::grant::{Grant, GrantArgs};
 use crate::policy;
 use crate::private::{Private, Variables};
 use crate::revocation::Revocation;
 use crate::signals::Signals;
+use crate::signer::SignerArgs;
 use crate::switch::Switch;
 use crate::vault::Vault;
 use crate::world::World;
@@ -45,6 +46,21 @@ pub struct Wish {
     pub incident: Option<String>,
     /// For how long.
     pub max_duration: std::time::Duration,
+    /// Who signs a request that is filed now.
+    pub signer: SignerArgs,
+}
+
+impl Wish {
+    fn asks(&self) -> GrantArgs {
+        GrantArgs {
+            request: self.request.clone(),
+            reason: self.reason.clone(),
+            incident: self.incident.clone(),
+            duration: Some(self.max_duration),
+            forced: self.forced,
+            signer: self.signer.clone(),
+        }
+    }
 }
 
 /// One access of one session. What ends it is [`Access::close`], on every way out.
@@ -96,9 +112,9 @@ impl<'a> Access<'a> {
         policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(role.profiles.source.as_deref())?;
-        let grant = seams::granted(world, wish)?;
-        let second = SecondFactor::take(role, &grant.person, session, world, signals)?;
-        let mut claim = seams::claimed(grant, session, &*keys)?;
+        let grant = Grant::obtain(world, &wish.role, &wish.asks())?;
+        let second = SecondFactor::take(role, grant.person(), session, world, signals)?;
+        let mut claim = grant.claim(session, &*keys)?;
         claim.deadline = claim.deadline.min(later(wish.max_duration));
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;
         let local = |e| Failure::new("cannot set the credentials endpoint up").because(e);

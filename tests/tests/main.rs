@@ -7,6 +7,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod approvals;
 mod bytes;
 mod campaign;
 mod config;
@@ -24,10 +25,12 @@ mod nested;
 mod program;
 mod refusal;
 mod replay;
+mod requests;
 mod revoke;
 mod sandbox;
 mod secrets;
 mod session;
+mod sshsig;
 mod subreaper;
 mod support;
 mod terminal;
