@@ -63,6 +63,8 @@ pub struct Access<'a> {
     custody: Option<Custody>,
     /// Credentials from the moment they were issued, and when they die: custody may not have begun.
     issued: Option<(Credentials, Stamp)>,
+    /// Why none can have been issued, as long as that is certain.
+    unissued: Option<&'static str>,
 }
 
 /// How an access ended, for the seal and the last lines.
@@ -110,6 +112,7 @@ impl<'a> Access<'a> {
             switch: Switch::of(Arc::clone(&vault)),
             custody: None,
             issued: None,
+            unissued: Some("the role was not asked for"),
             world,
             claim,
             second,
@@ -161,11 +164,12 @@ impl<'a> Access<'a> {
         let exhibit = newest
             .map(|(credentials, expires)| Exhibit { edge: self.edge.with_credentials(credentials), expires });
         let issued = held.as_ref().map_or(u32::from(exhibit.is_some()), |held| held.issued);
-        Closed {
-            revocation: closeout::close(self.world, &self.claim, exhibit.as_ref(), &*self.keys),
-            issued,
-            served: self.vault.served(),
-        }
+        let (world, claim, keys) = (self.world, &self.claim, &*self.keys);
+        let revocation = match self.unissued {
+            Some(why) => closeout::unissued(world, claim, why, keys),
+            None => closeout::close(world, claim, exhibit.as_ref(), keys),
+        };
+        Closed { revocation, issued, served: self.vault.served() }
     }
 }
 
