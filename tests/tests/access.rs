@@ -10,7 +10,7 @@ use crate::support::driver::{Driver, find};
 use crate::support::sandbox::{Sandbox, Site};
 use crate::support::tape::Tape;
 use crate::support::wait::until;
-use crate::support::wire::Wire;
+use crate::support::wire::{Fault, Request, Wire};
 use crate::support::world::{below, stderr};
 
 /// A site whose evidence is in a directory, with one role that needs no approvals.
@@ -64,6 +64,14 @@ impl Scene {
 
     fn run(&self, script: &str) -> Output {
         self.open(script).output().unwrap()
+    }
+
+    /// Lays a wire between this site and AWS.
+    fn wire(&self) -> Wire {
+        let aws = self.site.sandbox.aws();
+        let wire = Wire::to(aws.rsplit(':').next().unwrap().parse().unwrap());
+        self.site.configure(|text| text.replace(aws, &wire.endpoint()));
+        wire
     }
 
     fn tapes(&self) -> Vec<Tape> {
@@ -174,21 +182,21 @@ fn nothing_of_the_users_aws_configuration_reaches_the_session() {
 #[test]
 fn sts_is_told_the_person_the_session_and_the_limits() {
     let scene = Scene::new("{ mode = \"user\", serial = \"arn:aws:iam::000000000000:mfa/alice\" }");
-    let wire = Wire::to(scene.site.sandbox.aws());
-    scene.site.configure(|text| text.replace(scene.site.sandbox.aws(), &wire.url));
+    let wire = scene.wire();
     let mut driver = Driver::spawn(scene.open("echo here"));
     driver.wait_for("MFA code of ");
     driver.send("123 456\r");
     driver.wait_for("here");
     assert_eq!(driver.wait(), 0, "{}", driver.screen());
-    let asked = wire.queries("GetSessionToken");
+    let asked = wire.actions("GetSessionToken");
     assert_eq!(asked.len(), 1, "{asked:?}");
-    assert_eq!(asked[0]["SerialNumber"], "arn:aws:iam::000000000000:mfa/alice");
-    assert_eq!((asked[0]["TokenCode"].as_str(), asked[0]["DurationSeconds"].as_str()), ("123456", "900"));
-    let asked = wire.queries("AssumeRole");
+    let says = |name: &str| asked[0].parameter(name).unwrap_or_default();
+    assert_eq!(says("SerialNumber"), "arn:aws:iam::000000000000:mfa/alice");
+    assert_eq!((says("TokenCode"), says("DurationSeconds")), ("123456".into(), "900".into()));
+    let asked = wire.actions("AssumeRole");
     assert_eq!(asked.len(), 1, "{asked:?}");
     let (tape, opened) = (scene.tape(), scene.fact("open"));
-    let says = |name: &str| asked[0].get(name).cloned().unwrap_or_default();
+    let says = |name: &str| asked[0].parameter(name).unwrap_or_default();
     assert_eq!(says("RoleArn"), scene.site.role("drill"));
     assert_eq!(says("RoleSessionName"), format!("bg-{}", tape.id()));
     assert_eq!(says("SourceIdentity"), opened["source_identity"].as_str().unwrap());
@@ -298,6 +306,37 @@ fn a_role_that_aws_refuses_is_told_in_a_line_and_leaves_nothing_open() {
     assert_eq!((&seal["ended"], &seal["exit"]), (&"no-access".into(), &125.into()));
     assert_eq!((&seal["issued"], &seal["revocation"]["state"]), (&0.into(), &"none".into()), "{seal}");
     assert_eq!(scene.fact("close/proved")["state"], "none");
+}
+
+#[test]
+fn credentials_whose_answer_was_lost_count_as_issued() {
+    let scene = Scene::without_mfa();
+    let wire = scene.wire();
+    wire.fault(|request| request.action().as_deref() == Some("AssumeRole"), Fault::ResetAnswer);
+    let output = scene.run("echo here");
+    assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
+    let seal = &scene.tape().note("seal")["about"];
+    assert_eq!((&seal["ended"], &seal["revocation"]["state"]), (&"no-access".into(), &"pending".into()));
+    assert!(scene.fact("close/denied")["policy"].as_str().unwrap().contains(&scene.tape().id()));
+    assert!(stderr(&output).contains("the credentials may live until"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_code_that_aws_calls_wrong_is_asked_for_anew() {
+    let scene = Scene::new("{ mode = \"user\", serial = \"arn:aws:iam::000000000000:mfa/alice\" }");
+    let wire = scene.wire();
+    let wrong = |request: &Request| request.parameter("TokenCode").as_deref() == Some("000000");
+    wire.fault(wrong, Fault::Status(403, "AccessDenied"));
+    let mut driver = Driver::spawn(scene.open("echo here"));
+    driver.wait_for("MFA code of ");
+    driver.send("000000\r");
+    driver.wait_for("each code is good once");
+    driver.wait_for("MFA code of ");
+    assert_eq!(wire.actions("AssumeRole").len(), 0);
+    driver.send("123456\r");
+    driver.wait_for("here");
+    assert_eq!(driver.wait(), 0, "{}", driver.screen());
+    scene.tape().assert_intact();
 }
 
 #[test]
