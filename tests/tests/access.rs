@@ -391,6 +391,39 @@ fn the_deadline_ends_the_access_too() {
 }
 
 #[test]
+fn a_session_can_do_what_its_scope_says_and_cannot_become_anybody_else() {
+    let scene = Scene::without_mfa();
+    let scope = scene.place.join("scope.json");
+    let policy = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["s3:List*", "sts:*"], "Resource": "*"}]}"#;
+    std::fs::write(&scope, policy).unwrap();
+    scene.site.configure(|text| format!("{text}session_policy = {scope:?}\n"));
+    let chain = format!("aws sts assume-role --role-arn {} --role-session-name x", scene.site.role("drill"));
+    let output = scene.run(&format!("aws s3 ls; aws iam list-users; {chain}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("bg-sandbox"), "{text}");
+    assert_eq!(text.matches("(AccessDenied)").count(), 2, "{text}");
+    assert!(text.contains("sts:AssumeRole with an explicit deny"), "{text}");
+}
+
+#[test]
+fn gates_open_for_the_session_and_close_after_it() {
+    for which in ["attach", "trust"] {
+        let scene = Scene::without_mfa();
+        let (own, gated) = (scene.site.role("drill").to_owned(), scene.site.role(which).to_owned());
+        scene.site.configure(|text| {
+            let role = text.split_once(&format!("[roles.{which}]")).unwrap().1;
+            let gate = role.lines().find(|line| line.starts_with("gate = ")).unwrap().to_owned();
+            format!("{}{gate}\n", text.replace(&own, &gated))
+        });
+        let output = scene.run("aws s3 ls");
+        assert_eq!(output.status.code(), Some(0), "{which}: {}", stderr(&output));
+        assert_eq!(scene.fact("close/gate")["state"], "closed", "{which}");
+        assert_eq!(scene.fact("close/proved")["state"], "revoked", "{which}");
+    }
+}
+
+#[test]
 fn a_role_is_not_opened_for_longer_than_it_may_be() {
     let scene = Scene::without_mfa();
     let mut shell = scene.site.shell();
