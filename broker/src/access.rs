@@ -22,9 +22,9 @@ use crate::credentials::Wanted;
 use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
-use crate::policy;
 use crate::private::{Private, Variables};
 use crate::revocation::Revocation;
+use crate::session_policy;
 use crate::signals::Signals;
 use crate::switch::Switch;
 use crate::vault::Vault;
@@ -95,7 +95,7 @@ impl<'a> Access<'a> {
         let role = world.role(&wish.role)?;
         let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
+        session_policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(role.profiles.source.as_deref())?;
         let grant = seams::granted(world, wish)?;
