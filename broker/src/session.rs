@@ -89,9 +89,6 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Some(recorder) => beside(recorder, || access.close()),
         None => access.close(),
     });
-    if let Some(closed) = &closed {
-        summary::revocation(&closed.revocation);
-    }
     let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
     let sealed = close(recorder, &outcome, closed.as_ref());
     let summary = Summary { session, created, trusted, lasted, store: evidence.store() };

@@ -8,6 +8,7 @@
 )]
 
 mod approvals;
+mod access;
 mod bytes;
 mod campaign;
 mod config;
