@@ -175,19 +175,10 @@ impl Closing<'_> {
         let says = serde_json::to_value(revocation).unwrap_or_default();
         match revocation {
             Revocation::None { .. } => {}
-            Revocation::Revoked { elapsed_ms, probe, .. } => {
-                say!("bg-shell: revoked: {probe} is denied, {elapsed_ms} ms after the end");
-                self.note(PROVED, says);
-            }
-            Revocation::Expired { dead_by, .. } => {
-                say!("bg-shell: the credentials of session {} expired by {dead_by}", self.case.session);
-                self.note(PROVED, says);
-            }
+            Revocation::Revoked { .. } | Revocation::Expired { .. } => self.note(PROVED, says),
             Revocation::Pending { why, dead_by } => {
-                say!("bg-shell: warning: not proved: {why}");
-                say!("bg-shell: hint: the credentials may live until {dead_by}; bg-shell reconcile goes on");
                 let earlier = self.earlier();
-                if !earlier.iter().any(|known| known == &(why.clone(), *dead_by)) {
+                if !earlier.contains(&(why.clone(), *dead_by)) {
                     self.note(&format!("{PENDING}-{}", earlier.len() + 1), says);
                 }
             }

@@ -19,6 +19,7 @@ use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
 use crate::revocation::Revocation;
 use crate::say::say;
+use crate::summary;
 use crate::world::World;
 
 /// What the command takes.
@@ -80,10 +81,7 @@ fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> 
 fn deny(closing: &Closing<'_>) {
     let denied = match closing.deny() {
         Ok(denied) => denied,
-        Err(why) => {
-            closing.pend(&why);
-            return;
-        }
+        Err(why) => return summary::revocation(&closing.pend(&why)),
     };
     let id = denied.request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
     say!("bg-shell: denied by the inline policy {}{id}", denied.policy);
@@ -98,19 +96,11 @@ fn deny(closing: &Closing<'_>) {
 }
 
 fn told(session: SessionId, revocation: &Revocation) -> ExitCode {
+    summary::revocation(revocation);
     match revocation {
-        Revocation::None { why } => say!("bg-shell: session {session}: {why}"),
-        Revocation::Revoked { probe, proved, elapsed_ms, .. } => {
-            say!(
-                "bg-shell: session {session} is revoked: {probe} is denied since {proved} ({elapsed_ms} ms)"
-            );
-        }
-        Revocation::Expired { dead_by, .. } => {
-            say!("bg-shell: session {session}: its credentials expired by {dead_by}");
-        }
-        Revocation::Pending { .. } => return pending(session, "the access is not proved closed"),
+        Revocation::Pending { .. } => pending(session, "its access is not proved closed"),
+        _ => ExitCode::SUCCESS,
     }
-    ExitCode::SUCCESS
 }
 
 fn pending(session: SessionId, why: &str) -> ExitCode {

@@ -9,6 +9,7 @@
 
 mod bytes;
 mod campaign;
+mod closeout;
 mod config;
 mod contain;
 mod crash;

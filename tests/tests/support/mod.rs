@@ -9,4 +9,5 @@ pub mod sandbox;
 pub mod second;
 pub mod tape;
 pub mod wait;
+pub mod wire;
 pub mod world;
