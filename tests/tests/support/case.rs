@@ -40,13 +40,10 @@ impl Bench {
         let site = Sandbox::shared().site();
         let (place, state) = (site.state().join("evidence"), site.state());
         site.configure(|text| {
-            let kept =
-                text.lines().filter(|line| !line.starts_with("kms_key") && !line.starts_with("signing_key"));
-            let line = |line: &str| match line.starts_with("store = ") {
-                true => format!("store = {:?}", place.display().to_string()),
-                false => line.to_owned(),
-            };
-            kept.map(line).collect::<Vec<_>>().join("\n")
+            let (before, rest) = text.split_once("[evidence]").unwrap();
+            let (_, after) = rest.split_once("\n[").unwrap();
+            let (place, state) = (place.display().to_string(), state.display().to_string());
+            format!("{before}[evidence]\nstore = {place:?}\nstate = {state:?}\n\n[{after}")
         });
         let keys = LocalKeys::open_or_create(&state.join("keys")).unwrap();
         Self { site, store: DirStore::new(place), keys }
@@ -235,11 +232,11 @@ impl Bench {
 const KEEP: &str = r#"{ echo "$BG_SHELL_SESSION"
 python3 - <<'END'
 import os, urllib.request
-token = open(os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]).read()
+token = os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
 url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
 print(urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})).read().decode())
 END
-} > "$HOME/keeping" && mv "$HOME/keeping" "$HOME/kept""#;
+} > "$HOME/keeping"; mv "$HOME/keeping" "$HOME/kept""#;
 
 /// Returns now.
 pub fn now() -> Stamp {
