@@ -1,5 +1,6 @@
 //! `bg-shell revoke`: the kill switch, from anywhere.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,10 +11,8 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::abandoned::{self, Gone};
-use crate::aws::iam::Iam;
 use crate::case::{Case, CaseError, REVOKE};
 use crate::closeout::{Closing, now};
-use crate::deny_policy::DenyPolicy;
 use crate::docket::Docket;
 use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
@@ -53,7 +52,13 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
         return Ok(told(session, &revocation));
     }
     deny(&closing);
-    until(args.wait, || Ok(closing.proved().is_some() || !is_live(&life(world, session)?)))?;
+    // Its tape, which may be long, is listed every few seconds only.
+    let looks = Cell::new(0);
+    until(args.wait, || {
+        looks.set(looks.get() + 1);
+        let dead = looks.get() % LOOKS == 1 && !is_live(&life(world, session)?);
+        Ok(dead || closing.proved().is_some())
+    })?;
     Ok(match closing.proved() {
         Some(revocation) => told(session, &revocation),
         None if is_live(&life(world, session)?) => {
@@ -85,13 +90,10 @@ fn deny(closing: &Closing<'_>) {
     };
     let id = denied.request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
     say!("bg-shell: denied by the inline policy {}{id}", denied.policy);
-    let deny = DenyPolicy { role: closing.role.role_name(), session: closing.case.session };
-    let edge = closing.world.edge(closing.role.profiles.revoker.as_deref());
-    match edge.map(|edge| deny.stands(&Iam::new(&edge))) {
-        Ok(Ok(true)) => say!("bg-shell: the role has it; waiting for the proof"),
-        Ok(Ok(false)) => say!("bg-shell: warning: the role does not show it yet"),
-        Ok(Err(e)) => say!("bg-shell: warning: cannot read it back: {e}"),
-        Err(failure) => say!("bg-shell: warning: cannot read it back: {failure}"),
+    match closing.stands() {
+        Ok(true) => say!("bg-shell: the role has it; waiting for the proof"),
+        Ok(false) => say!("bg-shell: warning: the role does not show it yet"),
+        Err(failure) => say!("bg-shell: warning: {failure}"),
     }
 }
 
@@ -132,3 +134,4 @@ fn until(wait: Duration, holds: impl Fn() -> Result<bool, Failure>) -> Result<bo
 }
 
 const PERIOD: Duration = Duration::from_millis(500);
+const LOOKS: u32 = 8;

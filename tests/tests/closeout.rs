@@ -3,7 +3,7 @@
 use std::process::Child;
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::case::Bench;
 use crate::support::process;
@@ -25,7 +25,7 @@ fn a_session_ends_with_its_access_denied_and_proved() {
     let revocation = &bench.seal(assumed.session)["about"]["revocation"];
     assert_eq!(revocation["state"], "revoked");
     assert_eq!(revocation["proved"], proved["proved"]);
-    assert!(revocation["request_ids"].as_array().unwrap().len() >= 1, "{revocation}");
+    assert!(!revocation["request_ids"].as_array().unwrap().is_empty(), "{revocation}");
     assert!(stderr(&output).contains("access revoked and proved in"), "{}", stderr(&output));
 }
 
@@ -120,6 +120,7 @@ fn when_iam_throttles_the_revocation_is_pending_and_reconcile_denies() {
 fn a_deny_that_does_not_reach_the_session_is_not_called_a_proof() {
     let bench = Bench::new();
     let wire = bench.wire();
+    bench.site.configure(|text| text.replace("[roles.drill]", "[roles.drill]\nproof_patience = \"3s\""));
     // The Deny is accepted and lost: the probe goes on to work.
     wire.fault(|request| request.action().as_deref() == Some("PutRolePolicy"), Fault::Swallow);
     let output = bench.session("drill", "true").output().unwrap();
@@ -179,14 +180,8 @@ fn kill(session: &mut Child) {
 
 /// The gates are tested here, not the approvals.
 fn open_without_approvals(bench: &Bench) {
-    bench
-        .site
-        .configure(|text| text.replace("quorum = 1", "quorum = 0").replace("[roles.prod", "[roles.x-prod"));
-    let without: Vec<&str> = vec!["x-prod", "x-prod-mfa"];
     bench.site.configure(|text| {
-        let sections = text.split("\n[roles.").collect::<Vec<_>>();
-        let kept = sections.iter().filter(|section| !without.iter().any(|name| section.starts_with(name)));
-        kept.copied().collect::<Vec<_>>().join("\n[roles.")
+        let sections = text.split("\n[roles.").filter(|section| !section.starts_with("prod"));
+        sections.collect::<Vec<_>>().join("\n[roles.").replace("quorum = 1", "quorum = 0")
     });
-    assert_ne!(Value::Null, json!(bench.site.config()));
 }
