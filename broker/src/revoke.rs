@@ -1,18 +1,20 @@
 //! `bg-shell revoke`: the kill switch, from anywhere.
 
-use std::cell::Cell;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bg_aws::fault::CallError;
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::abandoned::{self, Gone};
+use crate::aws::iam::Iam;
 use crate::case::{Case, CaseError, REVOKE};
 use crate::closeout::{Closing, now};
+use crate::deny_policy::DenyPolicy;
 use crate::docket::Docket;
 use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
@@ -30,6 +32,9 @@ pub struct RevokeArgs {
     /// Why; goes into the evidence and onto the responder's screen
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Deny it on this role, by its whole id, although evidence or keys cannot be reached
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
     /// How long to wait for the proof
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = crate::cli::duration)]
     wait: Duration,
@@ -40,33 +45,47 @@ pub struct RevokeArgs {
 /// # Errors
 /// When it cannot be done.
 pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
+    if let Some(role) = &args.role {
+        return blind(args, role, world);
+    }
     let (store, keys) = (world.store(), world.keys()?);
     let session = Docket::read(&*store)?.with_recent_tapes(&*store)?.find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
-        say!("bg-shell: session {session} was told to end; it has no access to deny");
-        let ended = until(args.wait, || life(world, session).map(|life| !is_live(&life)))?;
-        return Ok(if ended { ExitCode::SUCCESS } else { pending(session, "it has not ended yet") });
+        say!("bg-shell: session {session} has no access; should it get one, it is ended at once");
+        return Ok(ExitCode::SUCCESS);
     };
     if let Some(revocation) = closing.proved() {
         return Ok(told(session, &revocation));
     }
     deny(&closing);
-    // Its tape, which may be long, is listed every few seconds only.
-    let looks = Cell::new(0);
-    until(args.wait, || {
-        looks.set(looks.get() + 1);
-        let dead = looks.get() % LOOKS == 1 && !is_live(&life(world, session)?);
-        Ok(dead || closing.proved().is_some())
-    })?;
+    wait(&closing, args.wait)?;
     Ok(match closing.proved() {
         Some(revocation) => told(session, &revocation),
-        None if is_live(&life(world, session)?) => {
-            let revocation = closing.pend("the session runs and has not closed its access yet");
-            told(session, &revocation)
-        }
+        None if is_live(&closing)? => told(session, &closing.pend(RUNS)),
         None => told(session, &closing.run(None)),
     })
+}
+
+/// Denies with nothing but IAM: no fact tells the role, so it is named. What else can be done is tried.
+fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failure> {
+    let whole = |e| Failure::new(format!("cannot deny {:?} without looking", args.session)).because(e);
+    let session: SessionId = args.session.parse().map_err(whole)?;
+    let role = world.role(name)?;
+    let iam = Iam::new(&world.edge(role.profiles.revoker.as_deref())?);
+    let policy = DenyPolicy { role: role.role_name(), session };
+    let not_denied = |e: CallError| {
+        let hint = e.hint();
+        let failure = Failure::new("cannot deny the session").because(e);
+        hint.into_iter().fold(failure, Failure::hint)
+    };
+    policy.put(&iam).map_err(not_denied)?;
+    say!("bg-shell: denied by the inline policy {} on {}", policy.name(), role.role_name());
+    let asked = world.keys().and_then(|keys| ask(&Case::new(session, world.store()), &*keys, &args.reason));
+    if let Err(failure) = asked {
+        say!("bg-shell: warning: the session goes on, without access: {failure}");
+    }
+    Ok(pending(session, "nothing is proved; run bg-shell reconcile when the evidence is there again"))
 }
 
 /// The fact first: the running session polls it, and whatever fails from here on, it stays.
@@ -110,28 +129,26 @@ fn pending(session: SessionId, why: &str) -> ExitCode {
     ExitCode::from(PENDING)
 }
 
-fn life(world: &World, session: SessionId) -> Result<Life, Failure> {
-    Life::of(&*world.store(), session, now())
-        .map_err(|e| Failure::new("cannot look at the session").because(e))
+fn is_live(closing: &Closing<'_>) -> Result<bool, Failure> {
+    let life = Life::of(&*closing.world.store(), closing.case.session, now());
+    let life = life.map_err(|e| Failure::new("cannot look at the session").because(e))?;
+    Ok(matches!(life, Life::Live { .. }))
 }
 
-fn is_live(life: &Life) -> bool {
-    matches!(life, Life::Live { .. })
-}
-
-/// Looks every half second until it holds, as long as `wait`.
-fn until(wait: Duration, holds: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
+/// Waits for the proof, or the end of the session without one. Its tape, which may be long, is listed only every few
+/// seconds.
+fn wait(closing: &Closing<'_>, patience: Duration) -> Result<(), Failure> {
     let began = Instant::now();
-    loop {
-        if holds()? {
-            return Ok(true);
-        }
-        if began.elapsed() >= wait {
-            return Ok(false);
+    for look in 0u32.. {
+        let over = closing.proved().is_some() || began.elapsed() >= patience;
+        if over || (look.is_multiple_of(LOOKS) && !is_live(closing)?) {
+            return Ok(());
         }
         thread::sleep(PERIOD);
     }
+    Ok(())
 }
 
+const RUNS: &str = "the session runs and has not closed its access yet";
 const PERIOD: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 8;

@@ -1,12 +1,13 @@
 //! Accesses that end: denied, proved with their own credentials, the gate closed; and what is said when that fails.
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::case::Bench;
 use crate::support::process;
+use crate::support::sandbox::Sandbox;
 use crate::support::wait::until;
 use crate::support::wire::{Fault, Request};
 use crate::support::world::stderr;
@@ -27,6 +28,27 @@ fn a_session_ends_with_its_access_denied_and_proved() {
     assert_eq!(revocation["proved"], proved["proved"]);
     assert!(!revocation["request_ids"].as_array().unwrap().is_empty(), "{revocation}");
     assert!(stderr(&output).contains("access revoked and proved in"), "{}", stderr(&output));
+}
+
+#[test]
+fn with_evidence_on_s3_and_keys_in_kms_it_is_the_same() {
+    let site = Sandbox::shared().site();
+    let args = ["open", "--role", "drill", "--reason", "a test", "--", "true"];
+    let output = site.shell().args(args).output().unwrap();
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("access revoked and proved in"), "{said}");
+    let evidence = site.evidence();
+    let cases: Vec<_> =
+        evidence.iter().filter_map(|key| key.strip_prefix("cases/")?.split_once('/')).collect();
+    let mut facts: Vec<&str> =
+        cases.iter().map(|(_, fact)| *fact).filter(|fact| fact.starts_with("close/")).collect();
+    facts.sort_unstable();
+    assert_eq!(facts, ["close/denied", "close/gate", "close/proved"], "{evidence:?}");
+    let session = cases[0].0;
+    let output = site.shell().args(["revoke", session, "--reason", "late"]).output().unwrap();
+    assert!(output.status.success(), "what is proved stays so: {}", stderr(&output));
+    let output = site.shell().arg("reconcile").output().unwrap();
+    assert!(stderr(&output).contains("nothing to reconcile"), "{}", stderr(&output));
 }
 
 #[test]
@@ -131,13 +153,28 @@ fn a_deny_that_does_not_reach_the_session_is_not_called_a_proof() {
 }
 
 #[test]
+fn facts_that_cannot_be_stored_keep_no_access_alive() {
+    let bench = Bench::new();
+    let mut session = bench.session("drill", "cat > /dev/null").stdin(Stdio::piped()).spawn().unwrap();
+    let assumed = bench.kept();
+    let cases = bench.site.state().join("evidence/cases");
+    std::fs::rename(&cases, bench.site.state().join("elsewhere")).unwrap();
+    std::fs::write(&cases, "no directory").unwrap();
+    drop(session.stdin.take());
+    let output = session.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert!(said.contains("access revoked and proved") && said.contains("is not stored"), "{said}");
+    assert!(bench.call(&assumed).unwrap_err().contains("with an explicit deny"));
+    assert_eq!(bench.seal(assumed.session)["about"]["revocation"]["state"], "revoked");
+}
+
+#[test]
 fn an_attached_policy_is_there_while_anybody_uses_the_role() {
     let bench = Bench::new();
     open_without_approvals(&bench);
     let role = bench.site.role("attach").to_owned();
     assert_eq!(bench.attached(&role), 0);
-    let first =
-        bench.session("attach", "cat > /dev/null").stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut first = bench.session("attach", "cat > /dev/null").stdin(Stdio::piped()).spawn().unwrap();
     let one = bench.kept();
     assert_eq!((bench.attached(&role), bench.call(&one)), (1, Ok(())));
     let second = bench.session("attach", "true").output().unwrap();
@@ -146,7 +183,6 @@ fn an_attached_policy_is_there_while_anybody_uses_the_role() {
     assert_eq!(bench.attached(&role), 1, "a colleague needs it");
     assert_eq!(bench.fact(two.session, "close/gate").unwrap()["state"], "still needed by 1");
     assert_eq!(bench.call(&one), Ok(()));
-    let mut first = first;
     drop(first.stdin.take());
     let first = first.wait_with_output().unwrap();
     assert!(first.status.success(), "{}", stderr(&first));

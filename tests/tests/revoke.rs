@@ -198,6 +198,29 @@ fn denies_that_nobody_needs_are_swept_and_no_others() {
 }
 
 #[test]
+fn without_evidence_a_session_is_denied_on_the_role_that_is_named() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let one = bench.open(SessionId::mint(), "drill", &role, in_seconds(900));
+    let place = bench.site.state().join("evidence");
+    std::fs::rename(&place, bench.site.state().join("elsewhere")).unwrap();
+    std::fs::write(&place, "no directory").unwrap();
+    let plain = revoke(&bench, one.session);
+    assert_eq!(plain.status.code(), Some(125), "{}", stderr(&plain));
+    let id = one.session.to_string();
+    let args = ["revoke", &id, "--reason", "a test", "--role", "drill"];
+    let output = bench.site.shell().args(args).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("denied by the inline policy") && said.contains("nothing is proved"), "{said}");
+    until("the session is denied", || {
+        bench.call(&one).is_err_and(|said| said.contains("with an explicit deny"))
+    });
+    let short = ["revoke", &id[..8], "--reason", "a test", "--role", "drill"];
+    assert_eq!(bench.site.shell().args(short).output().unwrap().status.code(), Some(125));
+}
+
+#[test]
 fn sessions_tells_what_is_open_and_until_when() {
     let bench = Bench::new();
     let (live, over) = (bench.live(), SessionId::mint());
