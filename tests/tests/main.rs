@@ -11,6 +11,7 @@ mod approvals;
 mod access;
 mod bytes;
 mod campaign;
+mod closeout;
 mod config;
 mod contain;
 mod crash;
