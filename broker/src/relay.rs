@@ -22,6 +22,7 @@ use crate::pty::Pty;
 use crate::screen::ScreenState;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
+use crate::tap::{Seen, Tap};
 use crate::terminal::Screen;
 
 /// Everything the loop touches.
@@ -44,6 +45,8 @@ pub struct Relay<'a> {
     pub deadline: Deadline,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
+    /// Listens for the report.
+    pub tap: Tap,
 }
 
 /// Why a session came to its end.
@@ -72,6 +75,8 @@ pub struct Outcome {
     pub ended: Option<Ended>,
     /// Bytes that were read from one side and never released to the other, because they were not recorded.
     pub unreleased: u64,
+    /// What the report needs of what was typed and shown.
+    pub seen: Seen,
 }
 
 impl Relay<'_> {
@@ -105,7 +110,7 @@ impl Relay<'_> {
             Some(cause) => cause,
             None => run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause),
         };
-        Outcome { cause, ended: run.ended, unreleased: run.unreleased }
+        Outcome { cause, ended: run.ended, unreleased: run.unreleased, seen: run.relay.tap.finish() }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::relay::{Cause, Outcome, Relay};
 use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
+use crate::tap::Tap;
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
 use crate::world::World;
@@ -84,6 +85,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         signals,
         deadline,
         secrets: plan.secrets,
+        tap: Tap::default(),
     };
     let outcome = relay.run();
     drop(raw);
