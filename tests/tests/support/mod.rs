@@ -2,6 +2,8 @@
 
 pub mod disk;
 pub mod driver;
+pub mod evidence;
+pub mod hook;
 pub mod memory;
 pub mod process;
 pub mod second;
