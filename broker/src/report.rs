@@ -18,6 +18,7 @@ use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use self::model::Known;
 use self::rotate::Consent;
 use self::stored::Stored;
 use crate::case::{Case, CaseError};
@@ -114,7 +115,7 @@ fn write(world: &World, notifier: &Notifier, session: SessionId) -> Result<Store
     let mut message = Message::new(Occasion::Report).session(session).report(&stored.markdown);
     let at = stored::key(session, &stored.name, "md");
     message = message.detail(&format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text));
-    let named: [(&Option<String>, fn(Message, &str) -> Message); 4] = [
+    let named: [(&Option<Known>, fn(Message, &str) -> Message); 4] = [
         (&report.access.request, Message::request),
         (&report.access.role, Message::role),
         (&report.who.person, Message::person),
@@ -122,7 +123,7 @@ fn write(world: &World, notifier: &Notifier, session: SessionId) -> Result<Store
     ];
     for (value, with) in named {
         if let Some(value) = value {
-            message = with(message, value);
+            message = with(message, &value.value);
         }
     }
     notifier.tell(message);

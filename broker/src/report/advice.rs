@@ -23,8 +23,7 @@ pub fn rotate(exposure: &Exposure, own: Option<&str>) -> Vec<String> {
             Some(id) if own == Some(id) => {
                 vec!["# this session's own credentials: its close-out denies them".to_owned()]
             }
-            Some(id) if id.starts_with("ASIA") => vec![format!("# belongs to {id}: see there")],
-            Some(id) => access_key(id),
+            Some(id) => vec![format!("# the secret of {id}: see there")],
             None => vec!["# find the access key it belongs to, then deactivate, replace and delete that".to_owned()],
         },
         Kind::AwsSessionToken => {

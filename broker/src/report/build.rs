@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::facts::{Facts, Recording, text};
 use super::model::{
-    Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Recorded, Report, SCHEMA,
-    Times, Who, Why,
+    Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Known, Recorded, Report,
+    SCHEMA, Times, Who, Why,
 };
-use super::{advice, timeline};
+use super::{advice, rotate, timeline};
 use crate::case::{ACTIVE, GATE, OPEN, PENDING, PROVED, author};
 use crate::failure::Failure;
 use crate::revocation::Revocation;
@@ -73,32 +73,28 @@ impl Sources {
         report
     }
 
-    /// Names the objects that say something, among those that could.
-    fn sources(&self, facts: &[&str], genesis: bool) -> Vec<String> {
-        let facts =
-            facts.iter().filter(|name| self.facts.get(name).is_some()).map(|name| format!("fact {name}"));
-        let tape = (genesis && self.tape.genesis.is_some()).then(|| "tape genesis".to_owned());
-        tape.into_iter().chain(facts).collect()
+    fn of_fact(&self, fact: &str, member: &str) -> Option<Known> {
+        Some(Known { value: self.facts.text(fact, member)?, source: format!("fact {fact}") })
     }
 
-    fn of_request(&self, member: &str) -> Option<String> {
-        text(self.request.as_ref()?.get(member)?)
+    /// Reads a member of the request, whose exact bytes are in the genesis.
+    fn of_request(&self, member: &str) -> Option<Known> {
+        Some(genesis(text(self.request.as_ref()?.get(member)?)?))
     }
 
-    fn of_genesis(&self, member: &str) -> Option<String> {
-        text(self.tape.about(member)?)
+    fn of_genesis(&self, member: &str) -> Option<Known> {
+        Some(genesis(text(self.tape.about(member)?)?))
     }
 
     fn who(&self) -> Who {
-        let person = self.facts.text(OPEN, "person").or_else(|| self.of_request("requester"));
+        let person = self.of_fact(OPEN, "person").or_else(|| self.of_request("requester"));
         let command = self.tape.about("command").and_then(Value::as_array);
         let words = command.map(|words| words.iter().filter_map(text).collect::<Vec<_>>().join(" "));
         Who {
             person: person.or_else(|| self.of_genesis("person")),
             user: self.of_genesis("user"),
-            host: self.tape.genesis.as_ref().map(|genesis| genesis.host.name.clone()),
-            command: words,
-            source: self.sources(&[OPEN], true),
+            host: self.tape.genesis.as_ref().map(|read| genesis(read.host.name.clone())),
+            command: words.map(genesis),
         }
     }
 
@@ -106,33 +102,34 @@ impl Sources {
         Why {
             reason: self.of_request("reason").or_else(|| self.of_genesis("reason")),
             incident: self.of_request("incident").or_else(|| self.of_genesis("incident")),
-            source: self.sources(&[], true),
         }
     }
 
     fn access(&self) -> Access {
-        let open = |member| self.facts.text(OPEN, member);
-        let active = |member| self.facts.text(ACTIVE, member);
-        let declared = |member| self.tape.about("access").and_then(|access| access.get(member)).cloned();
-        let is_true = |value: Option<Value>| value.and_then(|value| value.as_bool()).unwrap_or(false);
+        let declared = |member| self.tape.about("access")?.get(member).cloned();
+        let open = self.facts.value(OPEN, "forced").and_then(Value::as_bool);
+        let forced = open.map(|value| Known { value, source: format!("fact {OPEN}") });
+        let on_tape = declared("forced").and_then(|forced| forced.as_bool()).unwrap_or(false);
         Access {
-            role: open("role").or_else(|| self.of_genesis("role")),
-            role_arn: open("role_arn").or_else(|| text(&declared("role_arn")?)),
+            role: self.of_fact(OPEN, "role").or_else(|| self.of_genesis("role")),
+            role_arn: self.of_fact(OPEN, "role_arn").or_else(|| Some(genesis(text(&declared("role_arn")?)?))),
             custody: self.of_genesis("custody"),
-            mfa: active("mfa").or_else(|| self.of_genesis("mfa")),
-            request: open("request").or_else(|| self.of_request("id")),
-            forced: is_true(self.facts.value(OPEN, "forced").cloned()) || is_true(declared("forced")),
-            deadline: open("deadline"),
-            access_key_id: active("access_key_id"),
-            assumed_role_id: active("assumed_role_id"),
-            source: self.sources(&[OPEN, ACTIVE], true),
+            mfa: self.of_fact(ACTIVE, "mfa").or_else(|| self.of_genesis("mfa")),
+            request: self.of_fact(OPEN, "request").or_else(|| self.of_request("id")),
+            forced: forced.filter(|forced| forced.value || !on_tape).unwrap_or_else(|| genesis(on_tape)),
+            deadline: self.of_fact(OPEN, "deadline"),
+            access_key_id: self.of_fact(ACTIVE, "access_key_id"),
+            assumed_role_id: self.of_fact(ACTIVE, "assumed_role_id"),
         }
     }
 
     fn approvals(&self) -> Approvals {
         let Some(access) = self.tape.about("access") else {
-            let verdict = if self.tape.genesis.is_some() { "none" } else { "unknown" };
-            return Approvals { quorum: None, given: Vec::new(), verdict, source: self.sources(&[], true) };
+            let (verdict, source) = match &self.tape.genesis {
+                Some(_) => ("none", Some(GENESIS.to_owned())),
+                None => ("unknown", None),
+            };
+            return Approvals { quorum: None, given: Vec::new(), verdict, source };
         };
         let signed = access.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
         let given: Vec<Approval> = signed.iter().filter_map(approval).collect();
@@ -144,17 +141,16 @@ impl Sources {
             quorum: access.get("quorum").and_then(Value::as_u64),
             verdict: if doubted { "invalid" } else { "valid" },
             given,
-            source: self.sources(&[], true),
+            source: Some(GENESIS.to_owned()),
         }
     }
 
     fn times(&self) -> Times {
-        let ms = |fact, member| self.facts.value(fact, member).and_then(Value::as_u64);
-        Times {
-            to_access_ms: ms(ACTIVE, "time_to_access_ms"),
-            to_revoke_ms: ms(PROVED, "elapsed_ms"),
-            source: self.sources(&[ACTIVE, PROVED], false),
-        }
+        let ms = |fact: &str, member| {
+            let value = self.facts.value(fact, member)?.as_u64()?;
+            Some(Known { value, source: format!("fact {fact}") })
+        };
+        Times { to_access_ms: ms(ACTIVE, "time_to_access_ms"), to_revoke_ms: ms(PROVED, "elapsed_ms") }
     }
 
     fn ended(&self) -> Ended {
@@ -165,7 +161,7 @@ impl Sources {
                 detail: of("detail"),
                 exit: seal.about.get("exit").and_then(Value::as_i64),
                 at: Some(seal.sealed),
-                source: vec!["tape seal".to_owned()],
+                source: Some("tape seal".to_owned()),
             };
         }
         let recovery = self.tape.recovery.as_ref();
@@ -175,7 +171,7 @@ impl Sources {
             detail: recovery.map(|recovery| recovery.reason.clone()),
             exit: None,
             at: recovery.map(|recovery| recovery.last_write),
-            source: recovery.map(|_| "tape recovery".to_owned()).into_iter().collect(),
+            source: recovery.map(|_| "tape recovery".to_owned()),
         }
     }
 
@@ -188,7 +184,7 @@ impl Sources {
             }
             None => "no access was opened".to_owned(),
         };
-        Ending { outcome, gate: self.facts.text(GATE, "state"), text, source: source.into_iter().collect() }
+        Ending { outcome, gate: self.facts.text(GATE, "state"), text, source }
     }
 
     /// Returns the last word on the end of the access: a proof counts more than what was pending before.
@@ -210,7 +206,7 @@ impl Sources {
             frames: verdict.frames,
             segments: verdict.segments,
             findings: verdict.findings.clone(),
-            source: vec![self.tape.prefix.clone()],
+            source: self.tape.prefix.clone(),
         }
     }
 
@@ -221,7 +217,7 @@ impl Sources {
             note: if seen.is_some() { TYPED } else { NOT_KNOWN },
             lines: seen.map(|seen| seen.commands.clone()).unwrap_or_default(),
             more: seen.map_or(0, |seen| seen.commands_more),
-            source: self.sources(&[SEEN], false),
+            source: seen.map(|_| format!("fact {SEEN}")),
         }
     }
 
@@ -229,17 +225,21 @@ impl Sources {
         let seen = self.seen.as_ref();
         let own = self.facts.text(ACTIVE, "access_key_id");
         let found = seen.map(|seen| seen.exposures.clone()).unwrap_or_default().into_iter();
-        let exposed = found.map(|exposure| Exposed {
-            rotate: advice::rotate(&exposure, own.as_deref()),
-            deactivated: self.facts.get(&super::rotate::done_name(&exposure.shown)).map(|fact| fact.at),
-            exposure,
+        let exposed = found.map(|exposure| {
+            let id = exposure.key_id.as_ref().unwrap_or(&exposure.shown);
+            Exposed {
+                rotate: advice::rotate(&exposure, own.as_deref()),
+                deactivated: self.facts.get(&rotate::done_name(id)).map(|fact| fact.at),
+                own: own.as_ref() == Some(id),
+                exposure,
+            }
         });
         Exposures {
             known: seen.is_some(),
             note: if seen.is_some() { SHOWN } else { NOT_KNOWN },
             found: exposed.collect(),
             more: seen.map_or(0, |seen| seen.exposures_more),
-            source: self.sources(&[SEEN], false),
+            source: seen.map(|_| format!("fact {SEEN}")),
         }
     }
 }
@@ -273,16 +273,18 @@ fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
             to_do.push(what)
         }
     };
-    need(report.access.forced, "review the session: it was opened without its approvals".into());
+    need(report.access.forced.value, "review the session: it was opened without its approvals".into());
     need(report.approvals.verdict == "invalid", "the approvals do not hold: see the findings".into());
     let pending = matches!(report.revocation.outcome, Some(Revocation::Pending { .. }));
     let open = report.revocation.outcome.is_none() && facts.get(OPEN).is_some();
     need(pending || open, "finish the close-out: bg-shell reconcile".into());
-    let left = report.exposures.found.iter().filter(|exposed| exposed.deactivated.is_none()).count();
+    let found = report.exposures.found.iter();
+    let left = found.filter(|exposed| exposed.deactivated.is_none() && !exposed.own).count();
+    let s = if left == 1 { "" } else { "s" };
     let id = report.session;
     need(
         left > 0,
-        format!("make {left} exposed secrets worthless: see below, or bg-shell report {id} --rotate"),
+        format!("make {left} exposed secret{s} worthless: see below, or bg-shell report {id} --rotate"),
     );
     let verdict = report.tape.verdict;
     need(verdict != Verdict::Intact, format!("the tape is {verdict}: bg-replay verify {id} says why"));
@@ -299,6 +301,10 @@ pub fn approval(signed: &Value) -> Option<Approval> {
     Some(Approval { person: of("approver")?, made: of("made"), expires: of("expires") })
 }
 
+fn genesis<T>(value: T) -> Known<T> {
+    Known { value, source: GENESIS.to_owned() }
+}
+
 /// Reads base64 of a line of JSON.
 fn decoded(value: &Value) -> Option<Value> {
     serde_json::from_slice(&base64::decode(value.as_str()?)?).ok()
@@ -313,4 +319,5 @@ const SHOWN: &str =
     "found by pattern as it went over the screen or was typed; other secrets may be on the tape";
 const NOT_KNOWN: &str = "not known: the recorder did not live to say it, or had nothing to say it for; it is on the \
     tape (bg-replay)";
+const GENESIS: &str = "tape genesis";
 const PENDING_MAX: u32 = 100;

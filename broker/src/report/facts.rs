@@ -76,11 +76,17 @@ impl Facts {
     }
 }
 
-/// Returns a value as text.
+/// Returns a value as text: lists and members with commas between them.
 pub fn text(value: &Value) -> Option<String> {
+    let flat = |value: &Value| text(value).unwrap_or_else(|| "none".to_owned());
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
+        Value::Array(list) => Some(list.iter().map(flat).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| format!("{name} {}", flat(value)));
+            Some(members.collect::<Vec<_>>().join(", "))
+        }
         other => Some(other.to_string()),
     }
 }

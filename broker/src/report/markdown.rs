@@ -5,7 +5,8 @@ use bg_recorder::clock::Stamp;
 use bg_recorder::neutral::neutral;
 
 use super::facts::text;
-use super::model::{Exposed, Report};
+use super::model::{Ended, Exposed, Known, Report};
+use crate::case::GATE;
 
 /// Writes the report.
 pub fn markdown(report: &Report) -> String {
@@ -31,50 +32,63 @@ fn summary(page: &mut Page, report: &Report) {
         page.list(&report.to_do);
     }
     page.line("## Summary");
-    let (who, why, access) = (&report.who, &report.why, &report.access);
-    let user = [who.user.as_deref(), who.host.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("@");
-    let forced = if access.forced { "OVERRIDE: opened without its approvals" } else { "no" };
-    let exit = report.ended.exit.map(|exit| format!(", exit {exit}")).unwrap_or_default();
-    let detail = report.ended.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let at = report.ended.at.map(|at| format!(" at {}", short(at))).unwrap_or_default();
-    let role = [access.role.as_deref(), access.role_arn.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let (who, why, access, times) = (&report.who, &report.why, &report.access, &report.times);
+    let seconds = |ms: &Option<Known<u64>>| {
+        ms.as_ref().map(|ms| Known { value: seconds(ms.value), source: ms.source.clone() })
+    };
+    let forced = if access.forced.value { "OVERRIDE: opened without its approvals" } else { "no" };
+    let said = |value: String, source: &Option<String>| {
+        Some(Known { value, source: source.clone().unwrap_or_default() })
+    };
     let rows = [
-        ("Person", who.person.clone(), &who.source),
-        ("User and host", Some(user).filter(|user| !user.is_empty()), &who.source),
-        ("Command", who.command.clone(), &who.source),
-        ("Reason", why.reason.clone(), &why.source),
-        ("Incident", why.incident.clone(), &why.source),
-        ("Role", Some(role).filter(|role| !role.is_empty()), &access.source),
-        ("Request", access.request.clone(), &access.source),
-        ("Override", Some(forced.to_owned()), &access.source),
-        ("Second factor", access.mfa.clone(), &access.source),
-        ("Custody of the credentials", access.custody.clone(), &access.source),
-        ("First access key id", access.access_key_id.clone(), &access.source),
-        ("Ended by", Some(format!("{}{detail}{exit}{at}", report.ended.how)), &report.ended.source),
-        ("End of the access", Some(report.revocation.text.clone()), &report.revocation.source),
-        ("Time to access", report.times.to_access_ms.map(seconds), &report.times.source),
-        ("Time to revoke", report.times.to_revoke_ms.map(seconds), &report.times.source),
-        ("Tape", Some(report.tape.verdict.to_string()), &report.tape.source),
+        ("Person", who.person.clone()),
+        ("User", who.user.clone()),
+        ("Host", who.host.clone()),
+        ("Command", who.command.clone()),
+        ("Reason", why.reason.clone()),
+        ("Incident", why.incident.clone()),
+        ("Role", access.role.clone()),
+        ("IAM role", access.role_arn.clone()),
+        ("Request", access.request.clone()),
+        ("Override", said(forced.to_owned(), &Some(access.forced.source.clone()))),
+        ("Second factor", access.mfa.clone()),
+        ("Custody of the credentials", access.custody.clone()),
+        ("First access key id", access.access_key_id.clone()),
+        ("Had to end by", access.deadline.clone()),
+        ("Ended by", said(ended(&report.ended), &report.ended.source)),
+        ("End of the access", said(report.revocation.text.clone(), &report.revocation.source)),
+        ("Gate", report.revocation.gate.clone().and_then(|gate| said(gate, &Some(format!("fact {GATE}"))))),
+        ("Time to access", seconds(&times.to_access_ms)),
+        ("Time to revoke", seconds(&times.to_revoke_ms)),
+        ("Tape", said(report.tape.verdict.to_string(), &Some("verification".to_owned()))),
     ];
-    let known = |value: Option<String>| value.unwrap_or_else(|| "not known".to_owned());
-    let rows = rows.map(|(name, value, source)| vec![name.to_owned(), known(value), source.join(", ")]);
-    page.table(&["What", "", "Source"], rows);
+    let unknown = || Known { value: "not known".to_owned(), source: String::new() };
+    let rows = rows.map(|(name, known)| (name, known.unwrap_or_else(unknown)));
+    page.table(
+        &["What", "", "Source"],
+        rows.map(|(name, known)| vec![name.to_owned(), known.value, known.source]),
+    );
+}
+
+fn ended(ended: &Ended) -> String {
+    let detail = ended.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let exit = ended.exit.map(|exit| format!(" (status {exit})")).unwrap_or_default();
+    let at = ended.at.map(|at| format!(", {}", short(at))).unwrap_or_default();
+    format!("{}{detail}{exit}{at}", ended.how)
 }
 
 fn approvals(page: &mut Page, report: &Report) {
     let approvals = &report.approvals;
     page.line("## Approvals");
     let quorum = approvals.quorum.map(|quorum| format!(" of {quorum} needed")).unwrap_or_default();
-    page.line(&format!(
-        "{}{quorum}; verification says: **{}** (source: {}).",
-        approvals.given.len(),
-        approvals.verdict,
-        plain(&approvals.source.join(", "))
-    ));
+    let source =
+        approvals.source.as_ref().map(|source| format!(" (source: {})", plain(source))).unwrap_or_default();
+    let given = if approvals.given.is_empty() {
+        "none on the tape".to_owned()
+    } else {
+        format!("{}{quorum}", approvals.given.len())
+    };
+    page.line(&format!("{given}; verification says: **{}**{source}.", approvals.verdict));
     if !approvals.given.is_empty() {
         let dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
         let rows = approvals.given.iter().map(|a| vec![a.person.clone(), dash(&a.made), dash(&a.expires)]);
@@ -101,9 +115,10 @@ fn exposures(page: &mut Page, report: &Report) {
     }
     let rows = exposures.found.iter().map(|exposed| {
         let e = &exposed.exposure;
-        let state = exposed
-            .deactivated
-            .map_or_else(|| "exposed".to_owned(), |at| format!("deactivated {}", short(at)));
+        let state = exposed.deactivated.map_or_else(
+            || if exposed.own { "own" } else { "exposed" }.to_owned(),
+            |at| format!("deactivated {}", short(at)),
+        );
         vec![
             short(e.at),
             word(&e.kind),
@@ -150,11 +165,11 @@ fn tape(page: &mut Page, report: &Report) {
     let tape = &report.tape;
     page.line("## Tape");
     page.line(&format!(
-        "**{}**: {} frames in {} segments at {}. Verify it yourself: `bg-replay verify {}`.",
+        "**{}**: frames {}, segments {}, at {}. Verify it yourself: `bg-replay verify {}`.",
         tape.verdict,
         tape.frames,
         tape.segments,
-        plain(&tape.source.join(", ")),
+        plain(&tape.source),
         report.session
     ));
     if !tape.findings.is_empty() {

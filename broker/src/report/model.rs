@@ -48,55 +48,58 @@ pub struct Report {
     pub untrusted: Vec<String>,
 }
 
+/// Something that is known, and what says so.
+#[derive(Debug, Clone, Serialize)]
+pub struct Known<T = String> {
+    /// What.
+    pub value: T,
+    /// Which fact, or which object of the tape: `fact open`, `tape genesis`.
+    pub source: String,
+}
+
 /// Who.
 #[derive(Debug, Clone, Serialize)]
 pub struct Who {
     /// The person, as approvers know them.
-    pub person: Option<String>,
+    pub person: Option<Known>,
     /// The user of the recording host.
-    pub user: Option<String>,
+    pub user: Option<Known>,
     /// The recording host.
-    pub host: Option<String>,
+    pub host: Option<Known>,
     /// What was run.
-    pub command: Option<String>,
-    /// Where this is from.
-    pub source: Vec<String>,
+    pub command: Option<Known>,
 }
 
 /// Why.
 #[derive(Debug, Clone, Serialize)]
 pub struct Why {
     /// The reason that was given.
-    pub reason: Option<String>,
+    pub reason: Option<Known>,
     /// The incident.
-    pub incident: Option<String>,
-    /// Where this is from.
-    pub source: Vec<String>,
+    pub incident: Option<Known>,
 }
 
 /// What was opened.
 #[derive(Debug, Clone, Serialize)]
 pub struct Access {
     /// The role's name in the configuration.
-    pub role: Option<String>,
+    pub role: Option<Known>,
     /// The IAM role.
-    pub role_arn: Option<String>,
+    pub role_arn: Option<Known>,
     /// How the session had its credentials.
-    pub custody: Option<String>,
+    pub custody: Option<Known>,
     /// Who checked the second factor: `aws`, `broker-attested`, `none`.
-    pub mfa: Option<String>,
+    pub mfa: Option<Known>,
     /// The request.
-    pub request: Option<String>,
+    pub request: Option<Known>,
     /// Whether it was opened without its approvals.
-    pub forced: bool,
+    pub forced: Known<bool>,
     /// When it had to end.
-    pub deadline: Option<String>,
+    pub deadline: Option<Known>,
     /// The first access key id that was issued.
-    pub access_key_id: Option<String>,
+    pub access_key_id: Option<Known>,
     /// The role and session, as `aws:userid` has it.
-    pub assumed_role_id: Option<String>,
-    /// Where this is from.
-    pub source: Vec<String>,
+    pub assumed_role_id: Option<Known>,
 }
 
 /// Who allowed it.
@@ -108,8 +111,8 @@ pub struct Approvals {
     pub given: Vec<Approval>,
     /// `valid`, `invalid`, `none` or `unknown`: what verification of the tape says of them.
     pub verdict: &'static str,
-    /// Where this is from.
-    pub source: Vec<String>,
+    /// What says so.
+    pub source: Option<String>,
 }
 
 /// One approval.
@@ -127,11 +130,9 @@ pub struct Approval {
 #[derive(Debug, Clone, Serialize)]
 pub struct Times {
     /// From the request to the prompt, in milliseconds.
-    pub to_access_ms: Option<u64>,
+    pub to_access_ms: Option<Known<u64>>,
     /// From the end to the proof that the access is denied, in milliseconds.
-    pub to_revoke_ms: Option<u64>,
-    /// Where this is from.
-    pub source: Vec<String>,
+    pub to_revoke_ms: Option<Known<u64>>,
 }
 
 /// How the session ended.
@@ -145,8 +146,8 @@ pub struct Ended {
     pub exit: Option<i64>,
     /// When.
     pub at: Option<Stamp>,
-    /// Where this is from.
-    pub source: Vec<String>,
+    /// What says so.
+    pub source: Option<String>,
 }
 
 /// How the access ended.
@@ -158,8 +159,8 @@ pub struct Ending {
     pub gate: Option<String>,
     /// In one sentence.
     pub text: String,
-    /// Where this is from.
-    pub source: Vec<String>,
+    /// What says so.
+    pub source: Option<String>,
 }
 
 /// The tape.
@@ -174,7 +175,7 @@ pub struct Recorded {
     /// Everything that was found.
     pub findings: Vec<Finding>,
     /// Where it is.
-    pub source: Vec<String>,
+    pub source: String,
 }
 
 /// One thing that happened.
@@ -199,8 +200,8 @@ pub struct Commands {
     pub lines: Vec<Typed>,
     /// How many more there were.
     pub more: u64,
-    /// Where this is from.
-    pub source: Vec<String>,
+    /// What says so.
+    pub source: Option<String>,
 }
 
 /// Secrets that could be seen.
@@ -214,8 +215,8 @@ pub struct Exposures {
     pub found: Vec<Exposed>,
     /// How many more there were.
     pub more: u64,
-    /// Where this is from.
-    pub source: Vec<String>,
+    /// What says so.
+    pub source: Option<String>,
 }
 
 /// One secret that could be seen.
@@ -228,6 +229,8 @@ pub struct Exposed {
     pub rotate: Vec<String>,
     /// When the key was deactivated, if a fact says so.
     pub deactivated: Option<Stamp>,
+    /// Whether it is of this session's own credentials, which its close-out denies.
+    pub own: bool,
 }
 
 /// The form of the JSON.

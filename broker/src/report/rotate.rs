@@ -39,7 +39,7 @@ pub fn rotate(world: &World, report: &Report, consent: Consent) -> Result<bool, 
         say!("bg-shell: no exposed access key of an IAM user is left to deactivate");
         return Ok(true);
     }
-    let role = report.access.role.as_deref().and_then(|name| world.config.roles.get(name));
+    let role = report.access.role.as_ref().and_then(|name| world.config.roles.get(&name.value));
     let edge = world.edge(role.and_then(|role| role.profiles.revoker.as_deref()))?;
     let rotation = Rotation {
         client: client(&edge),
