@@ -55,16 +55,19 @@ fn every_claim_of_a_report_names_its_source() {
     seen(&evidence, &session);
     let report = json_of(&evidence, &["last"]);
     assert_eq!(report["schema"], "bg-shell.dev/report/v1");
-    assert_eq!((&report["session"], &report["who"]["person"]), (&session.into(), &"alice".into()));
-    assert_eq!(
-        (&report["why"]["reason"], &report["why"]["incident"]),
-        (&"disk full".into(), &"INC-7".into())
-    );
-    assert_eq!(
-        (&report["times"]["to_access_ms"], &report["times"]["to_revoke_ms"]),
-        (&4_321.into(), &3_500.into())
-    );
-    assert_eq!(report["revocation"]["source"], json!(["fact close/proved"]));
+    assert_eq!(report["session"], session);
+    for (at, value, source) in [
+        ("/who/person", json!("alice"), "fact open"),
+        ("/why/reason", json!("disk full"), "tape genesis"),
+        ("/why/incident", json!("INC-7"), "tape genesis"),
+        ("/access/mfa", json!("broker-attested"), "fact active"),
+        ("/access/forced", json!(false), "fact open"),
+        ("/times/to_access_ms", json!(4_321), "fact active"),
+        ("/times/to_revoke_ms", json!(3_500), "fact close/proved"),
+    ] {
+        assert_eq!(report.pointer(at), Some(&json!({"value": value, "source": source})), "{at}");
+    }
+    assert_eq!(report["revocation"]["source"], "fact close/proved");
     assert_eq!((&report["tape"]["verdict"], &report["ended"]["how"]), (&"intact".into(), &"exit".into()));
     for part in ["approvals", "ended", "revocation", "tape", "commands", "exposures"] {
         assert!(report[part]["source"].as_str().is_some(), "{part}: {report}");
@@ -88,9 +91,6 @@ fn what_somebody_typed_breaks_no_table() {
     let row = page.lines().find(|line| line.contains("evil")).unwrap();
     assert!(row.contains(r"cat \`ls\`\|x \</b\> \[a\](http\://evil)"), "{row}");
     assert!(row.ends_with("| partial |"), "{row}");
-    if let Some(at) = std::env::var_os("BG_TEST_KEEP_REPORT") {
-        std::fs::write(at, &page).unwrap();
-    }
 }
 
 #[test]

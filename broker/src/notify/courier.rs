@@ -125,7 +125,7 @@ struct Round {
 /// What delivers, once something is to be delivered.
 enum Carrier {
     Webhook(Runtime, Caller),
-    Topic(Topic),
+    Topic(Box<Topic>),
 }
 
 impl Round {
@@ -196,7 +196,7 @@ impl Carrier {
                 let runtime = runtime.map_err(|e| Undelivered::Unusable(format!("the network: {e}")))?;
                 Ok(Self::Webhook(runtime, Caller::new(webhook)?))
             }
-            Destination::Topic(arn, aws) => Topic::new(arn, aws).map(Self::Topic),
+            Destination::Topic(arn, aws) => Topic::new(arn, aws).map(|topic| Self::Topic(Box::new(topic))),
         }
     }
 }
