@@ -17,11 +17,13 @@ use self::input::Input;
 use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
+use crate::failure::Failure;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
+use crate::switch::{Revoked, Switch};
 use crate::tap::{Seen, Tap};
 use crate::terminal::Screen;
 
@@ -45,6 +47,8 @@ pub struct Relay<'a> {
     pub deadline: Deadline,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
+    /// Ends the session from outside.
+    pub switch: Switch,
     /// Listens for the report.
     pub tap: Tap,
 }
@@ -60,6 +64,10 @@ pub enum Cause {
     HangUp,
     /// A signal asked for it.
     Signal(&'static str),
+    /// Somebody revoked it.
+    Revoked(Revoked),
+    /// It never had its access.
+    NoAccess(Failure),
     /// The recorder could not go on.
     Recorder(RecordError),
     /// The system could not go on.
@@ -77,6 +85,13 @@ pub struct Outcome {
     pub unreleased: u64,
     /// What the report needs of what was typed and shown.
     pub seen: Seen,
+}
+
+impl Outcome {
+    /// Returns the outcome of a session that was not begun.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, ended: None, unreleased: 0, seen: Seen::default() }
+    }
 }
 
 impl Relay<'_> {
@@ -181,6 +196,7 @@ impl Run<'_> {
     fn control(&mut self) -> Result<(), Cause> {
         self.ended = self.relay.contained.ended().map_err(Cause::System)?;
         if self.ended.is_some() {
+            self.relay.switch.off("the session is over");
             self.relay.pty.let_go();
         }
         Ok(())

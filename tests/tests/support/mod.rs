@@ -1,12 +1,15 @@
 //! What the tests stand on.
 
+pub mod case;
 pub mod disk;
 pub mod driver;
 pub mod evidence;
 pub mod hook;
 pub mod memory;
 pub mod process;
+pub mod sandbox;
 pub mod second;
 pub mod tape;
 pub mod wait;
+pub mod wire;
 pub mod world;
