@@ -58,7 +58,9 @@ mod sessions;
 // What becomes known of it: reports, the state of the account, drills.
 mod doctor;
 mod drill;
+mod notify;
 mod report;
+mod tap;
 
 // One session from start to end.
 mod open;

@@ -32,6 +32,7 @@ use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
 use crate::switch::{Revoked, Switch};
+use crate::tap::Tap;
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
 use crate::world::World;
