@@ -7,8 +7,8 @@
     reason = "a panic is how a test fails"
 )]
 
-mod approvals;
 mod access;
+mod approvals;
 mod bytes;
 mod campaign;
 mod closeout;
@@ -28,8 +28,8 @@ mod notify;
 mod program;
 mod refusal;
 mod replay;
-mod requests;
 mod report;
+mod requests;
 mod revoke;
 mod sandbox;
 mod secrets;
