@@ -7,6 +7,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod agreement;
 mod approvals;
 mod bytes;
 mod campaign;
