@@ -9,6 +9,7 @@ use bg_tests::people::Key;
 use bg_tests::plea::{Plea, plead};
 
 use crate::support::memory::Memory;
+use crate::support::random::{OPTIONS, Random};
 use crate::support::second::Second;
 
 #[test]
@@ -77,50 +78,6 @@ fn agree(seeds: std::ops::Range<u64>, genesis: fn(&mut Genesis)) {
     assert!(seen.len() == 2 && seen.values().all(|count| *count > 3), "one-sided: {seen:?}");
 }
 
-/// Numbers that look random and are the same every time (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-
-    fn tokens(&mut self, tokens: &[&str]) -> String {
-        let count = 1 + self.below(4);
-        (0..count).map(|_| tokens[self.below(tokens.len())]).collect()
-    }
-}
-
-const OPTIONS: &[&str] = &[
-    "namespaces=\"bg-shell-approval@v1\"",
-    "namespaces=\"*\"",
-    "Namespaces=\"",
-    "x,bg-*",
-    "!bg-shell-approval@v1",
-    "\"",
-    ",",
-    ",",
-    ",",
-    " ",
-    "valid-after=\"20261123\"",
-    "valid-after=\"2026112305",
-    "valid-before=\"20261123055959\"",
-    "VALID-BEFORE=\"202611240000Z\"",
-    "00\"",
-    "Z\"",
-    "\\\"",
-    "\\",
-    "=",
-    "cert-authority",
-    "Verify-Required",
-    "valid-before=\"20260230\"",
-    "#",
-    "\t",
-];
 const PRINCIPALS: &[&str] = &[
     "bob@example.com",
     "*",

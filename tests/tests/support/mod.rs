@@ -5,6 +5,7 @@ pub mod disk;
 pub mod driver;
 pub mod memory;
 pub mod process;
+pub mod random;
 pub mod second;
 pub mod tape;
 pub mod wait;
