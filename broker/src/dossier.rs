@@ -213,7 +213,7 @@ pub fn ids(store: &dyn ObjectStore) -> Result<Vec<SessionId>, Failure> {
     Ok(entries.iter().filter_map(|entry| id(&entry.key)).collect())
 }
 
-/// Finds a request by the beginning of its id, or by `last`.
+/// Finds a request by the beginning of its id.
 ///
 /// # Errors
 /// When there is none, or more than one.
