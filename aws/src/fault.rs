@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId as _;
+use bg_recorder::cause::chain;
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +65,12 @@ impl CallError {
         let code = error.code().map(ToOwned::to_owned);
         let message = match error {
             SdkError::ServiceError(_) => error.message().unwrap_or("no message").to_owned(),
-            other => DisplayErrorContext(other).to_string(),
+            other => chain(other),
         };
         let answered = error.raw_response().is_some();
-        let kind = kind(code.as_deref(), &message, answered);
+        // That no credentials were found stands deep inside.
+        let all = if answered { message.clone() } else { DisplayErrorContext(error).to_string() };
+        let kind = kind(code.as_deref(), &all, answered);
         let request_id = error.request_id().map(ToOwned::to_owned);
         Self { action, kind, code, message: one_line(&message), request_id }
     }

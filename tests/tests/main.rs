@@ -9,6 +9,7 @@
 
 mod bytes;
 mod campaign;
+mod cloud;
 mod config;
 mod contain;
 mod crash;

@@ -2,6 +2,7 @@
 
 pub mod disk;
 pub mod driver;
+pub mod emulator;
 pub mod memory;
 pub mod process;
 pub mod second;
