@@ -173,3 +173,54 @@ fn one_line(message: &str) -> String {
 }
 
 const MESSAGE_MAX: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use bg_recorder::store::StoreError;
+
+    use super::*;
+
+    fn failed(kind: CallKind) -> CallError {
+        CallError { action: "s3:PutObject", kind, code: None, message: "no".into(), request_id: None }
+    }
+
+    #[test]
+    fn a_hint_is_found_however_deep_the_call_is() {
+        let hint_of = |error: &(dyn Error + 'static)| hint(error);
+        let call = failed(CallKind::Denied);
+        let expected = call.hint();
+        assert!(expected.as_ref().is_some_and(|hint| hint.contains("s3:PutObject")));
+        let io = io::Error::other(call);
+        assert_eq!(hint_of(&io), expected);
+        let store = StoreError::Failed { verb: "store", key: "k".into(), source: io };
+        assert_eq!(hint_of(&store), expected);
+        assert_eq!(hint_of(&io::Error::other("no call")), None);
+    }
+
+    #[test]
+    fn codes_are_told_apart() {
+        let known = [
+            ("AccessDenied", CallKind::Denied),
+            ("ExpiredToken", CallKind::Expired),
+            ("PermanentRedirect", CallKind::Elsewhere),
+            ("AuthorizationHeaderMalformed", CallKind::Elsewhere),
+            ("SlowDown", CallKind::Throttled),
+            ("NoSuchBucket", CallKind::Missing),
+            ("DisabledException", CallKind::KeyState),
+            ("KMSInvalidStateException", CallKind::KeyState),
+            ("SomethingNew", CallKind::Refused),
+        ];
+        for (code, expected) in known {
+            assert_eq!(kind(Some(code), "", true), expected, "{code}");
+        }
+        assert_eq!(kind(Some("AccessDenied"), "with an explicit deny in", true), CallKind::ExplicitDeny);
+        assert_eq!(kind(None, "no route", false), CallKind::Unreachable);
+        assert_eq!(kind(None, "no providers gave credentials", false), CallKind::NoCredentials);
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let call = CallError::lost("kms:Sign", "broken\r\noff\x1b[2J");
+        assert_eq!(call.to_string(), "kms:Sign: broken  off [2J");
+    }
+}

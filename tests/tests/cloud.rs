@@ -2,6 +2,7 @@
 
 use std::process::Output;
 use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
 use bg_aws::edge::{Edge, Reach};
@@ -10,6 +11,7 @@ use bg_aws::s3::{S3Config, S3Store};
 use bg_recorder::store::{ObjectStore, StoreError};
 
 use crate::support::emulator::{Cloud, WEED_KEYS, Weed, bucket, weed_store};
+use crate::support::proxy::{Proxy, Weather};
 use crate::support::wait::until;
 use crate::support::world::{World, stderr};
 
@@ -281,6 +283,58 @@ fn the_store_dies_in_the_middle_and_recover_finishes() {
     assert!(verdict.starts_with("intact: "), "{verdict}");
     cloud.configure(&world, "auditor", &evidence);
     assert_eq!(replay(&world, &["cat", "last"]).1, "before\nafter\n");
+}
+
+#[test]
+fn a_lost_answer_is_no_lost_race() {
+    let cloud = Cloud::shared();
+    let proxy = Proxy::start(cloud.weed.port);
+    let (mine, direct) = (store(&edge(&proxy.url()), "lost"), weed(cloud, "lost"));
+    proxy.turn(Weather::LosePut);
+    mine.put_new("claims/1", b"mine").unwrap();
+    assert_eq!(direct.get("claims/1", 9).unwrap(), b"mine", "stored by the attempt whose answer was lost");
+    direct.put_new("claims/2", b"theirs").unwrap();
+    proxy.turn(Weather::LosePut);
+    assert!(matches!(mine.put_new("claims/2", b"mine"), Err(StoreError::Exists(_))));
+    assert!(matches!(mine.put_new("claims/1", b"mine"), Err(StoreError::Exists(_))), "one attempt: not ours");
+}
+
+#[test]
+fn a_store_that_says_nothing_is_noticed_and_holds_nobody_up() {
+    let cloud = Cloud::shared();
+    let proxy = Proxy::start(cloud.weed.port);
+    let evidence = weed_store(&proxy.url(), "silent") + &cloud.keys();
+    let world = cloud.world("recorder", &evidence);
+    proxy.turn(Weather::Hang);
+    let began = Instant::now();
+    let said = refused(&world);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(said.contains("s3:PutObject: ") && said.contains("hint: check the network"), "{said}");
+    proxy.turn(Weather::Fair);
+    // What was begun ends as a recovered tape, not as a hole in the host's count.
+    assert!(world.recover().status.success() && world.spools().is_empty());
+    let (_, verdict, _) = replay(&world, &["verify", "last"]);
+    assert!(verdict.starts_with("recovered: "), "{verdict}");
+}
+
+#[test]
+fn objects_are_locked_where_that_is_configured() {
+    let cloud = Cloud::shared();
+    cloud.owner("s3.create_bucket(Bucket='locked', ObjectLockEnabledForBucket=True)");
+    let lock = "object_lock = \"governance\"\nobject_lock_days = 2\n";
+    let evidence = cloud.versioned("tapes").replace("s3://versioned", "s3://locked") + lock;
+    let world = cloud.world("recorder", &evidence);
+    record(&world, "echo kept");
+    assert_eq!(replay(&world, &["verify", "last"]).0, 0);
+    let modes = cloud.owner(
+        "import datetime
+for entry in s3.list_objects_v2(Bucket='locked', Prefix='tapes/sessions')['Contents']:
+    head = s3.head_object(Bucket='locked', Key=entry['Key'], ChecksumMode='ENABLED')
+    days = (head['ObjectLockRetainUntilDate'] - datetime.datetime.now(datetime.timezone.utc)).total_seconds() / 86400
+    print(head['ObjectLockMode'], round(days, 1), len(head['ChecksumSHA256']), head['ContentType'])",
+    );
+    assert!(modes.lines().count() >= 4, "{modes}");
+    assert!(modes.lines().all(|line| line == "GOVERNANCE 2.0 44 application/octet-stream"), "{modes}");
 }
 
 /// Returns how many objects of tapes there are.

@@ -5,6 +5,7 @@ pub mod driver;
 pub mod emulator;
 pub mod memory;
 pub mod process;
+pub mod proxy;
 pub mod second;
 pub mod tape;
 pub mod wait;
