@@ -99,7 +99,7 @@ pub struct Evidence {
 /// Where the keys are.
 enum Keys {
     Files(PathBuf),
-    Kms(KmsConfig, Edge),
+    Kms(Box<(KmsConfig, Edge)>),
 }
 
 impl Evidence {
@@ -117,7 +117,7 @@ impl Evidence {
         let keys = match (&config.kms_key, &config.signing_key) {
             (Some(data), Some(sign)) => {
                 let kms = KmsConfig { data: data.clone(), sign: sign.clone(), escrow: config.escrow.clone() };
-                Keys::Kms(kms, Edge::open(aws)?)
+                Keys::Kms(Box::new((kms, Edge::open(aws)?)))
             }
             _ => Keys::Files(state.join("keys")),
         };
@@ -149,7 +149,7 @@ impl Evidence {
                 let unusable = |e| KeyError::Failed(Box::new(e));
                 Box::new(LocalKeys::open_or_create(dir).map_err(unusable)?)
             }
-            Keys::Kms(config, edge) => Box::new(KmsKeys::open(config, edge)?),
+            Keys::Kms(kms) => Box::new(KmsKeys::open(&kms.0, &kms.1)?),
         })
     }
 }

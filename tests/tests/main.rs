@@ -7,6 +7,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod bucket;
 mod bytes;
 mod campaign;
 mod cloud;
@@ -21,6 +22,7 @@ mod job;
 mod layers;
 mod mutation;
 mod nested;
+mod outage;
 mod program;
 mod refusal;
 mod replay;

@@ -65,7 +65,7 @@ impl Drop for Server {
 /// A SeaweedFS with one user, who may do everything.
 pub struct Weed {
     dir: PathBuf,
-    ports: [u16; 8],
+    ports: [u16; 9],
 }
 
 impl Weed {
@@ -76,7 +76,14 @@ impl Weed {
             WEED_KEYS[0], WEED_KEYS[1]
         );
         fs::write(dir.join("s3.json"), user).unwrap();
+        let made = Command::new("openssl").args(CERTIFICATE).current_dir(dir).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
         Self { dir: dir.to_owned(), ports: ports() }
+    }
+
+    /// Returns its address with TLS, and the certificate to trust.
+    pub fn tls(&self) -> (String, PathBuf) {
+        (format!("https://127.0.0.1:{}", self.ports[8]), self.dir.join("cert.pem"))
     }
 
     /// Starts it, or starts it again.
@@ -89,6 +96,8 @@ impl Weed {
             "-filer",
             "-s3",
             "-s3.config=s3.json",
+            "-s3.cert.file=cert.pem",
+            "-s3.key.file=key.pem",
             "-s3.iam.config=",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
@@ -96,6 +105,7 @@ impl Weed {
             "-master.volumeSizeLimitMB=64",
             "-master.telemetry=false",
         ]);
+        command.arg(format!("-s3.port.https={}", self.ports[8]));
         let names = ["master.port", "volume.port", "filer.port", "s3.port"];
         for (name, ports) in names.iter().zip(self.ports.chunks(2)) {
             command.arg(format!("-{name}={}", ports[0])).arg(format!("-{name}.grpc={}", ports[1]));
@@ -110,6 +120,8 @@ pub struct Cloud {
     pub aws: Server,
     /// S3.
     pub weed: Server,
+    /// The address of the same S3 with TLS, and the certificate to trust.
+    pub tls: (String, PathBuf),
     /// The ARN of the key that data keys come from.
     pub data: String,
     /// The ARN of the key that signs.
@@ -127,7 +139,8 @@ impl Cloud {
 
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let weed = Weed::new(dir.path()).start();
+        let weed = Weed::new(dir.path());
+        let (tls, weed) = (weed.tls(), weed.start());
         let aws = ministack();
         let made: Value = serde_json::from_str(&python(MAKE, &[&aws.url()])).unwrap();
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
@@ -136,7 +149,7 @@ impl Cloud {
             profiles += &profile(name, &[keys[0].as_str().unwrap(), keys[1].as_str().unwrap()]);
         }
         bucket(&weed);
-        Self { aws, weed, data: text("data"), sign: text("sign"), profiles, _dir: dir }
+        Self { aws, weed, tls, data: text("data"), sign: text("sign"), profiles, _dir: dir }
     }
 
     /// Makes a world whose evidence goes where `evidence` says, with AWS as `user`.
@@ -220,8 +233,8 @@ fn tool(name: &str) -> Command {
 }
 
 /// Returns ports that were free just now. All are held until all are known.
-fn ports() -> [u16; 8] {
-    let held = [(); 8].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+fn ports() -> [u16; 9] {
+    let held = [(); 9].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.each_ref().map(|listener| listener.local_addr().unwrap().port())
 }
 
@@ -242,6 +255,28 @@ import boto3, sys
 keys = dict(endpoint_url=sys.argv[1], aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3])
 s3, kms = (boto3.client(name, region_name='us-east-1', **keys) for name in ('s3', 'kms'))
 ";
+/// A certificate for loopback, in cert.pem and key.pem.
+const CERTIFICATE: [&str; 19] = [
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-keyout",
+    "key.pem",
+    "-out",
+    "cert.pem",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=127.0.0.1",
+    "-addext",
+    "subjectAltName=IP:127.0.0.1",
+    "-addext",
+    "basicConstraints=critical,CA:FALSE",
+];
 /// A SeaweedFS listens before it can make buckets.
 const BUCKET: &str = "
 import boto3, sys, time

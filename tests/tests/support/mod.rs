@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod bucket;
 pub mod disk;
 pub mod driver;
 pub mod emulator;
