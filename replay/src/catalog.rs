@@ -1,6 +1,6 @@
 //! The tapes of an evidence store, and how one is named on the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::store::{Entry, StoreError};
 use bg_recorder::tape::Tape;
-use bg_recorder::verdict::{Report, Verdict};
+use bg_recorder::verdict::{Finding, Report, Verdict};
 use bg_recorder::verify::verify;
 
 use crate::failure::Failure;
@@ -151,6 +151,15 @@ impl Catalog {
             Place::new(Some(session), self.archive.clone(), prefix)
         };
         Ok(Found { places: places.into_iter().rev().map(place).collect(), strays })
+    }
+
+    /// Returns what the versions say of sessions that are not among those found: deleted whole, perhaps.
+    pub fn deleted(&self, found: &Found) -> Vec<Finding> {
+        let known: BTreeSet<&str> = found.places.iter().map(|place| place.prefix.as_str()).collect();
+        surplus::findings(&self.archive, SESSIONS, |key| {
+            let there = placed(key).is_some_and(|(_, prefix)| known.contains(prefix.as_str()));
+            (!there).then_some(key)
+        })
     }
 
     /// Finds the tape that the command line names by its id, the beginning of its id, or `last`.

@@ -107,4 +107,11 @@ s3.delete_object(Bucket='versioned', Key=key)",
     );
     let (code, verdict, _) = replay(&world, &["verify", "last"]);
     assert!(code == 1 && verdict.contains("a delete marker"), "{verdict}");
+    // The whole of the host's only session: no later one is there to miss it.
+    cloud.owner(
+        "for entry in s3.list_objects_v2(Bucket='versioned', Prefix='gone/sessions')['Contents']:
+    s3.delete_object(Bucket='versioned', Key=entry['Key'])",
+    );
+    let (code, _, said) = replay(&world, &["verify", "--all"]);
+    assert!(code == 1 && said.contains("over all sessions: ") && said.contains("a delete marker"), "{said}");
 }
