@@ -78,7 +78,9 @@ impl Closing<'_> {
     /// Does all of it, as far as it can be done now.
     pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
         say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
-        let denied = self.deny();
+        // What is dead already needs no Deny: it would only stand there.
+        let over = exhibit.is_none() && self.is_over();
+        let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.deny() };
         let proved = match (&denied, exhibit) {
             (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
             (Ok(_), None) => Err(NOT_PROBED.to_owned()),
@@ -89,7 +91,7 @@ impl Closing<'_> {
         let revocation = proved.unwrap_or_else(|why| self.unproved(why, policy));
         self.write_down(&revocation);
         self.shut_the_gate();
-        if in_place {
+        if in_place || over {
             self.sweep();
         }
         revocation
@@ -158,15 +160,24 @@ impl Closing<'_> {
 
     /// What is not proved is pending, until the credentials are dead by themselves.
     fn unproved(&self, why: String, policy: Option<String>) -> Revocation {
-        let dead_by = self.bound();
-        if now() > after(dead_by, MARGIN) {
-            return self.expired(&why, policy);
+        if self.is_over() {
+            self.expired(&why, policy)
+        } else {
+            Revocation::Pending { why, dead_by: self.bound() }
         }
-        Revocation::Pending { why, dead_by }
     }
 
     fn expired(&self, why: &str, policy: Option<String>) -> Revocation {
+        let earlier = || {
+            self.case.trusted(self.keys, DENIED).ok()??.says.get("policy")?.as_str().map(ToOwned::to_owned)
+        };
+        let policy = policy.or_else(earlier);
         Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: now() }
+    }
+
+    /// Returns whether the credentials are dead by themselves.
+    fn is_over(&self) -> bool {
+        now() > after(self.bound(), MARGIN)
     }
 
     /// Returns when the credentials are dead. Each earlier bound was right when it was written, and is still.
@@ -245,6 +256,7 @@ pub fn now() -> Stamp {
 }
 
 const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
+const FOUND_LATE: &str = "not probed: nobody has the credentials any more, and they are expired";
 const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";
 /// Clocks differ.
 pub const MARGIN: Duration = Duration::from_secs(300);

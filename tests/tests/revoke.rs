@@ -50,6 +50,9 @@ fn what_nobody_can_probe_is_expired_and_never_revoked() {
     assert_eq!(of(over)["state"], "expired");
     assert_eq!((&of(pending)["state"], of(pending)["dead_by"].is_string()), (&json!("pending"), true));
     assert_eq!(bench.fact(over, "close/proved").unwrap()["state"], "expired");
+    let denies: Vec<_> =
+        bench.inline(bench.site.role("drill")).into_iter().filter(|name| name != "access").collect();
+    assert_eq!(denies, [format!("bg-deny-{pending}")], "what is dead needs no Deny");
     assert_eq!(bench.fact(pending, "close/proved"), None);
     let (code, lines) = reconcile(&bench);
     assert_eq!((code, lines.len()), (3, 1), "what is closed is not looked at again: {lines:?}");
