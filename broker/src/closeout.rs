@@ -74,6 +74,18 @@ pub struct Denied {
     pub request_id: Option<String>,
 }
 
+/// How a close-out ended, and in whose words.
+struct Ending {
+    revocation: Revocation,
+    said: Option<String>,
+}
+
+impl Ending {
+    fn of(revocation: Revocation) -> Self {
+        Self { revocation, said: None }
+    }
+}
+
 impl Closing<'_> {
     /// Does all of it, as far as it can be done now.
     pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
@@ -88,13 +100,13 @@ impl Closing<'_> {
         };
         let in_place = denied.is_ok();
         let policy = denied.ok().map(|denied| denied.policy);
-        let revocation = proved.unwrap_or_else(|why| self.unproved(why, policy));
-        self.write_down(&revocation);
+        let ending = proved.unwrap_or_else(|why| Ending::of(self.unproved(why, policy)));
+        self.write_down(&ending);
         self.shut_the_gate();
         if in_place || over {
             self.sweep();
         }
-        revocation
+        ending.revocation
     }
 
     /// Returns how the access was closed, where that is proved already.
@@ -135,27 +147,31 @@ impl Closing<'_> {
         Ok(Iam::new(&self.world.edge(self.role.profiles.revoker.as_deref())?))
     }
 
-    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Revocation, String> {
-        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, self.role.proof_patience)?;
-        let proved = now();
+    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
+        let patience = self.role.proof_patience;
+        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, patience)?;
+        let (proved, policy) = (now(), denied.policy.clone());
         Ok(match proof {
-            Proof::Expired => self.expired(EXPIRED_FIRST, Some(denied.policy.clone())),
-            Proof::Denied { request_ids, .. } => Revocation::Revoked {
-                probe: self.role.probe.action().to_owned(),
-                policy: denied.policy.clone(),
-                request_ids: denied.request_id.iter().cloned().chain(request_ids).collect(),
-                began: self.began,
-                proved,
-                elapsed_ms: proved.0.saturating_sub(self.began.0) / 1_000,
+            Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
+            Proof::Denied { request_ids, said } => Ending {
+                revocation: Revocation::Revoked {
+                    probe: self.role.probe.action().to_owned(),
+                    policy,
+                    request_ids: denied.request_id.iter().cloned().chain(request_ids).collect(),
+                    began: self.began,
+                    proved,
+                    elapsed_ms: proved.0.saturating_sub(self.began.0) / 1_000,
+                },
+                said: Some(said),
             },
         })
     }
 
     /// Writes down that it could not be finished now.
     pub fn pend(&self, why: &str) -> Revocation {
-        let revocation = self.unproved(why.to_owned(), None);
-        self.write_down(&revocation);
-        revocation
+        let ending = Ending::of(self.unproved(why.to_owned(), None));
+        self.write_down(&ending);
+        ending.revocation
     }
 
     /// What is not proved is pending, until the credentials are dead by themselves.
@@ -197,9 +213,13 @@ impl Closing<'_> {
         read.collect()
     }
 
-    fn write_down(&self, revocation: &Revocation) {
-        let says = serde_json::to_value(revocation).unwrap_or_default();
-        match revocation {
+    /// The words of the last refusal go with the proof: they name the kind of policy that denied.
+    fn write_down(&self, ending: &Ending) {
+        let mut says = serde_json::to_value(&ending.revocation).unwrap_or_default();
+        if let (Some(said), Value::Object(says)) = (&ending.said, &mut says) {
+            says.insert("said".into(), Value::from(said.clone()));
+        }
+        match &ending.revocation {
             Revocation::None { .. } => {}
             Revocation::Revoked { .. } | Revocation::Expired { .. } => self.note(PROVED, says),
             Revocation::Pending { why, dead_by } => {
