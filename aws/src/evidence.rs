@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bg_recorder::cause::chain;
 use bg_recorder::dir::DirStore;
 use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::local_keys::LocalKeys;
@@ -45,9 +44,50 @@ pub struct EvidenceConfig {
     pub state: Option<PathBuf>,
 }
 
+impl EvidenceConfig {
+    /// Returns how the bucket is reached.
+    fn reach(&self, aws: &Reach) -> Reach {
+        let own = Reach {
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            ca: self.ca.clone(),
+            profile: self.profile.clone(),
+        };
+        own.or(aws)
+    }
+
+    /// Refuses what would be silently without effect, or half of something.
+    fn check(&self) -> Result<(), EvidenceError> {
+        let on_s3 = self.store.as_deref().is_some_and(|store| store.starts_with(SCHEME));
+        let only_s3 = [
+            ("region", self.region.is_some()),
+            ("endpoint", self.endpoint.is_some()),
+            ("ca", self.ca.is_some()),
+            ("profile", self.profile.is_some()),
+            ("path_style", self.path_style),
+            ("object_lock", self.object_lock.is_some()),
+            ("object_lock_days", self.object_lock_days.is_some()),
+        ];
+        if let Some((name, _)) = only_s3.iter().find(|(_, given)| *given && !on_s3) {
+            return Err(EvidenceError::NeedsS3(name));
+        }
+        match (&self.kms_key, &self.signing_key, &self.escrow) {
+            (Some(_), None, _) | (None, Some(_), _) => return Err(EvidenceError::HalfOfTheKeys),
+            (None, None, Some(_)) => return Err(EvidenceError::EscrowAlone),
+            _ => {}
+        }
+        let relative = |path: &&PathBuf| !path.is_absolute();
+        match [&self.state, &self.escrow, &self.ca].into_iter().flatten().find(relative) {
+            Some(path) => Err(EvidenceError::Relative(path.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Where evidence goes, and the keys it is sealed and signed with.
 pub struct Evidence {
     store: Arc<dyn ObjectStore>,
+    bucket: Option<Arc<S3Store>>,
     state: PathBuf,
     keys: Keys,
 }
@@ -59,36 +99,39 @@ enum Keys {
 }
 
 impl Evidence {
-    /// Opens the world that is configured, or the practice world.
+    /// Opens the world that is configured, or the practice world. Nothing is called yet.
     ///
     /// # Errors
     /// When the configuration is not whole, or AWS cannot be called at all.
     pub fn open(config: &EvidenceConfig, aws: &Reach, practice: &Practice) -> Result<Self, EvidenceError> {
+        config.check()?;
         let state = config.state.clone().unwrap_or_else(|| practice.root.clone());
-        let store: Arc<dyn ObjectStore> = match config.store.as_deref() {
-            None => Arc::new(DirStore::new(practice.evidence())),
-            Some(url) if url.starts_with("s3://") => {
-                let reach = Reach {
-                    region: config.region.clone(),
-                    endpoint: config.endpoint.clone(),
-                    ca: config.ca.clone(),
-                    profile: config.profile.clone(),
-                };
+        let bucket = match config.store.as_deref().filter(|store| store.starts_with(SCHEME)) {
+            Some(url) => {
                 let s3 = S3Config::parse(url, config)?;
-                Arc::new(S3Store::open(s3, &Edge::open(&reach.or(aws))?))
+                Some(Arc::new(S3Store::open(s3, &Edge::open(&config.reach(aws))?)))
             }
-            Some(dir) if Path::new(dir).is_absolute() => Arc::new(DirStore::new(dir)),
-            Some(other) => return Err(EvidenceError::NotAStore(other.to_owned())),
+            None => None,
+        };
+        let store: Arc<dyn ObjectStore> = match (&bucket, config.store.as_deref()) {
+            (Some(bucket), _) => Arc::clone(bucket) as Arc<dyn ObjectStore>,
+            (None, None) => Arc::new(DirStore::new(practice.evidence())),
+            (None, Some(dir)) if Path::new(dir).is_absolute() => Arc::new(DirStore::new(dir)),
+            (None, Some(other)) => return Err(EvidenceError::NotAStore(other.to_owned())),
         };
         let keys = match (&config.kms_key, &config.signing_key) {
             (Some(data), Some(sign)) => {
                 let kms = KmsConfig { data: data.clone(), sign: sign.clone(), escrow: config.escrow.clone() };
                 Keys::Kms(kms, Edge::open(aws)?)
             }
-            (None, None) => Keys::Files(state.join("keys")),
-            _ => return Err(EvidenceError::HalfOfTheKeys),
+            _ => Keys::Files(state.join("keys")),
         };
-        Ok(Self { store, state, keys })
+        Ok(Self { store, bucket, state, keys })
+    }
+
+    /// Returns the bucket, where evidence is on S3: versions are looked at there.
+    pub fn bucket(&self) -> Option<Arc<S3Store>> {
+        self.bucket.clone()
     }
 
     /// Returns the evidence store.
@@ -113,7 +156,7 @@ impl Evidence {
     pub fn keys(&self) -> Result<Box<dyn KeyService>, KeyError> {
         Ok(match &self.keys {
             Keys::Files(dir) => {
-                let unusable = |e| KeyError::Unavailable(chain(&e));
+                let unusable = |e| KeyError::Failed(Box::new(e));
                 Box::new(LocalKeys::open_or_create(dir).map_err(unusable)?)
             }
             Keys::Kms(config, edge) => Box::new(KmsKeys::open(config, edge)?),
@@ -127,13 +170,27 @@ pub enum EvidenceError {
     /// Neither S3 nor a directory.
     #[error("evidence.store is {0:?}: neither s3://bucket/prefix nor an absolute directory")]
     NotAStore(String),
+    /// Something that only a bucket has.
+    #[error("evidence.{0} has no meaning unless evidence.store is s3://…")]
+    NeedsS3(&'static str),
     /// One KMS key without the other.
     #[error("evidence needs both kms_key and signing_key, or neither")]
     HalfOfTheKeys,
+    /// The practice keys are an escrow already.
+    #[error("evidence.escrow needs kms_key and signing_key")]
+    EscrowAlone,
     /// Object Lock needs a mode and days.
     #[error("evidence.object_lock needs object_lock_days, and the other way round")]
     HalfOfTheLock,
+    /// A lock for no day, or for longer than S3 has.
+    #[error("evidence.object_lock_days is {0}: at least 1, at most 36500")]
+    LockDays(u32),
+    /// A path that depends on where one stands.
+    #[error("{path} in [evidence] is not an absolute path", path = .0.display())]
+    Relative(PathBuf),
     /// AWS cannot be called.
     #[error(transparent)]
     Edge(#[from] EdgeError),
 }
+
+const SCHEME: &str = "s3://";

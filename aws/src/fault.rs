@@ -1,6 +1,7 @@
 //! What a failed call means, in one line: the action, why, the request id, and what to do.
 
-use std::fmt;
+use std::error::Error;
+use std::{fmt, io};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -44,6 +45,8 @@ pub enum CallKind {
     KeyState,
     /// The policies of a session are too large.
     TooLarge,
+    /// The bucket is in another region.
+    Elsewhere,
     /// Nobody answered, or not in time.
     Unreachable,
     /// Credentials to call with could not be found.
@@ -56,7 +59,7 @@ impl CallError {
     /// Reads what the SDK says of a failed call.
     pub fn new<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + Error + 'static,
     {
         let code = error.code().map(ToOwned::to_owned);
         let message = match error {
@@ -69,9 +72,17 @@ impl CallError {
         Self { action, kind, code, message: one_line(&message), request_id }
     }
 
+    /// An answer that did not come, or broke off.
+    pub fn lost(action: &'static str, why: &str) -> Self {
+        Self { action, kind: CallKind::Unreachable, code: None, message: one_line(why), request_id: None }
+    }
+
     /// Returns what to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self.kind {
+            // S3 tells only those of a missing object who may list the bucket.
+            CallKind::Denied if self.action == "s3:GetObject" => "the calling principal needs s3:GetObject, and s3:ListBucket to be told of what is missing; bg-shell doctor checks the policies".into(),
+            CallKind::Elsewhere => "the bucket is in another region: set region in the [evidence] section".into(),
             CallKind::Denied => format!("the calling principal needs {}; bg-shell doctor checks the policies", self.action),
             CallKind::ExplicitDeny => format!("a policy denies {} explicitly: a boundary, a key policy, or a revocation", self.action),
             CallKind::Expired => "the credentials have expired: refresh the profile or process they come from".into(),
@@ -98,7 +109,7 @@ impl fmt::Display for CallError {
     }
 }
 
-impl std::error::Error for CallError {}
+impl Error for CallError {}
 
 /// Codes as the services' API references list them.
 fn kind(code: Option<&str>, message: &str, answered: bool) -> CallKind {
@@ -123,6 +134,9 @@ fn kind(code: Option<&str>, message: &str, answered: bool) -> CallKind {
         | "LimitExceededException"
         | "RequestLimitExceeded" => CallKind::Throttled,
         "NoSuchEntity" | "NotFoundException" | "NotFound" | "NoSuchKey" | "NoSuchBucket" => CallKind::Missing,
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            CallKind::Elsewhere
+        }
         "EntityAlreadyExists" | "PreconditionFailed" | "ConditionalRequestConflict" => CallKind::Exists,
         "DisabledException"
         | "KMSInvalidStateException"
@@ -133,6 +147,21 @@ fn kind(code: Option<&str>, message: &str, answered: bool) -> CallKind {
         _ if !answered => CallKind::Unreachable,
         _ => CallKind::Refused,
     }
+}
+
+/// Returns the hint of the call that failed behind an error, if one did.
+pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // An io::Error shows what it carries in its text, but not among its sources.
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let call = error.downcast_ref::<CallError>();
+        if let Some(call) = call.or_else(|| carried.and_then(|carried| carried.downcast_ref())) {
+            return call.hint();
+        }
+        next = error.source();
+    }
+    None
 }
 
 fn one_line(message: &str) -> String {

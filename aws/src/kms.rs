@@ -1,10 +1,26 @@
-//! The keys in KMS: data keys under the encryption context of FORMAT.md 7, signatures, and opening for auditors.
+//! The keys in KMS, as a recording host may use them: data keys under the encryption context of FORMAT.md 7, and
+//! signatures. What it could open with is not here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use bg_recorder::keys::{KeyError, KeyRing, KeyService, MintedKey, WrapContext};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_kms::Client;
+use aws_sdk_kms::config::Builder;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
+use bg_recorder::base64;
+use bg_recorder::chain::Digest;
+use bg_recorder::genesis::{KMS_WRAP_ALG, WrapKey};
+use bg_recorder::keys::{KeyError, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext};
+use bg_recorder::local_keys::Wrapper;
+use bg_recorder::low_s;
+use bg_recorder::sign::SigningPublic;
+use zeroize::Zeroizing;
 
 use crate::edge::Edge;
+use crate::fault::CallError;
 
 /// Which keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +37,67 @@ pub struct KmsConfig {
 #[derive(Debug)]
 pub struct KmsKeys {
     ring: KeyRing,
+    escrow: Option<Wrapper>,
+    client: Client,
+    edge: Edge,
 }
 
 impl KmsKeys {
-    /// Opens the keys: asks for the public half of the signing key.
+    /// Opens the keys: asks for the public half of the signing key. Where the data key is not named by its ARN, it
+    /// is asked for too, which needs kms:DescribeKey: what stands on a tape must not be an alias, which moves.
     ///
     /// # Errors
-    /// When KMS does not give it, or the escrow key is unreadable.
-    pub fn open(_config: &KmsConfig, _edge: &Edge) -> Result<Self, KeyError> {
-        todo!()
+    /// When KMS does not give them, they are not for this, or the escrow key is unreadable.
+    pub fn open(config: &KmsConfig, edge: &Edge) -> Result<Self, KeyError> {
+        let unusable = |e| KeyError::Failed(Box::new(e));
+        let escrow = config.escrow.as_ref().map(|path| Wrapper::from_file(path, ESCROW_NAME));
+        let escrow = escrow.transpose().map_err(unusable)?;
+        let client = client(edge);
+        let (sign, data) = edge.wait(async {
+            tokio::join!(signing_key(&client, &config.sign), data_key(&client, &config.data))
+        });
+        let ((sign_name, sign), data) = (sign?, data?);
+        let data = WrapKey { name: data, alg: KMS_WRAP_ALG.into(), spki_sha256: None };
+        let wrap =
+            [Some(data), escrow.as_ref().map(|key| key.named().clone())].into_iter().flatten().collect();
+        Ok(Self { ring: KeyRing { sign_name, sign, wrap }, escrow, client, edge: edge.clone() })
+    }
+
+    fn data_key(&self) -> Result<&str, KeyError> {
+        let first = self.ring.wrap.first().map(|key| key.name.as_str());
+        first.ok_or_else(|| KeyError::Unavailable("no data key".into()))
+    }
+
+    async fn generate(&self, name: &str, context: &WrapContext) -> Result<(Secret, Wrap), KeyError> {
+        let mut request = self.client.generate_data_key().key_id(name).number_of_bytes(KEY_LEN);
+        for (pair, value) in context.pairs() {
+            request = request.encryption_context(pair, value);
+        }
+        let made = request.send().await.map_err(|e| refused("kms:GenerateDataKey", &e))?;
+        // The SDK's own copies, the answer's text among them, are not in our hands; this one is wiped.
+        let plain = Zeroizing::new(made.plaintext.map(Blob::into_inner).unwrap_or_default());
+        let key =
+            <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| odd("a data key that has not 32 bytes"))?;
+        let key = Secret::new(key);
+        let wrapped = made.ciphertext_blob.map(Blob::into_inner).filter(|bytes| !bytes.is_empty());
+        let wrapped = wrapped.ok_or_else(|| odd("a data key without its ciphertext"))?;
+        if made.key_id.as_deref() != Some(name) {
+            return Err(odd("a data key of another key"));
+        }
+        Ok((key, Wrap { key: name.to_owned(), alg: KMS_WRAP_ALG.into(), wrapped: base64::encode(&wrapped) }))
+    }
+
+    async fn signature(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+        // A note may be longer than the 4,096 bytes that KMS hashes itself.
+        let request = self
+            .client
+            .sign()
+            .key_id(&self.ring.sign_name)
+            .message(Blob::new(*Digest::of(text).as_bytes()))
+            .message_type(MessageType::Digest)
+            .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
+        let signed = request.send().await.map_err(|e| refused("kms:Sign", &e))?;
+        Ok(signed.signature.map(Blob::into_inner).unwrap_or_default())
     }
 }
 
@@ -38,11 +106,89 @@ impl KeyService for KmsKeys {
         &self.ring
     }
 
-    fn mint(&self, _context: &WrapContext) -> Result<MintedKey, KeyError> {
-        todo!()
+    fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError> {
+        let (key, wrap) = self.edge.wait(self.generate(self.data_key()?, context))?;
+        let escrow = self.escrow.as_ref().map(|escrow| escrow.wrap(&key, context)).transpose()?;
+        Ok(MintedKey { key, wraps: [Some(wrap), escrow].into_iter().flatten().collect() })
     }
 
-    fn sign(&self, _text: &[u8]) -> Result<Vec<u8>, KeyError> {
-        todo!()
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let der = low_s::normalise(self.edge.wait(self.signature(text))?);
+        // A signature that nobody checked is none: a tape must not find out years later.
+        if self.ring.sign.verifies(text, &der) {
+            Ok(der)
+        } else {
+            Err(odd("a signature that does not verify"))
+        }
     }
 }
+
+/// Asks KMS for the public half of a signing key, for a verifier to trust.
+///
+/// # Errors
+/// When KMS does not give it, or it does not sign as tapes are signed.
+pub fn signing_public(edge: &Edge, key: &str) -> Result<SigningPublic, KeyError> {
+    edge.wait(signing_key(&client(edge), key)).map(|(_, public)| public)
+}
+
+/// Returns a client that gives up in time: the end of a session waits for a signature.
+pub(crate) fn client(edge: &Edge) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_PATIENCE)
+        .operation_attempt_timeout(ATTEMPT_PATIENCE)
+        .operation_timeout(CALL_PATIENCE)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX);
+    let conf =
+        Builder::from(edge.sdk()).interceptor(edge.journal()).timeout_config(timeouts).retry_config(retries);
+    Client::from_conf(conf.build())
+}
+
+async fn signing_key(client: &Client, key: &str) -> Result<(String, SigningPublic), KeyError> {
+    let answer = client.get_public_key().key_id(key).send().await;
+    let answer = answer.map_err(|e| refused("kms:GetPublicKey", &e))?;
+    let signs = (answer.key_spec(), answer.key_usage())
+        == (Some(&KeySpec::EccNistP256), Some(&KeyUsageType::SignVerify));
+    if !signs {
+        return Err(KeyError::Unavailable(format!("{key} is no ECC_NIST_P256 key for SIGN_VERIFY")));
+    }
+    let name = answer
+        .key_id()
+        .filter(|name| name.starts_with("arn:"))
+        .ok_or_else(|| odd("a key without its ARN"))?;
+    let spki = answer.public_key().map(Blob::as_ref).unwrap_or_default();
+    Ok((name.to_owned(), SigningPublic::from_spki(spki)?))
+}
+
+async fn data_key(client: &Client, key: &str) -> Result<String, KeyError> {
+    if key.starts_with("arn:") && key.contains(":key/") {
+        return Ok(key.to_owned());
+    }
+    let answer = client.describe_key().key_id(key).send().await;
+    let answer = answer.map_err(|e| refused("kms:DescribeKey", &e))?;
+    let arn = answer.key_metadata().and_then(|key| key.arn());
+    arn.map(ToOwned::to_owned).ok_or_else(|| odd("a key without its ARN"))
+}
+
+pub(crate) fn refused<E>(
+    action: &'static str,
+    error: &aws_smithy_runtime_api::client::result::SdkError<E, aws_smithy_runtime_api::http::Response>,
+) -> KeyError
+where
+    E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
+{
+    KeyError::Failed(Box::new(CallError::new(action, error)))
+}
+
+pub(crate) fn odd(what: &str) -> KeyError {
+    KeyError::Unavailable(format!("KMS answered with {what}"))
+}
+
+/// What an escrow key is called on tapes; which one it is, its `spki_sha256` says.
+const ESCROW_NAME: &str = "bg-shell/escrow";
+const KEY_LEN: i32 = 32;
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+const ATTEMPT_PATIENCE: Duration = Duration::from_secs(4);
+const CALL_PATIENCE: Duration = Duration::from_secs(10);
+const ATTEMPTS_MAX: u32 = 3;
+const BACKOFF_MAX: Duration = Duration::from_secs(1);

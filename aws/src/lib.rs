@@ -2,11 +2,14 @@
 //!
 //! Everything here is called from threads and waits: the one runtime is inside. In reading order:
 
+mod attempts;
 pub mod edge;
 pub mod fault;
 pub mod journal;
 
 pub mod kms;
+pub mod kms_open;
 pub mod s3;
+pub mod surplus;
 
 pub mod evidence;

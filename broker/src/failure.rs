@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use bg_aws::fault;
 use bg_recorder::cause::chain;
 
 use crate::say::say;
@@ -47,7 +48,9 @@ impl Failure {
     /// Tells the person at the terminal, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         say!("bg-shell: error: {self}");
-        if let Some(hint) = &self.hint {
+        // What AWS refused says more than where the call was made from.
+        let hint = self.source.as_deref().and_then(fault::hint).or_else(|| self.hint.clone());
+        if let Some(hint) = hint {
             say!("bg-shell: hint: {hint}");
         }
         ExitCode::from(self.code)

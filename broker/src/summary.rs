@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::recorder::{Closed, RecordError};
 use bg_recorder::session::SessionId;
@@ -66,7 +67,7 @@ impl Summary {
             closed.progress.stored_bytes
         );
         if closed.progress.waiting > 0 {
-            let why = closed.progress.down.as_ref().map_or("it was too slow", |(_, why)| why);
+            let why = closed.progress.down.as_ref().map_or("it was too slow".into(), |(_, why)| chain(why));
             say!(
                 "bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them",
                 closed.progress.waiting

@@ -1,6 +1,6 @@
 //! The genesis: who, why, where, with which keys (FORMAT.md 5).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chain::{Digest, Link};
@@ -124,13 +124,32 @@ pub struct SignKey {
 pub struct WrapKey {
     /// Its name.
     pub name: String,
-    /// `RSA-OAEP-SHA256`.
+    /// `RSA-OAEP-SHA256` or `AWS-KMS-SYMMETRIC`.
     pub alg: String,
-    /// The SHA-256 of its SubjectPublicKeyInfo.
-    pub spki_sha256: Digest,
+    /// The SHA-256 of its SubjectPublicKeyInfo; absent where there is no public key.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub spki_sha256: Option<Digest>,
+}
+
+impl WrapKey {
+    /// Returns whether its algorithm is one of version 1, and it says what that algorithm needs and no more.
+    pub fn fits(&self) -> bool {
+        match self.alg.as_str() {
+            WRAP_ALG => self.spki_sha256.is_some(),
+            KMS_WRAP_ALG => self.spki_sha256.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// A member that may be absent, but not null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+    Digest::deserialize(deserializer).map(Some)
 }
 
 /// `keys.sign.alg`.
 pub const SIGN_ALG: &str = "ECDSA-P256-SHA256";
-/// `keys.wrap[].alg`.
+/// `keys.wrap[].alg` of an RSA public key.
 pub const WRAP_ALG: &str = "RSA-OAEP-SHA256";
+/// `keys.wrap[].alg` of a symmetric KMS key.
+pub const KMS_WRAP_ALG: &str = "AWS-KMS-SYMMETRIC";

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::chain::Link;
+use crate::genesis::WrapKey;
 use crate::session::SessionId;
 use crate::sign::{SignError, SigningPublic};
 
@@ -52,10 +53,19 @@ pub struct WrapContext {
 }
 
 impl WrapContext {
-    /// Returns the RSA-OAEP label: the pairs in the order of their names.
+    /// Returns the four pairs, in the order of their names.
+    pub fn pairs(&self) -> [(&'static str, String); 4] {
+        [
+            ("bg:epoch", self.epoch.to_string()),
+            ("bg:link", self.link.to_string()),
+            ("bg:session", self.session.to_string()),
+            ("bg:v", "1".to_owned()),
+        ]
+    }
+
+    /// Returns the RSA-OAEP label: the pairs, each on a line.
     pub fn label(&self) -> Vec<u8> {
-        format!("bg:epoch={}\nbg:link={}\nbg:session={}\nbg:v=1\n", self.epoch, self.link, self.session)
-            .into_bytes()
+        self.pairs().iter().flat_map(|(name, value)| format!("{name}={value}\n").into_bytes()).collect()
     }
 }
 
@@ -87,7 +97,7 @@ pub struct KeyRing {
     /// The signing key.
     pub sign: SigningPublic,
     /// Who will be able to open: name, algorithm, hex SHA-256 of the public key.
-    pub wrap: Vec<crate::genesis::WrapKey>,
+    pub wrap: Vec<WrapKey>,
 }
 
 /// What a recording host may do with keys. There is no way to open one here.
@@ -110,11 +120,11 @@ pub trait KeyService: Send {
 
 /// What an auditor may do: turn wraps back into the key they were made for.
 pub trait KeyOpener {
-    /// Opens one of the wraps.
+    /// Opens one of the wraps. `keys` is `keys.wrap` of the genesis, which says for each of them whose it is.
     ///
     /// # Errors
     /// When none of them is for this opener, or the context is another one.
-    fn open(&self, context: &WrapContext, wraps: &[Wrap]) -> Result<Secret, KeyError>;
+    fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError>;
 }
 
 /// The per-segment ratchet inside an epoch. Stepping erases what came before.
@@ -159,8 +169,11 @@ pub enum KeyError {
     /// The service did not do it.
     #[error("key service: {0}")]
     Unavailable(String),
+    /// The service was asked, and failed or refused.
+    #[error("key service")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// This opener has no key for any of the wraps.
-    #[error("no key here opens this tape (it is wrapped to {0})")]
+    #[error("this key does not open this tape (it is wrapped to {0})")]
     NotForUs(String),
     /// A key was found, and it does not open the wrap.
     #[error("the wrapped key does not open: another key, or another context")]
@@ -188,6 +201,13 @@ mod tests {
         assert_ne!(a.key.expose(), b.key.expose());
         assert_ne!(a.commitment, b.commitment);
         assert_ne!(a.key.expose(), &a.commitment);
+    }
+
+    #[test]
+    fn the_label_is_that_of_the_format() {
+        let context = WrapContext { session: SessionId::mint(), epoch: 3, link: Link::genesis(b"") };
+        let text = format!("bg:epoch=3\nbg:link={}\nbg:session={}\nbg:v=1\n", context.link, context.session);
+        assert_eq!(context.label(), text.into_bytes());
     }
 
     #[test]

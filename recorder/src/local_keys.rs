@@ -21,10 +21,57 @@ use crate::genesis::{WRAP_ALG, WrapKey};
 use crate::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext};
 use crate::sign::{SignError, SigningKey, SigningPublic};
 
+/// A public key that epoch keys are wrapped to: whoever holds its private half can open.
+pub struct Wrapper {
+    named: WrapKey,
+    key: OaepPublicEncryptingKey,
+}
+
+impl Wrapper {
+    /// Reads a public RSA key (SubjectPublicKeyInfo PEM) that is to be called `name` on the tape.
+    ///
+    /// # Errors
+    /// When the file is missing, unreadable, or no RSA key.
+    pub fn from_file(path: &Path, name: &str) -> Result<Self, LocalKeyError> {
+        let spki = read_pem(path, PUBLIC)?;
+        let key = PublicEncryptingKey::from_der(&spki)
+            .ok()
+            .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
+            .ok_or_else(|| LocalKeyError::NotAKey(path.into()))?;
+        let spki_sha256 = Some(Digest::of(&spki));
+        Ok(Self { named: WrapKey { name: name.to_owned(), alg: WRAP_ALG.into(), spki_sha256 }, key })
+    }
+
+    /// Returns what the genesis says of it.
+    pub fn named(&self) -> &WrapKey {
+        &self.named
+    }
+
+    /// Wraps an epoch key, bound to `context`.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn wrap(&self, key: &Secret, context: &WrapContext) -> Result<Wrap, KeyError> {
+        let mut wrapped = vec![0; self.key.ciphertext_size()];
+        let wrapped = self
+            .key
+            .encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, Some(&context.label()))
+            .map_err(|_| KeyError::Unavailable("RSA-OAEP refused".into()))?;
+        let WrapKey { name, alg, .. } = self.named.clone();
+        Ok(Wrap { key: name, alg, wrapped: base64::encode(wrapped) })
+    }
+}
+
+impl std::fmt::Debug for Wrapper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Wrapper({})", self.named.name)
+    }
+}
+
 /// What the recording host holds: a public key to wrap to, and a key to sign with. It cannot open a tape.
 pub struct LocalKeys {
     ring: KeyRing,
-    wrap: OaepPublicEncryptingKey,
+    wrap: Wrapper,
     sign: SigningKey,
 }
 
@@ -41,17 +88,12 @@ impl LocalKeys {
     }
 
     fn open(dir: &Path) -> Result<Self, LocalKeyError> {
-        let (wrap_path, sign_path) = (dir.join(WRAP_FILE), dir.join(SIGN_FILE));
-        let spki = read_pem(&wrap_path, PUBLIC)?;
-        let wrap = PublicEncryptingKey::from_der(&spki)
-            .ok()
-            .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
-            .ok_or(LocalKeyError::NotAKey(wrap_path))?;
+        let wrap = Wrapper::from_file(&dir.join(WRAP_FILE), WRAP_NAME)?;
+        let sign_path = dir.join(SIGN_FILE);
         let sign = SigningKey::from_pkcs8(&read_pem(&sign_path, PRIVATE)?)
             .map_err(|_| LocalKeyError::NotAKey(sign_path))?;
-        let wrap_key =
-            WrapKey { name: WRAP_NAME.into(), alg: WRAP_ALG.into(), spki_sha256: Digest::of(&spki) };
-        let ring = KeyRing { sign_name: SIGN_NAME.into(), sign: sign.public()?, wrap: vec![wrap_key] };
+        let ring =
+            KeyRing { sign_name: SIGN_NAME.into(), sign: sign.public()?, wrap: vec![wrap.named().clone()] };
         Ok(Self { ring, wrap, sign })
     }
 }
@@ -69,12 +111,7 @@ impl KeyService for LocalKeys {
 
     fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError> {
         let key = Secret::generate()?;
-        let mut wrapped = vec![0; self.wrap.ciphertext_size()];
-        let wrapped = self
-            .wrap
-            .encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, Some(&context.label()))
-            .map_err(|_| KeyError::Unavailable("RSA-OAEP refused".into()))?;
-        let wrap = Wrap { key: WRAP_NAME.into(), alg: WRAP_ALG.into(), wrapped: base64::encode(wrapped) };
+        let wrap = self.wrap.wrap(&key, context)?;
         Ok(MintedKey { key, wraps: vec![wrap] })
     }
 
@@ -83,40 +120,43 @@ impl KeyService for LocalKeys {
     }
 }
 
-/// What an auditor holds: the private half of a wrapping key.
+/// What an auditor holds: the private half of a wrapping key, of the practice world or of escrow.
 pub struct LocalOpener {
-    name: String,
+    spki_sha256: Digest,
     key: OaepPrivateDecryptingKey,
 }
 
 impl LocalOpener {
-    /// Reads a private key file (PKCS#8 PEM), for wraps made to the key of that name.
+    /// Reads a private key file (PKCS#8 PEM).
     ///
     /// # Errors
     /// When the file is missing, unreadable, or no RSA key.
     pub fn from_file(path: &Path) -> Result<Self, LocalKeyError> {
         let der = read_pem(path, PRIVATE)?;
-        let key = PrivateDecryptingKey::from_pkcs8(&der)
-            .ok()
-            .and_then(|key| OaepPrivateDecryptingKey::new(key).ok())
-            .ok_or_else(|| LocalKeyError::NotAKey(path.into()))?;
-        Ok(Self { name: WRAP_NAME.into(), key })
+        let not_a_key = || LocalKeyError::NotAKey(path.into());
+        let key = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| not_a_key())?;
+        let spki = AsDer::<PublicKeyX509Der<'_>>::as_der(&key.public_key()).map_err(|_| not_a_key())?;
+        let spki_sha256 = Digest::of(spki.as_ref());
+        Ok(Self { spki_sha256, key: OaepPrivateDecryptingKey::new(key).map_err(|_| not_a_key())? })
     }
 }
 
 impl std::fmt::Debug for LocalOpener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "LocalOpener({}, ..)", self.name)
+        write!(f, "LocalOpener({}, ..)", self.spki_sha256)
     }
 }
 
 impl KeyOpener for LocalOpener {
-    fn open(&self, context: &WrapContext, wraps: &[Wrap]) -> Result<Secret, KeyError> {
-        let ours = wraps.iter().find(|wrap| wrap.key == self.name && wrap.alg == WRAP_ALG);
-        let Some(wrap) = ours else {
-            let names: Vec<&str> = wraps.iter().map(|wrap| wrap.key.as_str()).collect();
+    fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError> {
+        let ours = |key: &WrapKey| key.alg == WRAP_ALG && key.spki_sha256 == Some(self.spki_sha256);
+        let Some((key, wrap)) = keys.iter().zip(wraps).find(|(key, _)| ours(key)) else {
+            let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
             return Err(KeyError::NotForUs(names.join(", ")));
         };
+        if (&wrap.key, &wrap.alg) != (&key.name, &key.alg) {
+            return Err(KeyError::DoesNotOpen);
+        }
         let wrapped = base64::decode(&wrap.wrapped).ok_or(KeyError::DoesNotOpen)?;
         let mut plain = Zeroizing::new(vec![0; self.key.min_output_size()]);
         let key = self
@@ -237,9 +277,12 @@ mod tests {
         let context = WrapContext { session: SessionId::mint(), epoch: 0, link: Link::genesis(b"") };
         let minted = keys.mint(&context).unwrap();
         let opener = LocalOpener::from_file(&dir.path().join("keys/open.pem")).unwrap();
-        assert_eq!(opener.open(&context, &minted.wraps).unwrap().expose(), minted.key.expose());
+        assert_eq!(
+            opener.open(&context, &keys.ring().wrap, &minted.wraps).unwrap().expose(),
+            minted.key.expose()
+        );
         let other = WrapContext { epoch: 1, ..context };
-        assert!(matches!(opener.open(&other, &minted.wraps), Err(KeyError::DoesNotOpen)));
+        assert!(matches!(opener.open(&other, &keys.ring().wrap, &minted.wraps), Err(KeyError::DoesNotOpen)));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
             let at = usize::try_from(keys.minted).unwrap_or(usize::MAX);
             let link = *self.openings.get(at).ok_or(ReadError::Commitment(header.segment))?;
             let context = WrapContext { session: self.genesis.session, epoch: header.epoch, link };
-            let key = self.opener.open(&context, &keys.wraps)?;
+            let key = self.opener.open(&context, &self.genesis.keys.wrap, &keys.wraps)?;
             self.ratchet = Some(Ratchet::begin(key, self.genesis.session, header.epoch)?);
         }
         let ratchet = self.ratchet.as_mut().ok_or(ReadError::Commitment(header.segment))?;

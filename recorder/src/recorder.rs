@@ -24,7 +24,7 @@ use crate::note::{self, Kind, NoteError};
 use crate::seal::{SealError, Sealer};
 use crate::segment::SegmentError;
 use crate::session::{ObjectName, SessionId};
-use crate::ship::{Progress, Shipper, Watch};
+use crate::ship::{Progress, ShipError, Shipper, Watch};
 use crate::sign::{SessionKey, SignError};
 use crate::spool::Spool;
 use crate::store::ObjectStore;
@@ -262,6 +262,9 @@ pub enum RecordError {
     /// The store failed for good.
     #[error("the evidence store failed: {0}")]
     Store(String),
+    /// The store did not take the genesis.
+    #[error("the evidence store failed")]
+    Unstored(#[source] Arc<ShipError>),
     /// An earlier event was not accepted.
     #[error("the tape has ended")]
     Ended,

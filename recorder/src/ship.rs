@@ -44,7 +44,7 @@ pub struct Progress {
     /// Their bytes.
     pub waiting_bytes: u64,
     /// Since when, and why, the store does not take objects.
-    pub down: Option<(Instant, String)>,
+    pub down: Option<(Instant, Arc<ShipError>)>,
     /// Why shipping stopped for good.
     pub fatal: Option<String>,
 }
@@ -216,7 +216,7 @@ fn work(shared: &Shared, carrier: &Carrier) {
             }
             Err(e) if e.passes() && !state.stop => {
                 let since = state.progress.down.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-                state.progress.down = Some((since, chain(&e)));
+                state.progress.down = Some((since, Arc::new(e)));
                 shared.changed.notify_all();
                 // The wait ends early when the session does.
                 let stopped = shared.changed.wait_timeout_while(state, pause, |s| !s.stop);

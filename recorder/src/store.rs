@@ -58,3 +58,50 @@ pub enum StoreError {
         source: std::io::Error,
     },
 }
+
+/// Checks a key: parts between single slashes, none of them `.` or `..`, without control characters.
+///
+/// # Errors
+/// [`StoreError::NotAKey`] when it is none.
+pub fn check_key(key: &str) -> Result<(), StoreError> {
+    let plain = |part: &str| !matches!(part, "" | "." | "..");
+    let fits = key.len() <= KEY_LEN_MAX && key.split('/').all(plain) && !key.contains(char::is_control);
+    if fits { Ok(()) } else { Err(StoreError::NotAKey(key.to_owned())) }
+}
+
+/// What S3 takes, in bytes of UTF-8.
+const KEY_LEN_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_one_path_below_any_root_and_no_other_key_is_the_same_one(key in "[a-z./\\\\ \u{0}-\u{1f}é]{0,12}") {
+            if check_key(&key).is_ok() {
+                let parts: Vec<_> = Path::new(&key).components().collect();
+                prop_assert!(parts.iter().all(|part| matches!(part, Component::Normal(_))));
+                let again: Vec<_> = parts.iter().map(|part| part.as_os_str().to_str().unwrap()).collect();
+                prop_assert_eq!(again.join("/"), key);
+            }
+        }
+
+        #[test]
+        fn any_part_that_climbs_spoils_a_key(before in "([a-z]{1,3}/){0,3}", after in "(/[a-z]{1,3}){0,3}") {
+            for part in ["..", ".", "", "\n", "\0"] {
+                prop_assert!(check_key(&format!("{before}{part}{after}")).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn keys_end_at_the_length_that_s3_has() {
+        assert!(check_key(&"k".repeat(KEY_LEN_MAX)).is_ok());
+        assert!(check_key(&"k".repeat(KEY_LEN_MAX + 1)).is_err());
+    }
+}

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use bg_aws::fault;
+
 use crate::neutral::neutral;
 
 /// A failed operation: its kind decides the exit code, its hint says what to do.
@@ -71,7 +73,12 @@ impl Failure {
             }
             next = cause.source();
         }
-        let hint = self.hint.as_ref().map(|hint| format!("bg-replay: hint: {}\n", neutral(hint)));
+        // What AWS refused says more than where the call was made from.
+        let refused = self.source.as_deref().and_then(|source| fault::hint(source));
+        let hint = refused
+            .as_ref()
+            .or(self.hint.as_ref())
+            .map(|hint| format!("bg-replay: hint: {}\n", neutral(hint)));
         format!("bg-replay: error: {}\n{}", neutral(&chain), hint.unwrap_or_default())
     }
 

@@ -3,6 +3,7 @@
 mod ends;
 mod notes;
 mod segments;
+mod wraps;
 
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub struct Fault {
 
 /// Forges all vectors.
 pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
-    let faults = [notes::list(), segments::list(), segments::chain(), ends::list()];
+    let faults = [notes::list(), segments::list(), segments::chain(), wraps::list(), ends::list()];
     faults.into_iter().flatten().map(|fault| (fault.name, fault.forge(keys))).collect()
 }
 

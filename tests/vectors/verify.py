@@ -276,7 +276,18 @@ def is_totals(value):
     return fits(value, dict) and fits(list(value.values()), [{"events": is_uint, "bytes": is_uint}])
 
 
-WRAP_KEY = {"name": str, "alg": "RSA-OAEP-SHA256", "spki_sha256": is_hex32}
+def is_wrap_key(value):
+    """Section 5: an RSA key says which one it is; a KMS key has no public half to say it with."""
+    if fits(value, {"name": str, "alg": "AWS-KMS-SYMMETRIC"}):
+        return "spki_sha256" not in value
+    return fits(value, {"name": str, "alg": "RSA-OAEP-SHA256", "spki_sha256": is_hex32})
+
+
+def is_wrap(value):
+    """Section 5, `keys.wrap`: at least one key, and no two of one name."""
+    return bool(value) and fits(value, [is_wrap_key]) and len({key["name"] for key in value}) == len(value)
+
+
 SIGN_KEY = {"name": str, "alg": "ECDSA-P256-SHA256", "spki": is_spki}
 LIMITS = ("segment_ms", "segment_bytes", "heartbeat_ms", "epoch_ms", "epoch_bytes", "sync_ms")
 COSIGNED = {"checkpoint": is_uint, "signature": is_base64}
@@ -286,7 +297,7 @@ MEMBERS = {
     "genesis": {
         "session": is_session, "created": is_wall, "boot_us": is_uint, "boot_id": str, "suite": 1, "host": is_host,
         "limits": dict.fromkeys(LIMITS, is_uint), "about": dict,
-        "keys": {"sign": SIGN_KEY, "wrap": lambda keys: bool(keys) and fits(keys, [WRAP_KEY]), "session": is_key},
+        "keys": {"sign": SIGN_KEY, "wrap": is_wrap, "session": is_key},
     },
     "checkpoint": STATE | {
         "checkpoint": is_uint, "wall": is_wall, "boot_us": is_uint, "next": is_key,
@@ -871,7 +882,7 @@ def load_open_key(tape, path):
         private = serialization.load_pem_private_key(file.read(), None)
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     digest = hashlib.sha256(private.public_key().public_bytes(*form)).hexdigest()
-    digests = [key["spki_sha256"] for key in tape.genesis["keys"]["wrap"]]
+    digests = [key.get("spki_sha256") for key in tape.genesis["keys"]["wrap"]]
     if digest not in digests:
         raise DoesNotOpen("this key is not one of the tape's wrapping keys")
     return private, digests.index(digest)

@@ -101,9 +101,11 @@ impl Recorder {
 
     fn genesis_stored(&self) -> Result<(), RecordError> {
         let progress = self.shipper.first(GENESIS_PATIENCE);
-        match (progress.stored, progress.fatal.or(progress.down.map(|(_, why)| why))) {
-            (0, why) => Err(RecordError::Store(why.unwrap_or_else(|| "it did not answer in time".into()))),
-            _ => Ok(()),
+        match (progress.stored, progress.fatal, progress.down) {
+            (1.., _, _) => Ok(()),
+            (_, Some(why), _) => Err(RecordError::Store(why)),
+            (_, None, Some((_, why))) => Err(RecordError::Unstored(why)),
+            (_, None, None) => Err(RecordError::Store("it did not answer in time".into())),
         }
     }
 }

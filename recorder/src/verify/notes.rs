@@ -1,5 +1,7 @@
 //! Verification of the four notes.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 
 use super::Verifier;
@@ -7,7 +9,7 @@ use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::checkpoint::{Checkpoint, Cosigned};
 use crate::closing::{Recovery, Seal};
-use crate::genesis::{Genesis, SIGN_ALG, WRAP_ALG};
+use crate::genesis::{Genesis, SIGN_ALG, WrapKey};
 use crate::note::{Kind, Note, Signature};
 use crate::session::ObjectName;
 use crate::sign::SigningPublic;
@@ -31,8 +33,10 @@ impl Verifier {
         let suits = genesis.suite == 1
             && genesis.keys.sign.alg == SIGN_ALG
             && !genesis.keys.wrap.is_empty()
-            && genesis.keys.wrap.iter().all(|key| key.alg == WRAP_ALG);
+            && genesis.keys.wrap.iter().all(WrapKey::fits);
         self.require(suits, "genesis", "names a suite or an algorithm that version 1 does not have");
+        let names: BTreeSet<_> = genesis.keys.wrap.iter().map(|key| &key.name).collect();
+        self.require(names.len() == genesis.keys.wrap.len(), "genesis", "two wrapping keys have one name");
         let placed = self.placed.is_none_or(|id| id == genesis.session);
         self.require(placed, "genesis", "another session's genesis");
         self.next = Some(genesis.keys.session);
