@@ -15,6 +15,7 @@ mod crash;
 mod deadline;
 mod deploy;
 mod disk;
+mod doctor;
 mod hangup;
 mod input;
 mod job;

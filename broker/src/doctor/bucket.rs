@@ -149,7 +149,7 @@ impl Sight<'_> {
         if denies.any(|statement| statement.needs_only("Bool", "aws:SecureTransport", "false")) {
             return Finding::ok("bucket tls", "demanded");
         }
-        match &self.bucket.endpoint {
+        match &self.bucket.foreign {
             Some(url) if url.starts_with("https://") => {
                 Finding::ok("bucket tls", format!("{url} is reached by TLS"))
             }

@@ -40,8 +40,8 @@ pub struct Bucket {
     pub name: String,
     /// S3.
     pub s3: aws_sdk_s3::Client,
-    /// Where that is, if it is not AWS's.
-    pub endpoint: Option<String>,
+    /// Where that is, if it is not where the roles are.
+    pub foreign: Option<String>,
 }
 
 /// A role as it was seen, once for all the checks of it.
@@ -138,7 +138,8 @@ fn bucket(world: &World, profile: Option<&str>, clocks: &Clocks) -> Result<Optio
         .interceptor(clocks.of("s3"))
         .force_path_style(s3.path_style)
         .build();
-    Ok(Some(Bucket { name: s3.bucket, s3: aws_sdk_s3::Client::from_conf(config), endpoint: reach.endpoint }))
+    let foreign = reach.endpoint.filter(|endpoint| Some(endpoint) != world.config.aws.endpoint.as_ref());
+    Ok(Some(Bucket { name: s3.bucket, s3: aws_sdk_s3::Client::from_conf(config), foreign }))
 }
 
 /// An answer without what was asked for.

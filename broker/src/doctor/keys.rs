@@ -24,12 +24,13 @@ fn in_kms(eyes: &Eyes<'_>, data: &str, sign: &str, findings: &mut Vec<Finding>) 
     seal.rotation(findings);
     let mut seals = Sight { eyes, check: "key signing", policy: None, arn: None };
     seals.look(sign, KeyUsageType::SignVerify, &KeySpec::EccNistP256, findings);
-    match eyes.caller(None) {
-        Ok(recorder) => seal.recorder_opens_nothing(&recorder, findings),
-        Err(e) => findings.push(Finding::unseen("key data recorder", &e)),
+    let recorder = eyes.caller(None);
+    match &recorder {
+        Ok(recorder) => seal.recorder_opens_nothing(recorder, findings),
+        Err(e) => findings.push(Finding::unseen("key data recorder", e)),
     }
     if let (Some(data), Some(sign)) = (&seal.policy, &seals.policy) {
-        findings.push(separated(data, sign));
+        findings.push(separated(data, sign, recorder.ok().as_deref()));
     }
 }
 
@@ -142,11 +143,12 @@ fn usable(check: &str, seen: &KeyMetadata, usage: &KeyUsageType, spec: &KeySpec)
     Finding::ok(check, saw)
 }
 
-/// Who opens tapes must not be who signs them.
-fn separated(data: &Document, sign: &Document) -> Finding {
+/// Who opens tapes must not be who signs them; whether that is the recorder was looked at already.
+fn separated(data: &Document, sign: &Document, recorder: Option<&str>) -> Finding {
     let (opens, signs): (Vec<&str>, Vec<&str>) =
         (data.givers(DECRYPT).collect(), sign.givers("kms:Sign").collect());
-    let both = opens.iter().find(|who| signs.iter().any(|signer| same_principal(who, signer)));
+    let others = opens.iter().filter(|who| recorder.is_none_or(|recorder| !same_principal(who, recorder)));
+    let both = others.clone().find(|who| signs.iter().any(|signer| same_principal(who, signer)));
     let why = "who can open a tape and sign another one can replace it";
     match both {
         Some(who) => Finding::fail("key separation", format!("{who} may decrypt and sign"), why, FIX),

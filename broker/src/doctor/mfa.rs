@@ -96,7 +96,10 @@ fn by_broker(check: String, secrets: &Path, role: &RoleConfig) -> Finding {
         );
     }
     if lacking.is_empty() {
-        return Finding::ok(check, format!("checked by the broker, for {}", people.into_iter().collect::<Vec<_>>().join(", ")));
+        return Finding::ok(
+            check,
+            format!("checked by the broker, for {}", people.into_iter().collect::<Vec<_>>().join(", ")),
+        );
     }
     let why = "they cannot open the role; approving needs no code";
     Finding::warn(check, format!("no secret for {}", lacking.join(", ")), why, BY_BROKER_FIX)

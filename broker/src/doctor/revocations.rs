@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 
@@ -16,7 +17,12 @@ pub fn check(world: &World, findings: &mut Vec<Finding>) {
         Ok(listed) => listed,
         Err(e) => {
             let why = "an access may still be alive";
-            findings.push(Finding::warn(check, format!("not looked at: {e}"), why, "see the evidence store"));
+            findings.push(Finding::warn(
+                check,
+                format!("not looked at: {}", chain(&e)),
+                why,
+                "see the evidence store",
+            ));
             return;
         }
     };

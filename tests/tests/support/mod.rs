@@ -6,6 +6,7 @@ pub mod memory;
 pub mod process;
 pub mod sandbox;
 pub mod second;
+pub mod stack;
 pub mod tape;
 pub mod wait;
 pub mod world;
