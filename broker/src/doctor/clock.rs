@@ -44,9 +44,9 @@ impl Clocks {
             ..0 => format!("{} s behind {service}'s", ahead.unsigned_abs()),
         };
         findings.push(match ahead.unsigned_abs() {
-            0..=WARN_S => Finding::ok("clock", saw),
-            ..=FAIL_S => Finding::warn("clock", saw, WHY, FIX),
-            _ => Finding::fail("clock", saw, WHY, FIX),
+            off if off > FAIL_S => Finding::fail("clock", saw, WHY, FIX),
+            off if off > WARN_S => Finding::warn("clock", saw, WHY, FIX),
+            _ => Finding::ok("clock", saw),
         });
     }
 }
