@@ -73,7 +73,6 @@ class Account:
     def make_users(self):
         iam = self.client("iam")
         roles = arn("role/bg-*")
-        emergency = {"StringLike": {"iam:PolicyARN": arn("policy/bg-*")}}
         allowed = {
             "bg-admin": [allow("*")],
             "bg-broker": [
@@ -81,7 +80,7 @@ class Account:
                 allow("sts:GetSessionToken", "sns:Publish", *LOOK),
             ],
             "bg-activator": [
-                allow("iam:AttachRolePolicy", "iam:DetachRolePolicy", resource=roles, Condition=emergency),
+                allow("iam:AttachRolePolicy", "iam:DetachRolePolicy", resource=roles),
                 allow("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:UpdateAssumeRolePolicy", resource=roles),
             ],
             "bg-revoker": [

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bg_recorder::dir::DirStore;
 use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::practice::Practice;
 use bg_recorder::store::ObjectStore;
 use serde::Deserialize;
 
+use crate::archive::{Archive, SCHEME};
 use crate::edge::{Edge, EdgeError, Reach};
 use crate::kms::{KmsConfig, KmsKeys};
-use crate::s3::{Lock, S3Config, S3Store};
+use crate::s3::Lock;
 
 /// The `[evidence]` section.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -46,7 +46,7 @@ pub struct EvidenceConfig {
 
 impl EvidenceConfig {
     /// Returns how the bucket is reached.
-    fn reach(&self, aws: &Reach) -> Reach {
+    pub(crate) fn reach(&self, aws: &Reach) -> Reach {
         let own = Reach {
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),
@@ -54,6 +54,11 @@ impl EvidenceConfig {
             profile: self.profile.clone(),
         };
         own.or(aws)
+    }
+
+    /// Returns where the host keeps its count, its spools and its key files.
+    pub fn state_dir(&self, practice: &Practice) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| practice.root.clone())
     }
 
     /// Refuses what would be silently without effect, or half of something.
@@ -86,8 +91,7 @@ impl EvidenceConfig {
 
 /// Where evidence goes, and the keys it is sealed and signed with.
 pub struct Evidence {
-    store: Arc<dyn ObjectStore>,
-    bucket: Option<Arc<S3Store>>,
+    archive: Archive,
     state: PathBuf,
     keys: Keys,
 }
@@ -105,19 +109,10 @@ impl Evidence {
     /// When the configuration is not whole, or AWS cannot be called at all.
     pub fn open(config: &EvidenceConfig, aws: &Reach, practice: &Practice) -> Result<Self, EvidenceError> {
         config.check()?;
-        let state = config.state.clone().unwrap_or_else(|| practice.root.clone());
-        let bucket = match config.store.as_deref().filter(|store| store.starts_with(SCHEME)) {
-            Some(url) => {
-                let s3 = S3Config::parse(url, config)?;
-                Some(Arc::new(S3Store::open(s3, &Edge::open(&config.reach(aws))?)))
-            }
-            None => None,
-        };
-        let store: Arc<dyn ObjectStore> = match (&bucket, config.store.as_deref()) {
-            (Some(bucket), _) => Arc::clone(bucket) as Arc<dyn ObjectStore>,
-            (None, None) => Arc::new(DirStore::new(practice.evidence())),
-            (None, Some(dir)) if Path::new(dir).is_absolute() => Arc::new(DirStore::new(dir)),
-            (None, Some(other)) => return Err(EvidenceError::NotAStore(other.to_owned())),
+        let state = config.state_dir(practice);
+        let archive = match &config.store {
+            None => Archive::dir(practice.evidence()),
+            Some(_) => Archive::open(config, aws)?,
         };
         let keys = match (&config.kms_key, &config.signing_key) {
             (Some(data), Some(sign)) => {
@@ -126,17 +121,12 @@ impl Evidence {
             }
             _ => Keys::Files(state.join("keys")),
         };
-        Ok(Self { store, bucket, state, keys })
-    }
-
-    /// Returns the bucket, where evidence is on S3: versions are looked at there.
-    pub fn bucket(&self) -> Option<Arc<S3Store>> {
-        self.bucket.clone()
+        Ok(Self { archive, state, keys })
     }
 
     /// Returns the evidence store.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.store)
+        Arc::clone(&self.archive.store)
     }
 
     /// Returns where the host keeps its count and its spools.
@@ -192,5 +182,3 @@ pub enum EvidenceError {
     #[error(transparent)]
     Edge(#[from] EdgeError),
 }
-
-const SCHEME: &str = "s3://";

@@ -12,4 +12,5 @@ pub mod kms_open;
 pub mod s3;
 pub mod surplus;
 
+pub mod archive;
 pub mod evidence;

@@ -32,13 +32,19 @@ pub struct Fact {
 pub struct Case {
     /// The session.
     pub session: SessionId,
+    place: String,
     store: Arc<dyn ObjectStore>,
 }
 
 impl Case {
     /// Takes a session's facts in a store.
     pub fn new(session: SessionId, store: Arc<dyn ObjectStore>) -> Self {
-        Self { session, store }
+        Self::below(CASES, session, store)
+    }
+
+    /// Takes a session's facts below another prefix, which ends with a slash.
+    pub fn below(prefix: &str, session: SessionId, store: Arc<dyn ObjectStore>) -> Self {
+        Self { session, place: format!("{prefix}{session}/"), store }
     }
 
     /// Writes a fact down, signed. Nothing that it announces may happen before this returns.
@@ -81,18 +87,42 @@ impl Case {
         }
     }
 
+    /// Reads a fact that our own signing key has signed, if there is one: what others can write ends nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what is there is no fact, or somebody else's.
+    pub fn trusted(&self, keys: &dyn KeyService, fact: &str) -> Result<Option<Fact>, CaseError> {
+        let key = self.key(fact);
+        let bytes = match self.store.get(&key, note::NOTE_MAX as u64) {
+            Err(StoreError::Missing(_)) => return Ok(None),
+            bytes => bytes.map_err(CaseError::Store)?,
+        };
+        let not_a_fact = |e: &dyn std::error::Error| CaseError::NotAFact(key.clone(), chain(e));
+        let note = Note::parse(Kind::Fact, &bytes).map_err(|e| not_a_fact(&e))?;
+        let ring = keys.ring();
+        let signed = |line| ring.sign.verifies_line(&ring.sign_name, note.text, line);
+        if !note.signatures.iter().any(signed) {
+            return Err(CaseError::Untrusted(key));
+        }
+        let read: Fact = note.read().map_err(|e| not_a_fact(&e))?;
+        if (read.session, read.fact.as_str()) != (self.session, fact) {
+            return Err(CaseError::Untrusted(key));
+        }
+        Ok(Some(read))
+    }
+
     /// Lists the names of the facts there are.
     ///
     /// # Errors
     /// When the store cannot be listed.
     pub fn facts(&self) -> Result<Vec<String>, CaseError> {
-        let prefix = format!("{CASES}{}/", self.session);
-        let listed = self.store.list(&prefix).map_err(CaseError::Store)?;
-        Ok(listed.iter().filter_map(|entry| entry.key.strip_prefix(&prefix)).map(ToOwned::to_owned).collect())
+        let listed = self.store.list(&self.place).map_err(CaseError::Store)?;
+        let names = listed.iter().filter_map(|entry| entry.key.strip_prefix(&self.place));
+        Ok(names.map(ToOwned::to_owned).collect())
     }
 
     fn key(&self, fact: &str) -> String {
-        format!("{CASES}{}/{fact}", self.session)
+        format!("{}{fact}", self.place)
     }
 }
 
@@ -114,6 +144,9 @@ pub enum CaseError {
     /// What is there is no fact.
     #[error("{0} is not a fact: {1}")]
     NotAFact(String, String),
+    /// It is not signed by the evidence world's signing key, or stands in another fact's place.
+    #[error("{0} is not signed by the signing key of this evidence")]
+    Untrusted(String),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),

@@ -1,6 +1,6 @@
 //! The command line, and the only place that reads the environment.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -139,6 +139,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// Where the user keeps configuration.
     pub config_home: Option<PathBuf>,
+    /// The names of all `AWS_*` variables: no session inherits them.
+    pub aws: Vec<OsString>,
 }
 
 /// Runs the program; returns its exit code.
@@ -195,10 +197,19 @@ fn environment() -> Result<Environment, Failure> {
         inside: std::env::var(SESSION_VARIABLE).ok(),
         config: None,
         config_home,
+        aws: std::env::vars_os().map(|(name, _)| name).filter(|name| is_aws(name)).collect(),
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn is_aws(name: &OsStr) -> bool {
+    name.as_encoded_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AWS_"))
+}
+
+/// Reads a duration such as `45m`.
+///
+/// # Errors
+/// When it is none, or zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
     if duration.is_zero() { Err("a session needs some time".into()) } else { Ok(duration) }
 }
@@ -214,5 +225,5 @@ Examples:
   bg-replay play last                                        what was recorded
   bg-replay verify last                                      that nothing is missing
 
-Exit status: that of the session (128+n for signal n); 124 when its time was over, 125 when bg-shell itself
-failed, 126 or 127 when the command cannot be run or found.";
+Exit status: that of the session (128+n for signal n); 123 when it was revoked, 124 when its time was over, 125
+when bg-shell itself failed, 126 or 127 when the command cannot be run or found.";

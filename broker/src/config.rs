@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::notify::{DrillConfig, NotifyConfig, Webhook, WebhookShape};
 pub use self::read::PRACTICE;
-pub use self::role::{Delivery, Gate, Mfa, RoleConfig};
+pub use self::role::{Delivery, Gate, Mfa, Probe, RoleConfig};
 
 /// What a configuration file may say.
 #[derive(Debug, Clone, Default, Deserialize)]

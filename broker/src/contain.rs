@@ -15,6 +15,7 @@ use rustix::process::{Signal, getpid, set_child_subreaper};
 use serde::Serialize;
 
 use crate::keeper;
+use crate::private::Variables;
 
 /// How a session's processes are held together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,13 +64,13 @@ impl Contained {
     ///
     /// # Errors
     /// When no keeper can be started.
-    pub fn prepare(session: &OwnedFd, command: &[OsString], variable: (&str, &str)) -> io::Result<Self> {
-        match Self::keeper(session, command, variable, Containment::PidNamespace) {
+    pub fn prepare(session: &OwnedFd, command: &[OsString], variables: &Variables) -> io::Result<Self> {
+        match Self::keeper(session, command, variables, Containment::PidNamespace) {
             Ok(contained) => Ok(contained),
             Err(_) => {
                 // What the keeper leaves behind, should it be killed, comes to us.
                 set_child_subreaper(Some(getpid()))?;
-                Self::keeper(session, command, variable, Containment::Subreaper)
+                Self::keeper(session, command, variables, Containment::Subreaper)
             }
         }
     }
@@ -77,15 +78,19 @@ impl Contained {
     fn keeper(
         session: &OwnedFd,
         command: &[OsString],
-        (name, value): (&str, &str),
+        variables: &Variables,
         by: Containment,
     ) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let keeper = keeper::this_program()
+        let mut keeper = keeper::this_program();
+        for name in &variables.removed {
+            keeper.env_remove(name);
+        }
+        let keeper = keeper
             .arg(keeper::ARGUMENT)
             .arg(keeper::mode(by))
             .args(command)
-            .env(name, value)
+            .envs(variables.set.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(session.try_clone()?))
             .stderr(Stdio::from(session.try_clone()?))

@@ -47,13 +47,18 @@ impl Failure {
 
     /// Tells the person at the terminal, and returns the exit code.
     pub fn report(&self) -> ExitCode {
+        self.tell();
+        ExitCode::from(self.code)
+    }
+
+    /// Tells the person at the terminal, where that ends nothing.
+    pub fn tell(&self) {
         say!("bg-shell: error: {self}");
         // What AWS refused says more than where the call was made from.
         let hint = self.source.as_deref().and_then(fault::hint).or_else(|| self.hint.clone());
         if let Some(hint) = hint {
             say!("bg-shell: hint: {hint}");
         }
-        ExitCode::from(self.code)
     }
 }
 
@@ -70,5 +75,9 @@ pub const FAILED: u8 = 125;
 pub const NOT_EXECUTABLE: u8 = 126;
 /// The command does not exist.
 pub const NOT_FOUND: u8 = 127;
+/// The session was revoked.
+pub const REVOKED: u8 = 123;
 /// The session's time was over, as with timeout(1).
 pub const TIMED_OUT: u8 = 124;
+/// Something is not finished, as with `bg-replay verify`: an access is pending.
+pub const PENDING: u8 = 3;

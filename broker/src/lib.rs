@@ -16,11 +16,32 @@ mod request;
 mod requests;
 
 // The life of an access: what happened is written down as facts, each before it has effects.
+mod access;
 mod case;
 mod claim;
 mod revocation;
 
-// The life of an access, and how it is ended from anywhere.
+// Opening an access: the second factor, the credentials, and how a session finds them.
+mod credentials;
+mod custody;
+mod endpoint;
+mod mfa;
+mod policy;
+mod private;
+mod switch;
+mod totp;
+mod vault;
+
+// The end of an access: denied, proved, its gate closed; and how it is ended from anywhere.
+mod abandoned;
+mod closeout;
+mod deny_policy;
+mod docket;
+mod gate;
+mod killswitch;
+mod liveness;
+mod opened;
+mod probe;
 mod reconcile;
 mod revoke;
 mod sessions;
@@ -42,6 +63,9 @@ mod relay;
 mod screen;
 mod scribe;
 mod worker;
+
+// AWS, as the broker calls it.
+mod aws;
 
 // The system's edges.
 mod contain;

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::access::Wish;
 use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
-use crate::config::{Config, PRACTICE};
+use crate::config::PRACTICE;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
 use crate::world::World;
 use crate::{recover, session, terminal};
@@ -28,6 +29,8 @@ pub struct Plan {
     pub max_duration: std::time::Duration,
     /// What becomes of secrets.
     pub secrets: crate::config::Secrets,
+    /// The access that it is opened with; none in the practice world.
+    pub wish: Option<Wish>,
 }
 
 /// Opens a session and returns its exit code.
@@ -39,22 +42,25 @@ pub fn open(args: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
         return Err(Failure::new("a session cannot begin in the background")
             .hint("leave the & away, or give it another standard input: < /dev/null"));
     }
-    let plan = plan(args, &world.config, &world.environment)?;
+    let plan = plan(args, world)?;
     recover::before_a_session(world);
     session::run(&plan, world)
 }
 
-fn plan(args: OpenArgs, config: &Config, environment: &Environment) -> Result<Plan, Failure> {
+fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
+    let environment = &world.environment;
     if let (Some(session), false) = (&environment.inside, args.nested) {
         return Err(Failure::new(format!("this shell is already recorded, as session {session}")).hint(
             format!("leave it first, or open a session inside it with --nested ({SESSION_VARIABLE} is set)"),
         ));
     }
-    if args.role != PRACTICE {
-        return Err(Failure::new(format!("there is no role {:?}", args.role))
-            .hint("without a configured AWS account there is one role, practice"));
-    }
-    let max_duration = args.max_duration.unwrap_or(config.practice.max_duration);
+    let wish = if args.role == PRACTICE { practised(&args)? } else { Some(wish(&args, world)?) };
+    let (max_duration, secrets) = match &wish {
+        None => {
+            (args.max_duration.unwrap_or(world.config.practice.max_duration), world.config.practice.secrets)
+        }
+        Some(wish) => (wish.max_duration, world.role(&wish.role)?.secrets),
+    };
     Ok(Plan {
         reason: args.reason,
         incident: args.incident,
@@ -62,7 +68,36 @@ fn plan(args: OpenArgs, config: &Config, environment: &Environment) -> Result<Pl
         command: command(args.command, args.shell, environment)?,
         parent: environment.inside.clone(),
         max_duration,
-        secrets: config.practice.secrets,
+        secrets,
+        wish,
+    })
+}
+
+fn practised(args: &OpenArgs) -> Result<Option<Wish>, Failure> {
+    if args.request.is_some() || args.r#override {
+        return Err(Failure::new("the practice world has no requests").hint("name a role with --role"));
+    }
+    Ok(None)
+}
+
+fn wish(args: &OpenArgs, world: &World) -> Result<Wish, Failure> {
+    let role = world.role(&args.role)?;
+    let longest = role.max_duration;
+    if let Some(wanted) = args.max_duration.filter(|wanted| *wanted > longest) {
+        let (wanted, longest) = (humantime::format_duration(wanted), humantime::format_duration(longest));
+        return Err(Failure::new(format!(
+            "role {:?} is opened for {longest} at most, not {wanted}",
+            args.role
+        ))
+        .hint("ask for less with --max-duration, or see max_duration of the role"));
+    }
+    Ok(Wish {
+        role: args.role.clone(),
+        request: args.request.clone(),
+        forced: args.r#override,
+        reason: args.reason.clone(),
+        incident: args.incident.clone(),
+        max_duration: args.max_duration.unwrap_or(longest),
     })
 }
 

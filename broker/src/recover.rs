@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
+use bg_recorder::keys::KeyService;
 use bg_recorder::recover::{Recovered, recover_all};
 use bg_recorder::verdict::Verdict;
 use serde_json::json;
 
+use crate::abandoned;
 use crate::failure::Failure;
+use crate::revocation::Revocation;
 use crate::say::say;
 use crate::world::World;
 
@@ -46,8 +49,24 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
         return Ok(Vec::new());
     }
     let keys = world.keys()?;
+    close_accesses(world, &*keys);
     recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
         .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
+}
+
+/// Denies what dead sessions may still be used for, before anything else: tapes wait, credentials do not. The facts
+/// tell what came of it, and `bg-shell reconcile` goes on.
+fn close_accesses(world: &World, keys: &dyn KeyService) {
+    for (session, revocation) in abandoned::orphans(world, keys) {
+        match revocation {
+            Ok(Revocation::Pending { dead_by, .. }) => {
+                say!("bg-shell: session {session} was killed; its access is pending until {dead_by}");
+            }
+            Ok(_) => say!("bg-shell: session {session} was killed; its access is closed"),
+            // The tapes are recovered all the same.
+            Err(failure) => failure.tell(),
+        }
+    }
 }
 
 fn print(recovered: &Recovered) -> Result<(), Failure> {

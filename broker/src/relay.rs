@@ -17,11 +17,13 @@ use self::input::Input;
 use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
+use crate::failure::Failure;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
+use crate::switch::{Revoked, Switch};
 use crate::terminal::Screen;
 
 /// Everything the loop touches.
@@ -44,6 +46,8 @@ pub struct Relay<'a> {
     pub deadline: Deadline,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
+    /// Ends the session from outside.
+    pub switch: Switch,
 }
 
 /// Why a session came to its end.
@@ -57,6 +61,10 @@ pub enum Cause {
     HangUp,
     /// A signal asked for it.
     Signal(&'static str),
+    /// Somebody revoked it.
+    Revoked(Revoked),
+    /// It never had its access.
+    NoAccess(Failure),
     /// The recorder could not go on.
     Recorder(RecordError),
     /// The system could not go on.
@@ -72,6 +80,13 @@ pub struct Outcome {
     pub ended: Option<Ended>,
     /// Bytes that were read from one side and never released to the other, because they were not recorded.
     pub unreleased: u64,
+}
+
+impl Outcome {
+    /// Returns the outcome of a session that was not begun.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, ended: None, unreleased: 0 }
+    }
 }
 
 impl Relay<'_> {
@@ -176,6 +191,7 @@ impl Run<'_> {
     fn control(&mut self) -> Result<(), Cause> {
         self.ended = self.relay.contained.ended().map_err(Cause::System)?;
         if self.ended.is_some() {
+            self.relay.switch.off("the session is over");
             self.relay.pty.let_go();
         }
         Ok(())

@@ -34,4 +34,15 @@ pub enum Revocation {
         /// When they are dead in any case.
         dead_by: Stamp,
     },
+    /// Denied, and never probed, because nobody had the credentials any more; they have expired since.
+    Expired {
+        /// Why it was not probed.
+        why: String,
+        /// The inline policy that denied, where it could be put in place.
+        policy: Option<String>,
+        /// When the last of them expired.
+        dead_by: Stamp,
+        /// When that was written down.
+        noted: Stamp,
+    },
 }

@@ -1,7 +1,9 @@
 //! One session: genesis, keeper, relay, seal, summary.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,16 +19,19 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::termios::Winsize;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Environment, SESSION_VARIABLE};
+use crate::access::{self, Access};
+use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
-use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, TIMED_OUT};
+use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
 use crate::open::Plan;
+use crate::private::Variables;
 use crate::pty::Pty;
 use crate::relay::{Cause, Outcome, Relay};
 use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
+use crate::switch::{Revoked, Switch};
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
 use crate::world::World;
@@ -41,16 +46,19 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
-    let system = |what: &'static str| move |e| Failure::new(what).because(e);
-    let signals = Signals::take().map_err(system("cannot take signals over"))?;
+    let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
+    let wish = plan.wish.as_ref();
+    let mut access = wish.map(|wish| Access::prepare(wish, session, world, &mut signals)).transpose()?;
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
     let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
-    let mut contained = Contained::prepare(&side, &plan.command, (SESSION_VARIABLE, &session.to_string()))
-        .map_err(system("cannot contain the session"))?;
-    drop(side);
-    let recorder = Recorder::begin(Setup {
+    let variables = access.as_ref().map_or_else(|| Variables::of(session), Access::variables);
+    let contained =
+        Contained::prepare(&side, &plan.command, &variables).map_err(system("cannot contain the session"))?;
+    drop((side, variables));
+    let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
+    let mut recorder = Recorder::begin(Setup {
         session,
-        about: about(plan, environment, size, contained.by, digest.join().ok().flatten()),
+        about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
         cast: header(plan, environment, size),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         state: evidence.state().to_owned(),
@@ -61,41 +69,131 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         limits: Limits::default(),
     })
     .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
-    let deadline = Deadline::new(clock.boot_us(), plan.max_duration);
-    let ends = Stamp(
-        clock.wall_us().saturating_add(u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX)),
-    );
-    summary::banner(session, plan, ends, contained.by);
+    let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
+    let created = recorder.created();
+    summary::banner(session, plan, ends, contained.by, access.as_ref());
     let began = Instant::now();
-    let raw = RawMode::enter().map_err(system("cannot make the terminal raw"))?;
-    // What is typed at secret prompts and the signing key pass through this process's memory: no core, no ptrace.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|e| system("cannot protect the recorder")(e.into()))?;
-    contained.start().map_err(system("cannot start the session"))?;
-    let (created, watch) = (recorder.created(), recorder.watch());
-    let mut scribe = Scribe::start(recorder).map_err(system("cannot start the sealing thread"))?;
-    let relay = Relay {
-        scribe: &mut scribe,
-        watch,
-        clock: &*clock,
-        pty,
-        contained,
-        screen,
-        signals,
-        deadline,
-        secrets: plan.secrets,
+    let opened = match &mut access {
+        None => Ok(()),
+        Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
     };
-    let outcome = relay.run();
-    drop(raw);
-    let recorder = scribe.stop().ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
-    let closed = close(recorder, &outcome);
-    let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
-    summary.tell(&outcome, closed.as_ref());
-    finish(&outcome, closed)
+    let switch = access.as_ref().map(Access::switch).unwrap_or_default();
+    let stage =
+        Stage { clock: &*clock, pty, contained, screen, signals, deadline, secrets: plan.secrets, switch };
+    let (mut recorder, outcome) = match opened {
+        Ok(()) => stage.perform(recorder),
+        Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
+    };
+    let lasted = began.elapsed();
+    let closed = access.map(|access| match &mut recorder {
+        Some(recorder) => beside(recorder, || access.close()),
+        None => access.close(),
+    });
+    if let Some(closed) = &closed {
+        summary::revocation(&closed.revocation);
+    }
+    let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
+    let sealed = close(recorder, &outcome, closed.as_ref());
+    let summary = Summary { session, created, trusted, lasted, store: evidence.store() };
+    summary.tell(&outcome, sealed.as_ref());
+    finish(outcome, sealed)
+}
+
+/// Returns when a session ends, on the wall and on the boot clock.
+fn limit(plan: &Plan, access: Option<&Access<'_>>, clock: &dyn Clock) -> (Stamp, Deadline) {
+    let now_us = clock.wall_us();
+    let whole_us = u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX);
+    let ends_us = access.map_or(now_us.saturating_add(whole_us), |access| access.claim().deadline.0);
+    let left = Duration::from_micros(ends_us.saturating_sub(now_us));
+    (Stamp(ends_us), Deadline::new(clock.boot_us(), left))
+}
+
+/// Everything of a session but its recorder.
+struct Stage<'a> {
+    clock: &'a dyn Clock,
+    pty: Pty,
+    contained: Contained,
+    screen: Screen,
+    signals: Signals,
+    deadline: Deadline,
+    secrets: crate::config::Secrets,
+    switch: Switch,
+}
+
+impl Stage<'_> {
+    /// Runs the session; gives the recorder back, unless that has failed.
+    fn perform(mut self, recorder: Recorder) -> (Option<Recorder>, Outcome) {
+        let raw = match self.begin() {
+            Ok(raw) => raw,
+            Err(cause) => return (Some(recorder), Outcome::of(cause)),
+        };
+        let watch = recorder.watch();
+        let mut scribe = match Scribe::start(recorder) {
+            Ok(scribe) => scribe,
+            Err(e) => return (None, Outcome::of(cannot("start the sealing thread", e))),
+        };
+        let relay = Relay {
+            scribe: &mut scribe,
+            watch,
+            clock: self.clock,
+            pty: self.pty,
+            contained: self.contained,
+            screen: self.screen,
+            signals: self.signals,
+            deadline: self.deadline,
+            secrets: self.secrets,
+            switch: self.switch,
+        };
+        let outcome = relay.run();
+        drop(raw);
+        (scribe.stop(), outcome)
+    }
+
+    fn begin(&mut self) -> Result<Option<RawMode>, Cause> {
+        let raw = RawMode::enter().map_err(|e| cannot("make the terminal raw", e))?;
+        // What is typed at secret prompts and the signing key pass through this process's memory: no core, no ptrace.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(|e| cannot("protect the recorder", e.into()))?;
+        self.contained.start().map_err(|e| cannot("start the session", e))?;
+        Ok(raw)
+    }
+}
+
+/// Does something that takes its time, while the tape keeps its rhythm: a heartbeat that is missing is a finding.
+/// Should the recorder fail meanwhile, whoever uses it next is told.
+fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let (done, wait) = channel::<()>();
+        let beat = move || {
+            let mut goes_on = true;
+            while goes_on {
+                let pause = Duration::from_millis(recorder.next_tick_ms());
+                goes_on =
+                    wait.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) && recorder.tick().is_ok();
+            }
+        };
+        // Without a thread the tape has a pause.
+        let beating = thread::Builder::new().name("heartbeat".into()).spawn_scoped(scope, beat);
+        let result = work();
+        drop((done, beating));
+        result
+    })
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |e| Failure::new(what).because(e)
+}
+
+fn cannot(what: &str, e: io::Error) -> Cause {
+    Cause::System(io::Error::new(e.kind(), format!("cannot {what}: {e}")))
 }
 
 /// Ends the tape. After a failure of the recorder, the reserve makes room to say so and to seal.
-fn close(mut recorder: Recorder, outcome: &Outcome) -> Result<bg_recorder::recorder::Closed, RecordError> {
+fn close(
+    mut recorder: Recorder,
+    outcome: &Outcome,
+    access: Option<&access::Closed>,
+) -> Result<bg_recorder::recorder::Closed, RecordError> {
     if let Cause::Recorder(e) = &outcome.cause {
         recorder.release_reserve()?;
         recorder.declare_gap(outcome.unreleased, &chain(e))?;
@@ -106,16 +204,23 @@ fn close(mut recorder: Recorder, outcome: &Outcome) -> Result<bg_recorder::recor
         recorder.accept(Event::Notice(&Notice::Killed { processes: killed }))?;
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
-    recorder.finish(ending(outcome), CLOSE_PATIENCE)
+    recorder.finish(ending(outcome, access), CLOSE_PATIENCE)
 }
 
 fn finish(
-    outcome: &Outcome,
+    outcome: Outcome,
     closed: Result<bg_recorder::recorder::Closed, RecordError>,
 ) -> Result<ExitCode, Failure> {
-    match &outcome.cause {
+    let code = status(&outcome);
+    match outcome.cause {
+        Cause::NoAccess(failure) => return Err(failure),
+        Cause::Revoked(Revoked { by, reason }) => {
+            return Err(Failure::new(format!("the session was revoked by {by}: {reason}"))
+                .hint("ask them before you open another one")
+                .code(REVOKED));
+        }
         Cause::Recorder(e) => {
-            return Err(Failure::new(format!("the session was ended: {}", chain(e))).hint(
+            return Err(Failure::new(format!("the session was ended: {}", chain(&e))).hint(
                 "a session never goes on unrecorded; free the disk or reach the store, then bg-shell recover",
             ));
         }
@@ -130,10 +235,10 @@ fn finish(
     if let Some(Ended { how: Ending::NotStarted(_, why), .. }) = &outcome.ended {
         return Err(Failure::new(format!("cannot run the command: {why}"))
             .hint("see --shell, and -- CMD")
-            .code(status(outcome)));
+            .code(code));
     }
     match closed {
-        Ok(_) => Ok(ExitCode::from(status(outcome))),
+        Ok(_) => Ok(ExitCode::from(code)),
         Err(e) => Err(Failure::new("cannot close the tape").because(e).hint(RECOVER_HINT)),
     }
 }
@@ -141,6 +246,7 @@ fn finish(
 /// Returns the exit code, as shells have it: 128 + n for signal n.
 fn status(outcome: &Outcome) -> u8 {
     match &outcome.ended {
+        None if matches!(outcome.cause, Cause::NoAccess(_)) => FAILED,
         Some(Ended { how: Ending::Exited(code), .. }) => u8::try_from(*code).unwrap_or(FAILED),
         Some(Ended { how: Ending::Signalled(signal), .. }) => {
             u8::try_from(*signal).ok().and_then(|n| n.checked_add(128)).unwrap_or(FAILED)
@@ -151,12 +257,14 @@ fn status(outcome: &Outcome) -> u8 {
     }
 }
 
-fn ending(outcome: &Outcome) -> Map<String, Value> {
+fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Value> {
     let (ended, detail) = match &outcome.cause {
         Cause::Exit => ("exit", None),
         Cause::Deadline => ("deadline", None),
         Cause::HangUp => ("hangup", None),
         Cause::Signal(name) => ("signal", Some((*name).to_owned())),
+        Cause::Revoked(Revoked { by, reason }) => ("revoked", Some(format!("by {by}: {reason}"))),
+        Cause::NoAccess(failure) => ("no-access", Some(failure.to_string())),
         Cause::Recorder(e) => ("recorder-failure", Some(chain(e))),
         Cause::System(e) => ("system-failure", Some(e.to_string())),
     };
@@ -168,7 +276,7 @@ fn ending(outcome: &Outcome) -> Map<String, Value> {
     let revocation = json!({"custody": "none", "why": "practice: there were no credentials"});
     let about = json!({"ended": ended, "detail": detail, "exit": status(outcome), "signal": signal,
         "killed": killed, "revocation": revocation});
-    object(about)
+    object(about).into_iter().chain(access.map(access::Closed::about).unwrap_or_default()).collect()
 }
 
 fn digest_of_this_program() -> Option<Digest> {

@@ -13,26 +13,62 @@ use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
 use bg_recorder::verify::verify;
 
+use crate::access::Access;
 use crate::config::Secrets;
 use crate::contain::Containment;
 use crate::open::Plan;
 use crate::relay::{Cause, Outcome};
+use crate::revocation::Revocation;
 use crate::say::say;
 
 /// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
-pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment) {
+pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment, access: Option<&Access<'_>>) {
     let secrets = match plan.secrets {
         Secrets::Redact => "secret prompts by length only",
         Secrets::Record => "secret prompts, too",
     };
-    let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs()));
-    let until: String = ends.to_string().chars().skip(11).take(8).collect();
-    say!("bg-shell: PRACTICE session {session}");
+    let left_s = ends.0.saturating_sub(SystemClock.wall_us()).div_ceil(1_000_000);
+    let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
+    match access.map(Access::claim) {
+        None => say!("bg-shell: PRACTICE session {session}"),
+        Some(claim) => {
+            say!("bg-shell: EMERGENCY session {session}");
+            say!("bg-shell: role {}, as {}, because: {}", claim.name, claim.person, claim.reason);
+            if claim.forced {
+                say!("bg-shell: opened WITHOUT ITS APPROVALS: everyone is told, a review must follow");
+            }
+        }
+    }
     say!("bg-shell: recorded: keys typed ({secrets}), output, window sizes");
     if by == Containment::Subreaper {
         say!("bg-shell: warning: no PID namespace here; the session is contained by a subreaper only");
     }
-    say!("bg-shell: ends in {limit}, at {until} UTC; no AWS credentials in here");
+    let credentials =
+        if access.is_some() { "AWS tools find their credentials" } else { "no AWS credentials in here" };
+    say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", time_of(ends));
+}
+
+/// Says whether the access is over. What is not proved is not called revoked.
+pub fn revocation(revocation: &Revocation) {
+    match revocation {
+        Revocation::None { why } => say!("bg-shell: nothing to revoke: {why}"),
+        Revocation::Revoked { probe, elapsed_ms, .. } => {
+            let took = humantime::format_duration(Duration::from_millis(*elapsed_ms));
+            say!("bg-shell: access revoked and proved in {took}: {probe} is denied");
+        }
+        Revocation::Expired { why, .. } => {
+            say!("bg-shell: the access has expired; not proved by a probe: {why}");
+        }
+        Revocation::Pending { why, dead_by } => {
+            say!("bg-shell: REVOKE PENDING: {why}");
+            say!("bg-shell: the access may live until {} UTC at the latest", time_of(*dead_by));
+            say!("bg-shell: hint: bg-shell reconcile finishes it, from any machine");
+        }
+    }
+}
+
+fn time_of(stamp: Stamp) -> String {
+    stamp.to_string().chars().skip(11).take(8).collect()
 }
 
 /// What the closing lines need.
@@ -103,6 +139,8 @@ fn ended(cause: &Cause) -> String {
         Cause::Deadline => "was ended by its deadline".into(),
         Cause::HangUp => "was ended: its terminal hung up".into(),
         Cause::Signal(name) => format!("was ended by {name}"),
+        Cause::Revoked(revoked) => format!("was revoked by {}", revoked.by),
+        Cause::NoAccess(_) => "had no access, and was ended".into(),
         Cause::Recorder(_) | Cause::System(_) => "was ended by a failure".into(),
     }
 }

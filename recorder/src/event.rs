@@ -57,6 +57,42 @@ pub enum Notice {
         /// How many.
         processes: u64,
     },
+    /// Something became of the session's credentials.
+    Credentials {
+        /// What.
+        state: CredentialState,
+        /// Which ones.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        access_key_id: Option<String>,
+        /// When they die: the new ones, or the old ones that stay.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<String>,
+        /// The request id, as CloudTrail has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+        /// Why not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// Somebody wants the session to end.
+    Revoked {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What became of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialState {
+    /// They were issued, and the probe worked with them.
+    Issued,
+    /// New ones replaced them before they died.
+    Renewed,
+    /// New ones could not be had.
+    Refused,
 }
 
 /// Whether the evidence store answers.

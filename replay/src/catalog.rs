@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use bg_aws::archive::Archive;
 use bg_recorder::clock::{Clock as _, SystemClock};
-use bg_recorder::dir::DirStore;
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
-use bg_recorder::store::{Entry, ObjectStore as _, StoreError};
+use bg_recorder::store::{Entry, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
 use bg_recorder::verify::verify;
 
 use crate::failure::Failure;
+use crate::surplus;
 
-/// The tapes below `sessions/` of a directory.
+/// The tapes below `sessions/` of a store.
 #[derive(Debug)]
 pub struct Catalog {
-    root: PathBuf,
+    archive: Archive,
 }
 
 /// Where one tape is.
@@ -26,7 +27,7 @@ pub struct Catalog {
 pub struct Place {
     /// The session that the place is for, where its name is a session id.
     pub session: Option<SessionId>,
-    store: DirStore,
+    archive: Archive,
     prefix: String,
 }
 
@@ -36,7 +37,7 @@ impl Place {
     /// # Errors
     /// When the store cannot be looked at.
     pub fn tape(&self) -> Result<Tape<'_>, Failure> {
-        Tape::list(&self.store, &self.prefix, self.session).map_err(unlistable)
+        Tape::list(&*self.archive.store, &self.prefix, self.session).map_err(unlistable)
     }
 
     /// Lists and verifies the tape that is there.
@@ -47,17 +48,39 @@ impl Place {
     /// # Errors
     /// When the store cannot be looked at.
     pub fn judged(&self, trusted: &[SigningPublic]) -> Result<(Tape<'_>, Report), Failure> {
+        let (tape, mut report) = self.settled(trusted)?;
+        surplus::look(&self.archive, &self.prefix, &mut report);
+        Ok((tape, report))
+    }
+
+    fn settled(&self, trusted: &[SigningPublic]) -> Result<(Tape<'_>, Report), Failure> {
         let mut tape = self.tape()?;
         for _ in 0..GROWTHS_MAX {
             let report = verify(&tape, trusted, SystemClock.wall_us());
+            if report.verdict != Verdict::Broken {
+                return Ok((tape, report));
+            }
             let now = self.tape()?;
-            if report.verdict != Verdict::Broken || now.objects == tape.objects {
+            if now.objects == tape.objects {
                 return Ok((tape, report));
             }
             tape = now;
         }
         let report = verify(&tape, trusted, SystemClock.wall_us());
         Ok((tape, report))
+    }
+
+    /// Takes the tape that is the whole of an archive: `s3://bucket/…/<session id>`.
+    ///
+    /// # Errors
+    /// When there is no tape, or the bucket cannot be looked at.
+    pub fn in_bucket(archive: Archive) -> Result<Self, Failure> {
+        let last = archive.name.trim_end_matches('/').rsplit('/').next();
+        let session = last.and_then(|name| name.parse().ok());
+        let nothing = Failure::blind(format!("there is no tape in {}", archive.name))
+            .hint("name the prefix that ends with the session's id, or its id alone");
+        let place = Self { session, archive, prefix: String::new() };
+        if place.tape()?.objects.is_empty() { Err(nothing) } else { Ok(place) }
     }
 
     /// Takes a directory that has a session's objects.
@@ -72,7 +95,7 @@ impl Place {
             return Err(Failure::blind(format!("{} is not a directory", path.display())).hint(hint));
         }
         let session = root.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let place = Self { session, store: DirStore::new(root), prefix: String::new() };
+        let place = Self { session, archive: Archive::dir(root), prefix: String::new() };
         if place.session.is_none() && place.tape()?.objects.is_empty() {
             let hint = "name the directory that has the session's objects, the one with `genesis` in it";
             return Err(Failure::blind(format!("there is no tape in {}", path.display())).hint(hint));
@@ -91,9 +114,9 @@ pub struct Found {
 }
 
 impl Catalog {
-    /// Takes the root of an evidence store.
-    pub fn new(root: PathBuf) -> Self {
-        Self { root }
+    /// Takes an evidence store.
+    pub fn new(archive: Archive) -> Self {
+        Self { archive }
     }
 
     /// Finds all tapes.
@@ -101,7 +124,7 @@ impl Catalog {
     /// # Errors
     /// When the store cannot be looked at.
     pub fn found(&self) -> Result<Found, Failure> {
-        let entries = DirStore::new(&self.root).list(SESSIONS).map_err(unlistable)?;
+        let entries = self.archive.store.list(SESSIONS).map_err(unlistable)?;
         let mut places = BTreeMap::new();
         let mut strays = Vec::new();
         for Entry { key, .. } in entries {
@@ -112,7 +135,7 @@ impl Catalog {
         }
         let place = |((session, prefix), ()): ((SessionId, String), ())| Place {
             session: Some(session),
-            store: DirStore::new(&self.root),
+            archive: self.archive.clone(),
             prefix,
         };
         Ok(Found { places: places.into_iter().rev().map(place).collect(), strays })
@@ -146,7 +169,7 @@ impl Catalog {
 
     /// There is nothing here yet.
     pub fn empty(&self) -> Failure {
-        Failure::blind(format!("no sessions yet in {}", self.root.display()))
+        Failure::blind(format!("no sessions yet in {}", self.archive.name))
             .hint("`bg-shell` records one; evidence that is elsewhere is named by its directory")
     }
 }
@@ -178,7 +201,7 @@ mod tests {
     fn sessions_are_found_by_id_beginning_last_and_path() {
         let sample = Sample::default();
         let (a, b) = (sample.record(&[(b"a", 0)]), sample.record(&[(b"b", 0)]));
-        let catalog = Catalog::new(sample.evidence());
+        let catalog = sample.catalog();
         let ids: Vec<_> = catalog.found().unwrap().places.iter().filter_map(|p| p.session).collect();
         assert_eq!(
             ids,

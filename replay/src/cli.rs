@@ -1,7 +1,7 @@
 //! The command line, and the only place that reads the environment.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::audit::{Shape, verify_all, verify_one};
 use crate::auditor::Auditor;
 use crate::cat::cat;
+use crate::config::Config;
 use crate::export::cast::Cast;
 use crate::export::cast3::Cast3;
 use crate::export::jsonl::Jsonl;
@@ -34,9 +35,21 @@ struct Cli {
     /// Trust this public signing key (PEM); may be given more than once [default: the practice world's]
     #[arg(long, value_name = "FILE", global = true)]
     trust: Vec<PathBuf>,
-    /// Open tapes with this key (PEM) [default: the practice world's]
+    /// Trust the public half of this KMS key [default: signing_key in the configuration]
+    #[arg(long, value_name = "KEY", global = true, conflicts_with = "trust")]
+    kms_trust: Option<String>,
+    /// Open tapes with this key (PEM) [default: KMS, or the practice world's]
     #[arg(long, value_name = "FILE", global = true)]
     key: Option<PathBuf>,
+    /// The configuration file of bg-shell, for its sections [aws] and [evidence]
+    #[arg(long, value_name = "FILE", global = true, env = "BG_SHELL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Look into this store: `s3://bucket/prefix`, or a directory [default: as configured]
+    #[arg(long, value_name = "STORE", global = true)]
+    store: Option<String>,
+    /// Reach the store at this endpoint, a server that speaks S3
+    #[arg(long, value_name = "URL", global = true)]
+    endpoint: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,10 +144,24 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return misused(&e),
     };
-    let [state, home] = ["XDG_STATE_HOME", "HOME"].map(std::env::var_os);
-    let practice = Practice::find(state.as_deref().map(Path::new), home.as_deref().map(Path::new));
-    let auditor = Auditor { practice, trust: cli.trust, key: cli.key };
-    done(&auditor, &cli.command).unwrap_or_else(|failure| failure.report())
+    let auditor = auditor(&cli);
+    auditor.and_then(|auditor| done(&auditor, &cli.command)).unwrap_or_else(|failure| failure.report())
+}
+
+fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
+    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let (state, home) = (path("XDG_STATE_HOME"), path("HOME"));
+    let practice = Practice::find(state.as_deref(), home.as_deref());
+    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let mut config = Config::load(cli.config.as_deref(), config_home.as_deref())?;
+    if let Some(store) = &cli.store {
+        config.elsewhere(store)?;
+    }
+    if let Some(endpoint) = &cli.endpoint {
+        config.at(endpoint.clone());
+    }
+    let (trust, kms_trust, key) = (cli.trust.clone(), cli.kms_trust.clone(), cli.key.clone());
+    Ok(Auditor { practice, config, trust, kms_trust, key })
 }
 
 fn done(auditor: &Auditor, command: &Command) -> Result<ExitCode, Failure> {
@@ -217,7 +244,7 @@ fn with_vault<T>(
     let place = auditor.place(&which.session)?;
     let (tape, report) = place.judged(&auditor.trusted()?)?;
     let extent = if which.up_to_break { Extent::UpToBreak } else { Extent::Whole };
-    with(&Vault::admit((&tape, report), || auditor.opener(), extent)?)
+    with(&Vault::admit((&tape, report), |tape| auditor.opener(tape), extent)?)
 }
 
 fn misused(error: &clap::Error) -> ExitCode {

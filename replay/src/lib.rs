@@ -2,6 +2,7 @@
 
 // The command line, and how it fails.
 mod cli;
+mod config;
 mod failure;
 mod usage;
 
@@ -9,6 +10,7 @@ mod usage;
 mod auditor;
 mod catalog;
 mod glance;
+mod surplus;
 mod vault;
 
 // Looking without opening.

@@ -257,7 +257,7 @@ mod tests {
         let id = sample.record_events(&events);
         let (auditor, place) = (sample.auditor(), sample.catalog().find(&id.to_string()).unwrap());
         let (tape, report) = place.judged(&auditor.trusted().unwrap()).unwrap();
-        let vault = Vault::admit((&tape, report), || auditor.opener(), Extent::Whole).unwrap();
+        let vault = Vault::admit((&tape, report), |tape| auditor.opener(tape), Extent::Whole).unwrap();
         let mut out = Vec::new();
         let pace = Pace::new(manner.speed, Instant::now());
         let (reel, stage) = (Reel::begin(&vault).unwrap(), Stage::bare(&mut out));

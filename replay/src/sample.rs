@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bg_aws::archive::Archive;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::codec::Header;
 use bg_recorder::dir::DirStore;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auditor::Auditor;
 use crate::catalog::Catalog;
+use crate::config::Config;
 
 /// A practice world in a directory that goes away.
 pub struct Sample {
@@ -101,11 +103,17 @@ impl Sample {
 
     /// An auditor of this world.
     pub fn auditor(&self) -> Auditor {
-        Auditor { practice: Some(self.practice.clone()), trust: Vec::new(), key: None }
+        Auditor {
+            practice: Some(self.practice.clone()),
+            config: Config::default(),
+            trust: Vec::new(),
+            kms_trust: None,
+            key: None,
+        }
     }
 
     /// The tapes of this world.
     pub fn catalog(&self) -> Catalog {
-        Catalog::new(self.evidence())
+        Catalog::new(Archive::dir(self.evidence()))
     }
 }

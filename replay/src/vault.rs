@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bg_recorder::local_keys::LocalOpener;
+use bg_recorder::keys::KeyOpener;
 use bg_recorder::reader::{Events, ReadError, Reader};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
@@ -22,7 +22,7 @@ pub enum Extent {
 pub struct Vault<'a> {
     tape: &'a Tape<'a>,
     report: Report,
-    opener: LocalOpener,
+    opener: Box<dyn KeyOpener>,
 }
 
 impl<'a> Vault<'a> {
@@ -32,7 +32,7 @@ impl<'a> Vault<'a> {
     /// When the tape is broken or nobody vouches for it, and `extent` wants all of it.
     pub fn admit(
         (tape, report): (&'a Tape<'a>, Report),
-        opener: impl FnOnce() -> Result<LocalOpener, Failure>,
+        opener: impl FnOnce(&Tape<'_>) -> Result<Box<dyn KeyOpener>, Failure>,
         extent: Extent,
     ) -> Result<Self, Failure> {
         match (report.verdict, extent) {
@@ -41,7 +41,7 @@ impl<'a> Vault<'a> {
             (Verdict::Unverifiable, Extent::Whole) => Err(Failure::blind(unverifiable(&report)).hint(
                 "give the signing key with --trust FILE; --up-to-break shows what can be read all the same",
             )),
-            _ => Ok(Self { tape, report, opener: opener()? }),
+            _ => Ok(Self { tape, report, opener: opener(tape)? }),
         }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Vault<'a> {
     /// # Errors
     /// When the first frame does not open.
     pub fn events(&self) -> Result<Events<'_>, Failure> {
-        let reader = Reader::begin(self.tape, &self.report, &self.opener).map_err(unread)?;
+        let reader = Reader::begin(self.tape, &self.report, &*self.opener).map_err(unread)?;
         Events::begin(reader).map_err(unread)
     }
 

@@ -25,6 +25,7 @@ mod nested;
 mod program;
 mod refusal;
 mod replay;
+mod revoke;
 mod sandbox;
 mod secrets;
 mod session;

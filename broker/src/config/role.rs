@@ -49,6 +49,9 @@ pub struct RoleConfig {
     /// How the session gets its credentials.
     #[serde(default)]
     pub delivery: Delivery,
+    /// Whether sessions are tagged with their id, request and incident: the trust policy must allow sts:TagSession.
+    #[serde(default = "yes")]
+    pub session_tags: bool,
 }
 
 /// AWS profiles, by what they do. None: that of `[aws]`.
@@ -147,6 +150,10 @@ impl RoleConfig {
         }
         Ok(())
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one() -> u32 {

@@ -34,6 +34,7 @@ impl Run<'_> {
     /// Begins to end the session; its processes get a moment to say their last.
     pub(super) fn end(&mut self, cause: Cause) -> Result<(), Cause> {
         self.hurry = true;
+        self.relay.switch.off("the session is over");
         if self.ending.is_none() && self.ended.is_none() {
             self.ending = Some((cause, Instant::now()));
             self.input = Input::Shut;
@@ -62,7 +63,23 @@ impl Run<'_> {
             Some((_, since)) if self.ended.is_none() && since.elapsed() > END_PATIENCE => {
                 Err(Cause::System(io::Error::other("the session's processes did not end")))
             }
-            _ => self.store(),
+            _ => self.switch().and_then(|()| self.store()),
+        }
+    }
+
+    /// Does what was wanted from outside, and tells what happened there.
+    fn switch(&mut self) -> Result<(), Cause> {
+        for news in self.relay.switch.news() {
+            self.relay.scribe.recorder().accept(Event::Notice(&news.notice)).map_err(Cause::Recorder)?;
+            self.warning = news.line.or(self.warning.take());
+        }
+        match self.relay.switch.revoked() {
+            Some(revoked) if self.ending.is_none() && self.ended.is_none() => {
+                let notice = Notice::Revoked { by: revoked.by.clone(), reason: revoked.reason.clone() };
+                self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+                self.end(Cause::Revoked(revoked))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod case;
 pub mod disk;
 pub mod driver;
 pub mod memory;
@@ -9,4 +10,5 @@ pub mod second;
 pub mod stack;
 pub mod tape;
 pub mod wait;
+pub mod wire;
 pub mod world;

@@ -1,0 +1,129 @@
+//! How an access is opened: each step is written down before it has effects.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bg_aws::fault::{CallError, CallKind};
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::event::{CredentialState, Notice};
+use serde_json::json;
+
+use super::{Access, object};
+use crate::aws::sts::Sts;
+use crate::case::{ACTIVE, OPEN};
+use crate::config::Gate;
+use crate::credentials::{CredentialSource, Issued};
+use crate::custody::Custody;
+use crate::failure::Failure;
+use crate::signals::Signals;
+use crate::{gate, killswitch, probe};
+
+impl Access<'_> {
+    /// Opens it: intent, gate, credentials, positive control, then the endpoint answers.
+    ///
+    /// # Errors
+    /// When any step fails. [`Access::close`] is due all the same.
+    pub fn activate(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        self.intend()?;
+        gate::open(self.world, &self.claim, &*self.keys)?;
+        let mut source: Box<dyn CredentialSource> = Box::new(Sts::new(self.edge.clone()));
+        self.second.prove(&mut *source, self.token_s(), signals)?;
+        let issued = self.assume(&*source).map_err(|e| refused("AWS does not give the role", e))?;
+        self.issued = Some((issued.credentials().clone(), issued.expires));
+        let edge = self.edge.with_credentials(issued.credentials().clone());
+        let probe = probe::allowed(&edge, self.claim.role.probe)
+            .map_err(|e| refused("the role does not work: its probe was refused", e))?;
+        self.activated(&issued, probe.as_deref())?;
+        self.switch.tell(notice(&issued), None);
+        let around = (self.vault.clone(), self.switch.clone());
+        let no_thread = |e| Failure::new("cannot keep the credentials").because(e);
+        let custody = Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
+        self.custody = Some(custody.map_err(no_thread)?);
+        killswitch::watch(self.world.store(), self.claim.session, self.switch.clone()).map_err(no_thread)
+    }
+
+    /// From here on the access counts as issued.
+    fn intend(&self) -> Result<(), Failure> {
+        let claim = &self.claim;
+        let says = json!({
+            "role": claim.name, "role_arn": claim.role.arn, "person": claim.person,
+            "session_name": self.wanted.session_name, "source_identity": self.wanted.source_identity,
+            "duration_s": self.wanted.duration_s, "deadline": claim.deadline, "request": claim.request,
+            "gate": claim.role.gate, "forced": claim.forced,
+            "host": rustix::system::uname().nodename().to_string_lossy(),
+        });
+        self.fact(OPEN, says)
+    }
+
+    fn activated(&self, issued: &Issued, probe: Option<&str>) -> Result<(), Failure> {
+        let claim = &self.claim;
+        let took_ms = SystemClock.wall_us().saturating_sub(claim.requested.0) / 1_000;
+        let says = json!({
+            "access_key_id": issued.access_key_id, "assumed_role_id": issued.assumed_role_id,
+            "expires": issued.expires, "mfa": self.second.attested().word(), "probe": claim.role.probe,
+            "request_ids": {"assume_role": issued.request_id, "probe": probe},
+            "requested": claim.requested, "time_to_access_ms": took_ms,
+        });
+        self.fact(ACTIVE, says)
+    }
+
+    fn fact(&self, fact: &str, says: serde_json::Value) -> Result<(), Failure> {
+        self.case.put(&*self.keys, fact, object(says)).map(drop).map_err(|e| {
+            Failure::new(format!("cannot write the fact {fact:?} down"))
+                .because(e)
+                .hint("nothing is done that is not written down first: see [evidence]")
+        })
+    }
+
+    /// A gate that was just opened needs a moment until all of IAM knows it.
+    fn assume(&self, source: &dyn CredentialSource) -> Result<Issued, CallError> {
+        let since = Instant::now();
+        let gated = matches!(self.claim.role.gate, Gate::Trust { .. });
+        loop {
+            match source.assume(&self.wanted) {
+                Err(e) if gated && e.kind == CallKind::Denied && since.elapsed() < GATE_PATIENCE => {
+                    thread::sleep(GATE_PAUSE);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The credentials that ask for the role live until the deadline and no longer than they may.
+    fn token_s(&self) -> u32 {
+        let left_us = self.claim.deadline.0.saturating_sub(SystemClock.wall_us());
+        u32::try_from(left_us / 1_000_000).unwrap_or(TOKEN_MAX_S).clamp(TOKEN_MIN_S, TOKEN_MAX_S)
+    }
+}
+
+/// Says which call was refused, why, and what to do.
+pub(super) fn refused(what: &str, e: CallError) -> Failure {
+    let hint = match (e.kind, e.message.contains("sts:TagSession")) {
+        (_, true) => {
+            Some("let the role's trust policy allow sts:TagSession, or set session_tags = false".into())
+        }
+        _ => e.hint(),
+    };
+    let failure = Failure::new(what).because(e);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn notice(issued: &Issued) -> Notice {
+    Notice::Credentials {
+        state: CredentialState::Issued,
+        access_key_id: Some(issued.access_key_id.clone()),
+        expires: Some(issued.expires.to_string()),
+        request_id: issued.request_id.clone(),
+        why: None,
+    }
+}
+
+/// IAM is eventually consistent.
+const GATE_PATIENCE: Duration = Duration::from_secs(20);
+const GATE_PAUSE: Duration = Duration::from_millis(500);
+/// What sts:GetSessionToken takes of an IAM user.
+const TOKEN_MIN_S: u32 = 900;
+const TOKEN_MAX_S: u32 = 129_600;

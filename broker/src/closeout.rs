@@ -1,0 +1,243 @@
+//! The close-out of an access: denied, proved, its gate closed. Run again, it goes on where it stopped.
+
+use std::time::Duration;
+
+use bg_aws::edge::Edge;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::keys::KeyService;
+use serde_json::{Map, Value, json};
+
+use crate::abandoned;
+use crate::aws::iam::Iam;
+use crate::case::{Case, CaseError, DENIED, GATE, OPEN, PENDING, PROVED};
+use crate::claim::Claim;
+use crate::config::RoleConfig;
+use crate::deny_policy::{self, DenyPolicy};
+use crate::gate;
+use crate::opened::{Opened, after};
+use crate::probe::{self, Proof};
+use crate::revocation::Revocation;
+use crate::say::say;
+use crate::world::World;
+
+/// What a proof needs of the session's own credentials.
+#[derive(Debug, Clone)]
+pub struct Exhibit {
+    /// AWS, with the newest of them.
+    pub edge: Edge,
+    /// When the newest of them expire.
+    pub expires: Stamp,
+}
+
+/// Closes the access of a session, whose processes are gone and which is served no credentials any more. What could
+/// not be done is said in what it returns, and `bg-shell reconcile` finishes it.
+pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn KeyService) -> Revocation {
+    let case = Case::new(claim.session, world.store());
+    let opened = match case.trusted(keys, OPEN) {
+        Ok(None) => return Revocation::None { why: "no credentials were asked for".into() },
+        Ok(Some(fact)) => Opened::read(&fact),
+        // The store is down, or somebody was in this fact's place: what we are about to close we know ourselves.
+        Err(_) => None,
+    };
+    let opened = opened.unwrap_or_else(|| Opened::of(claim));
+    let dead_by = exhibit.map_or_else(|| opened.dead_by(now()), |exhibit| exhibit.expires);
+    let (role, name) = (claim.role.clone(), claim.name.clone());
+    Closing { world, case, role, name, keys, began: now(), dead_by }.run(exhibit)
+}
+
+/// One close-out.
+pub struct Closing<'a> {
+    /// Where.
+    pub world: &'a World,
+    /// Which session.
+    pub case: Case,
+    /// Its role.
+    pub role: RoleConfig,
+    /// The role's name in the configuration.
+    pub name: String,
+    /// What facts are signed with.
+    pub keys: &'a dyn KeyService,
+    /// When the close-out began.
+    pub began: Stamp,
+    /// When the credentials are dead in any case.
+    pub dead_by: Stamp,
+}
+
+/// A Deny that is in place.
+#[derive(Debug)]
+pub struct Denied {
+    /// The inline policy.
+    pub policy: String,
+    /// The id of the request that put it there, where one was sent.
+    pub request_id: Option<String>,
+}
+
+impl Closing<'_> {
+    /// Does all of it, as far as it can be done now.
+    pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
+        if let Some(revocation) = self.proved() {
+            return revocation;
+        }
+        say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
+        let denied = self.deny();
+        let proved = match (&denied, exhibit) {
+            (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
+            (Ok(_), None) => Err(NOT_PROBED.to_owned()),
+            (Err(why), _) => Err(why.clone()),
+        };
+        let policy = denied.ok().map(|denied| denied.policy);
+        let revocation = proved.unwrap_or_else(|why| self.unproved(why, policy));
+        self.write_down(&revocation);
+        self.shut_the_gate();
+        revocation
+    }
+
+    /// Returns how the access was closed, where that is proved already.
+    pub fn proved(&self) -> Option<Revocation> {
+        let fact = self.case.trusted(self.keys, PROVED).ok()??;
+        serde_json::from_value(Value::Object(fact.says)).ok()
+    }
+
+    /// Puts the Deny in place.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn deny(&self) -> Result<Denied, String> {
+        let edge = self.world.edge(self.role.profiles.revoker.as_deref()).map_err(|e| e.to_string())?;
+        let (iam, role) = (Iam::new(&edge), self.role.role_name());
+        let deny = DenyPolicy { role, session: self.case.session };
+        let mut put = deny.put(&iam);
+        if put.as_ref().is_err_and(deny_policy::is_full) {
+            self.sweep(&iam);
+            put = deny.put(&iam);
+        }
+        let request_id = put.map_err(|e| e.to_string())?;
+        let denied = Denied { policy: deny.name(), request_id };
+        self.note(DENIED, json!({"policy": denied.policy, "role": role, "request_id": denied.request_id}));
+        self.sweep(&iam);
+        Ok(denied)
+    }
+
+    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Revocation, String> {
+        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, PROOF_PATIENCE)?;
+        let proved = now();
+        Ok(match proof {
+            Proof::Expired => self.expired(EXPIRED_FIRST, Some(denied.policy.clone())),
+            Proof::Denied { request_ids, .. } => Revocation::Revoked {
+                probe: self.role.probe.action().to_owned(),
+                policy: denied.policy.clone(),
+                request_ids: denied.request_id.iter().cloned().chain(request_ids).collect(),
+                began: self.began,
+                proved,
+                elapsed_ms: proved.0.saturating_sub(self.began.0) / 1_000,
+            },
+        })
+    }
+
+    /// Writes down that it could not be finished now.
+    pub fn pend(&self, why: &str) -> Revocation {
+        let revocation = self.unproved(why.to_owned(), None);
+        self.write_down(&revocation);
+        revocation
+    }
+
+    /// What is not proved is pending, until the credentials are dead by themselves.
+    fn unproved(&self, why: String, policy: Option<String>) -> Revocation {
+        let dead_by = self.bound();
+        if now() > after(dead_by, MARGIN) {
+            return self.expired(&why, policy);
+        }
+        Revocation::Pending { why, dead_by }
+    }
+
+    fn expired(&self, why: &str, policy: Option<String>) -> Revocation {
+        Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: now() }
+    }
+
+    /// Returns when the credentials are dead. Each earlier bound was right when it was written, and is still.
+    fn bound(&self) -> Stamp {
+        self.earlier().into_iter().map(|(_, dead_by)| dead_by).fold(self.dead_by, Stamp::min)
+    }
+
+    /// Returns what earlier close-outs could not finish, and until when.
+    fn earlier(&self) -> Vec<(String, Stamp)> {
+        let names = self.case.facts().unwrap_or_default();
+        let pending = names.iter().filter(|name| name.starts_with(PENDING));
+        let facts = pending.filter_map(|name| self.case.trusted(self.keys, name).ok()?);
+        let read = facts.filter_map(|fact| match serde_json::from_value(Value::Object(fact.says)) {
+            Ok(Revocation::Pending { why, dead_by }) => Some((why, dead_by)),
+            _ => None,
+        });
+        read.collect()
+    }
+
+    fn write_down(&self, revocation: &Revocation) {
+        let says = serde_json::to_value(revocation).unwrap_or_default();
+        match revocation {
+            Revocation::None { .. } => {}
+            Revocation::Revoked { elapsed_ms, probe, .. } => {
+                say!("bg-shell: revoked: {probe} is denied, {elapsed_ms} ms after the end");
+                self.note(PROVED, says);
+            }
+            Revocation::Expired { dead_by, .. } => {
+                say!("bg-shell: the credentials of session {} expired by {dead_by}", self.case.session);
+                self.note(PROVED, says);
+            }
+            Revocation::Pending { why, dead_by } => {
+                say!("bg-shell: warning: not proved: {why}");
+                say!("bg-shell: hint: the credentials may live until {dead_by}; bg-shell reconcile goes on");
+                let earlier = self.earlier();
+                if !earlier.iter().any(|known| known == &(why.clone(), *dead_by)) {
+                    self.note(&format!("{PENDING}-{}", earlier.len() + 1), says);
+                }
+            }
+        }
+    }
+
+    /// Lets go of the gate.
+    pub fn shut_the_gate(&self) {
+        match gate::close(self.world, &self.name, &self.role, self.case.session, self.keys) {
+            Ok(standing) => {
+                let kind = serde_json::to_value(&self.role.gate).unwrap_or_default();
+                self.note(GATE, json!({"kind": kind.get("kind"), "state": standing.to_string()}));
+            }
+            Err(failure) => {
+                say!("bg-shell: warning: {failure}");
+                say!("bg-shell: hint: bg-shell reconcile tries again");
+            }
+        }
+    }
+
+    /// Removes the Denies of this role that nobody needs any more. That it fails changes nothing about this one.
+    fn sweep(&self, iam: &Iam) {
+        let dead =
+            |session| session != self.case.session && abandoned::is_dead(self.world, session, self.keys);
+        if let Err(e) = deny_policy::sweep(iam, self.role.role_name(), dead) {
+            say!("bg-shell: warning: old Denies stay on the role: {e}");
+        }
+    }
+
+    /// Writes a fact. When evidence cannot be stored, the access is closed all the same, and the seal, which is
+    /// spooled, says how.
+    fn note(&self, fact: &str, says: Value) {
+        let says = if let Value::Object(says) = says { says } else { Map::new() };
+        match self.case.put(self.keys, fact, says) {
+            Ok(_) | Err(CaseError::Taken(_)) => {}
+            Err(e) => {
+                say!("bg-shell: warning: the fact {fact} is not stored: {e}; bg-shell reconcile writes it")
+            }
+        }
+    }
+}
+
+/// Returns the wall time.
+pub fn now() -> Stamp {
+    Stamp(SystemClock.wall_us())
+}
+
+const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
+const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";
+/// How long a Deny may take until every machine of IAM has it.
+const PROOF_PATIENCE: Duration = Duration::from_secs(60);
+/// Clocks differ.
+pub const MARGIN: Duration = Duration::from_secs(300);

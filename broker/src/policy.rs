@@ -1,0 +1,147 @@
+//! The session policy: what the role's scope allows, and nothing after the deadline, no chaining, no hand on itself.
+
+use std::path::PathBuf;
+
+use bg_recorder::clock::Stamp;
+use serde_json::{Map, Value, json};
+
+use crate::config::RoleConfig;
+
+/// Returns the policy (compact JSON) that goes with every `sts:AssumeRole` of one session.
+///
+/// # Errors
+/// When the role's scope is unreadable or no policy, or the whole is too long.
+pub fn narrowed(role: &RoleConfig, deadline: Stamp) -> Result<String, PolicyError> {
+    let scope = match &role.session_policy {
+        None => vec![json!({"Effect": "Allow", "Action": "*", "Resource": "*"})],
+        Some(path) => {
+            let unreadable = |e| PolicyError::Unreadable(path.clone(), e);
+            let text = std::fs::read_to_string(path).map_err(unreadable)?;
+            scope(&text).map_err(|why| PolicyError::NotAPolicy(path.clone(), why))?
+        }
+    };
+    let policy = with_denies(scope, &role.arn, deadline);
+    let len = policy.chars().count();
+    if len > POLICY_MAX { Err(PolicyError::TooLong { len }) } else { Ok(policy) }
+}
+
+/// A session policy's implicit denies do not stop a resource policy that names the session: these are explicit.
+fn with_denies(mut statements: Vec<Value>, role_arn: &str, deadline: Stamp) -> String {
+    let until: String = deadline.to_string().chars().take(19).collect();
+    statements.extend([
+        json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+            "Condition": {"DateGreaterThan": {"aws:CurrentTime": format!("{until}Z")}}}),
+        json!({"Effect": "Deny", "Action": "sts:Assume*", "Resource": "*"}),
+        json!({"Effect": "Deny", "Action": "iam:*", "Resource": role_arn}),
+    ]);
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+fn scope(text: &str) -> Result<Vec<Value>, String> {
+    let policy: Map<String, Value> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    if policy.get("Version").is_some_and(|version| version != "2012-10-17") {
+        return Err("its Version is not 2012-10-17".into());
+    }
+    match policy.get("Statement") {
+        Some(Value::Array(statements)) if !statements.is_empty() => Ok(statements.clone()),
+        Some(statement @ Value::Object(_)) => Ok(vec![statement.clone()]),
+        _ => Err("it has no Statement".into()),
+    }
+}
+
+/// Why a session has no policy, and so no credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The file cannot be read.
+    #[error("cannot read {path}", path = .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// It is no policy.
+    #[error("{path} is not a policy: {1}", path = .0.display())]
+    NotAPolicy(PathBuf, String),
+    /// STS takes no more.
+    #[error("the session policy has {len} characters, {POLICY_MAX} are the most; {DENIES} are ours")]
+    TooLong {
+        /// How many it has.
+        len: usize,
+    },
+}
+
+/// The limit of `Policy` in the API reference of AssumeRole.
+const POLICY_MAX: usize = 2_048;
+/// What the three Denies take, about.
+const DENIES: usize = 330;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/emergency-admin";
+    const NOON: Stamp = Stamp(1_795_435_200_900_000);
+
+    fn role(session_policy: Option<PathBuf>) -> RoleConfig {
+        let toml = format!("arn = {ROLE:?}\nallowed_signers = '/x'\nmfa = {{ mode = 'none' }}");
+        RoleConfig { session_policy, ..toml::from_str(&toml).unwrap() }
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn statements(policy: &str) -> Vec<Value> {
+        let value: Value = serde_json::from_str(policy).unwrap();
+        value["Statement"].as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn without_a_scope_the_role_itself_is_the_scope_until_the_deadline() {
+        let policy = narrowed(&role(None), NOON).unwrap();
+        let statements = statements(&policy);
+        assert_eq!(statements[0]["Effect"], "Allow");
+        assert_eq!(statements[1]["Condition"]["DateGreaterThan"]["aws:CurrentTime"], "2026-11-23T12:00:00Z");
+        assert_eq!(statements[2], json!({"Effect": "Deny", "Action": "sts:Assume*", "Resource": "*"}));
+        assert_eq!(statements[3], json!({"Effect": "Deny", "Action": "iam:*", "Resource": ROLE}));
+        assert!(!policy.contains(": "), "compact: {policy}");
+    }
+
+    #[test]
+    fn a_scope_keeps_its_statements_and_gains_the_denies() {
+        let list = file(
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}"#,
+        );
+        let one = file(r#"{"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}"#);
+        for scope in [list, one] {
+            let policy = narrowed(&role(Some(scope.path().to_owned())), NOON).unwrap();
+            assert_eq!(statements(&policy).len(), 4);
+            assert_eq!(statements(&policy)[0]["Action"], "s3:Get*");
+            assert!(!policy.contains(r#""Action":"*","Effect":"Allow""#));
+        }
+    }
+
+    #[test]
+    fn what_is_no_policy_is_refused() {
+        for text in
+            ["", "[]", "{}", r#"{"Statement": []}"#, r#"{"Version": "2008-10-17", "Statement": [{}]}"#]
+        {
+            let refused = narrowed(&role(Some(file(text).path().to_owned())), NOON);
+            assert!(
+                matches!(refused, Err(PolicyError::NotAPolicy(..) | PolicyError::Unreadable(..))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_limit_is_checked_before_anything_is_called() {
+        let scope = |len: usize| {
+            let pad = "x".repeat(len);
+            file(&format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"{pad}","Resource":"*"}}]}}"#))
+        };
+        let base = narrowed(&role(Some(scope(0).path().to_owned())), NOON).unwrap().len();
+        let fits = narrowed(&role(Some(scope(POLICY_MAX - base).path().to_owned())), NOON);
+        assert_eq!(fits.unwrap().len(), POLICY_MAX);
+        let over = narrowed(&role(Some(scope(POLICY_MAX - base + 1).path().to_owned())), NOON);
+        assert!(matches!(over, Err(PolicyError::TooLong { len: 2_049 })));
+    }
+}

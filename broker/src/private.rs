@@ -1,0 +1,92 @@
+//! What a session's tools find instead of the invoking user's AWS configuration: nothing, and a way to ask.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use bg_recorder::session::SessionId;
+
+use crate::cli::SESSION_VARIABLE;
+use crate::endpoint::Endpoint;
+use crate::world::World;
+
+/// Changes to the environment that the session inherits.
+#[derive(Debug, Default)]
+pub struct Variables {
+    /// What is set.
+    pub set: Vec<(&'static str, OsString)>,
+    /// What is taken away.
+    pub removed: Vec<OsString>,
+}
+
+impl Variables {
+    /// Returns what every session is told: which one it is.
+    pub fn of(session: SessionId) -> Self {
+        Self { set: vec![(SESSION_VARIABLE, session.to_string().into())], removed: Vec::new() }
+    }
+}
+
+/// A directory of one session, with empty AWS configuration files; removed when it is dropped.
+#[derive(Debug)]
+pub struct Private(PathBuf);
+
+impl Private {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(state: &Path, session: SessionId) -> io::Result<Self> {
+        let dir = state.join("run").join(session.to_string());
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let private = Self(dir);
+        for file in [private.config(), private.credentials()] {
+            File::options().write(true).create_new(true).mode(0o600).open(file)?;
+        }
+        Ok(private)
+    }
+
+    /// Returns what makes the tools of a session find its credentials, and no others. A file that names a profile
+    /// would win over the endpoint, so both files are ours.
+    pub fn variables(
+        &self,
+        session: SessionId,
+        endpoint: &Endpoint,
+        region: &str,
+        world: &World,
+    ) -> Variables {
+        let aws = &world.config.aws;
+        let mut variables = Variables::of(session);
+        variables.removed.clone_from(&world.environment.aws);
+        variables.set.extend([
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url().into()),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token().into()),
+            ("AWS_CONFIG_FILE", self.config().into()),
+            ("AWS_SHARED_CREDENTIALS_FILE", self.credentials().into()),
+            // CLI v1 and boto3 read the one, the newer SDKs the other.
+            ("AWS_DEFAULT_REGION", region.into()),
+            ("AWS_REGION", region.into()),
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        ]);
+        let endpoint = aws.endpoint.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.into()));
+        let ca = aws.ca.as_ref().map(|path| ("AWS_CA_BUNDLE", path.into()));
+        variables.set.extend(endpoint.into_iter().chain(ca));
+        variables
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.join("config")
+    }
+
+    fn credentials(&self) -> PathBuf {
+        self.0.join("credentials")
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // What stays is two empty files.
+        fs::remove_dir_all(&self.0).unwrap_or(());
+    }
+}

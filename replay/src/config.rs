@@ -1,0 +1,64 @@
+//! The configuration file of bg-shell, as far as an auditor needs it: where evidence is, and how AWS is reached.
+
+use std::path::{Path, PathBuf};
+
+use bg_aws::archive::SCHEME;
+use bg_aws::edge::Reach;
+use bg_aws::evidence::EvidenceConfig;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Two of its sections. What else it says is for bg-shell.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// How AWS is reached.
+    pub aws: Reach,
+    /// Where evidence is, and the names of the keys.
+    pub evidence: EvidenceConfig,
+}
+
+impl Config {
+    /// Reads the file that was named, else the system's, else the user's, else the defaults.
+    ///
+    /// # Errors
+    /// When a file that was named is missing, or one of the two sections is not as it should be.
+    pub fn load(named: Option<&Path>, config_home: Option<&Path>) -> Result<Self, Failure> {
+        let user = config_home.map(|home| home.join("bg-shell/config.toml"));
+        let found = [Some(PathBuf::from(SYSTEM_FILE)), user].into_iter().flatten().find(|path| path.exists());
+        let Some(path) = named.map(Path::to_owned).or(found) else { return Ok(Self::default()) };
+        let unreadable = format!("cannot read the configuration {}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|e| Failure::blind(unreadable).because(e))?;
+        toml::from_str(&text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let what = format!("{}, line {line}: {}", path.display(), e.message().replace('\n', " "));
+            Failure::blind(what).hint("bg-shell config check says more")
+        })
+    }
+
+    /// Looks into another store than the one that is configured: `s3://…`, or a directory.
+    ///
+    /// # Errors
+    /// When there is no such directory.
+    pub fn elsewhere(&mut self, store: &str) -> Result<(), Failure> {
+        if store.starts_with(SCHEME) {
+            self.evidence.store = Some(store.to_owned());
+            return Ok(());
+        }
+        let cannot = |e| Failure::blind(format!("cannot look at {store}")).because(e);
+        let dir = std::fs::canonicalize(store).map_err(cannot)?;
+        let name = dir.to_str().ok_or_else(|| Failure::blind(format!("{store} has no name in UTF-8")))?;
+        self.evidence.store = Some(name.to_owned());
+        Ok(())
+    }
+
+    /// Reaches the store at another endpoint, which is a server that speaks S3.
+    pub fn at(&mut self, endpoint: String) {
+        self.evidence.endpoint = Some(endpoint);
+        self.evidence.path_style = true;
+    }
+}
+
+const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";

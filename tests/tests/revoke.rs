@@ -1,0 +1,241 @@
+//! Accesses that are ended from outside: by name, counted, and never said to be over before they are.
+
+use std::process::Output;
+
+use bg_recorder::session::SessionId;
+use serde_json::{Value, json};
+
+use crate::support::case::{Bench, in_seconds, now};
+use crate::support::wait::until;
+use crate::support::world::stderr;
+
+#[test]
+fn a_session_is_revoked_by_name_and_no_other_one() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let (one, two) = (SessionId::mint(), SessionId::mint());
+    let (one, two) =
+        (bench.open(one, "drill", &role, in_seconds(900)), bench.open(two, "drill", &role, in_seconds(900)));
+    assert_eq!((bench.call(&one), bench.call(&two)), (Ok(()), Ok(())));
+    let output = revoke(&bench, one.session);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("denied by the inline policy bg-deny-") && said.contains("may live until"),
+        "{said}"
+    );
+    until("the session is denied", || {
+        bench.call(&one).is_err_and(|said| said.contains("with an explicit deny"))
+    });
+    assert_eq!(bench.call(&two), Ok(()));
+    assert_eq!(bench.fact(one.session, "revoke").unwrap()["reason"], "a test");
+    assert_eq!(
+        bench.fact(one.session, "close/denied").unwrap()["policy"],
+        format!("bg-deny-{}", one.session)
+    );
+    assert_eq!(bench.fact(one.session, "close/pending-1").unwrap()["state"], "pending");
+    assert_eq!(bench.fact(one.session, "close/proved"), None);
+    assert_eq!(bench.fact(two.session, "close/denied"), None);
+}
+
+#[test]
+fn what_nobody_can_probe_is_expired_and_never_revoked() {
+    let bench = Bench::new();
+    let (over, pending) = (SessionId::mint(), SessionId::mint());
+    bench.announce(over, "drill", bench.site.role("drill"), in_seconds(-7_200));
+    bench.announce(pending, "drill", bench.site.role("drill"), in_seconds(-60));
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, lines.len()), (3, 2), "{lines:?}");
+    let of = |session: SessionId| lines.iter().find(|line| line["session"] == json!(session)).unwrap();
+    assert_eq!(of(over)["state"], "expired");
+    assert_eq!((&of(pending)["state"], of(pending)["dead_by"].is_string()), (&json!("pending"), true));
+    assert_eq!(bench.fact(over, "close/proved").unwrap()["state"], "expired");
+    assert_eq!(bench.fact(pending, "close/proved"), None);
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, lines.len()), (3, 1), "what is closed is not looked at again: {lines:?}");
+    assert_eq!(bench.fact(pending, "close/pending-2"), None, "the same is not written twice");
+}
+
+#[test]
+fn with_iam_down_an_access_is_pending_and_reconcile_finishes() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let one = bench.open(SessionId::mint(), "drill", &role, in_seconds(900));
+    bench.aws(false);
+    let output = revoke(&bench, one.session);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("iam:PutRolePolicy") && said.contains("may live until"), "{said}");
+    let pending = bench.fact(one.session, "close/pending-1").unwrap();
+    assert!(pending["why"].as_str().unwrap().contains("iam:PutRolePolicy"), "{pending}");
+    assert_eq!(bench.call(&one), Ok(()), "it was not denied, and nothing says so");
+    bench.aws(true);
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, &lines[0]["state"]), (3, &json!("pending")), "{lines:?}");
+    assert_eq!(lines[0]["why"], "denied, not probed: nobody has the credentials any more");
+    until("the session is denied", || {
+        bench.call(&one).is_err_and(|said| said.contains("with an explicit deny"))
+    });
+}
+
+#[test]
+fn revoke_waits_for_the_proof_of_a_session_that_runs() {
+    let bench = Bench::new();
+    let session = bench.live();
+    bench.announce(session, "drill", bench.site.role("drill"), in_seconds(900));
+    let mut revoke = bench.site.shell();
+    let mut revoke = revoke
+        .args(["revoke", &session.to_string(), "--reason", "a test", "--wait", "60s"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("the deny is in place", || bench.fact(session, "close/denied").is_some());
+    assert!(bench.fact(session, "revoke").is_some(), "the fact comes first");
+    assert!(revoke.try_wait().unwrap().is_none(), "nothing is proved yet");
+    bench.put(
+        "cases",
+        session,
+        "close/proved",
+        &json!({
+            "state": "revoked", "probe": "s3:ListAllMyBuckets", "policy": format!("bg-deny-{session}"),
+            "request_ids": ["a", "b", "c", "d"], "began": now(), "proved": now(), "elapsed_ms": 1_500,
+        }),
+    );
+    let output = revoke.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("is revoked: s3:ListAllMyBuckets is denied"), "{said}");
+}
+
+#[test]
+fn a_session_that_runs_is_left_to_close_itself() {
+    let bench = Bench::new();
+    let session = bench.live();
+    let role = bench.site.role("drill").to_owned();
+    bench.announce(session, "drill", &role, in_seconds(900));
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, &lines[0]["state"]), (0, &json!("live")), "{lines:?}");
+    assert_eq!(bench.inline(&role), ["access"]);
+    assert_eq!(listed(&bench, &[])[0]["state"], "live");
+}
+
+#[test]
+fn a_session_past_its_deadline_is_denied_whatever_its_tape_says() {
+    let bench = Bench::new();
+    let session = bench.live();
+    bench.announce(session, "drill", bench.site.role("drill"), in_seconds(-600));
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, &lines[0]["state"]), (3, &json!("pending")), "{lines:?}");
+    assert!(bench.fact(session, "close/denied").is_some());
+}
+
+#[test]
+fn a_proof_that_others_wrote_closes_nothing() {
+    let bench = Bench::new();
+    let session = SessionId::mint();
+    let role = bench.site.role("drill").to_owned();
+    bench.announce(session, "drill", &role, in_seconds(900));
+    let other = Bench::new();
+    other.put(
+        "cases",
+        session,
+        "close/proved",
+        &json!({"state": "expired", "why": "", "policy": null,
+        "dead_by": now(), "noted": now()}),
+    );
+    let forged =
+        std::fs::read(other.site.state().join(format!("evidence/cases/{session}/close/proved"))).unwrap();
+    bench.junk(&format!("cases/{session}/close/proved"), &forged);
+    bench.junk(&format!("cases/{session}/close/gate"), b"junk");
+    let listed = listed(&bench, &[]);
+    assert_eq!(listed[0]["state"], "pending", "{listed:?}");
+    let output = revoke(&bench, session);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(bench.inline(&role).contains(&format!("bg-deny-{session}")));
+}
+
+#[test]
+fn the_last_session_closes_the_gate_and_none_before() {
+    let bench = Bench::new();
+    let role = bench.site.role("attach").to_owned();
+    let (one, two) = (SessionId::mint(), SessionId::mint());
+    let gates = format!("gates/000000000000-{}", role.rsplit('/').next().unwrap());
+    for session in [one, two] {
+        bench.announce(session, "attach", &role, in_seconds(900));
+        bench.put(&gates, session, "open", &json!({"dead_by": in_seconds(1_800)}));
+    }
+    let with = json!({"RoleName": role.rsplit('/').next().unwrap(), "PolicyArn": bench.policy()});
+    bench.site.sandbox.call("root", "iam", "attach_role_policy", with).unwrap();
+    assert_eq!(revoke(&bench, one).status.code(), Some(3));
+    assert_eq!(bench.attached(&role), 1, "a colleague needs it");
+    assert_eq!(bench.fact(one, "close/gate").unwrap()["state"], "still needed by 1");
+    let output = revoke(&bench, two);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(bench.attached(&role), 0, "{}", stderr(&output));
+    assert_eq!(bench.fact(two, "close/gate").unwrap()["state"], "closed");
+}
+
+#[test]
+fn denies_that_nobody_needs_are_swept_and_no_others() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let (dead, alive, unknown) = (SessionId::mint(), SessionId::mint(), SessionId::mint());
+    bench.announce(dead, "drill", &role, in_seconds(-7_200));
+    bench.announce(alive, "drill", &role, in_seconds(60));
+    for session in [dead, alive, unknown] {
+        let with = json!({"RoleName": role.rsplit('/').next().unwrap(), "PolicyName": format!("bg-deny-{session}"),
+            "PolicyDocument": NO_POLICY});
+        bench.site.sandbox.call("root", "iam", "put_role_policy", with).unwrap();
+    }
+    let one = SessionId::mint();
+    bench.announce(one, "drill", &role, in_seconds(900));
+    revoke(&bench, one);
+    let mut left = bench.inline(&role);
+    left.sort();
+    let mut kept = vec!["access".to_owned()];
+    kept.extend([alive, unknown, one].map(|session| format!("bg-deny-{session}")));
+    kept.sort();
+    assert_eq!(left, kept);
+}
+
+#[test]
+fn sessions_tells_what_is_open_and_until_when() {
+    let bench = Bench::new();
+    let (live, over) = (bench.live(), SessionId::mint());
+    bench.announce(live, "drill", bench.site.role("drill"), in_seconds(900));
+    bench.announce(over, "drill", bench.site.role("drill"), in_seconds(-7_200));
+    let lines = listed(&bench, &[]);
+    let states: Vec<_> =
+        lines.iter().map(|line| (line["state"].as_str().unwrap(), &line["person"])).collect();
+    assert_eq!(states, [("live", &json!("alice")), ("pending", &json!("alice"))], "{lines:?}");
+    reconcile(&bench);
+    assert_eq!(listed(&bench, &[]).len(), 1);
+    let all = listed(&bench, &["--all"]);
+    assert!(all.iter().any(|line| line["session"] == json!(over) && line["state"] == "expired"), "{all:?}");
+    let output = bench.site.shell().args(["revoke", "0000", "--reason", "a test"]).output().unwrap();
+    assert!(output.status.code() == Some(125) && stderr(&output).contains("hint:"), "{}", stderr(&output));
+}
+
+/// One that denies nobody.
+const NO_POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
+    {"Effect": "Deny", "Action": "iam:DeleteUser", "Resource": "arn:aws:iam::000000000000:user/nobody"}]}"#;
+
+fn revoke(bench: &Bench, session: SessionId) -> Output {
+    let args = ["revoke", &session.to_string(), "--reason", "a test", "--wait", "1s"];
+    bench.site.shell().args(args).output().unwrap()
+}
+
+fn reconcile(bench: &Bench) -> (i32, Vec<Value>) {
+    let output = bench.site.shell().args(["reconcile", "--json"]).output().unwrap();
+    (output.status.code().unwrap(), lines(&output))
+}
+
+fn listed(bench: &Bench, args: &[&str]) -> Vec<Value> {
+    let output = bench.site.shell().args(["sessions", "--json"]).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    lines(&output)
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
