@@ -20,6 +20,7 @@ use crate::request::RequestArgs;
 use crate::requests::RequestsArgs;
 use crate::revoke::RevokeArgs;
 use crate::sessions::SessionsArgs;
+use crate::signer::SignerArgs;
 use crate::world::World;
 use crate::{
     approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
@@ -92,9 +93,9 @@ pub struct OpenArgs {
     /// The incident or ticket it belongs to
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
-    /// The role to open; the practice world has one, `practice`
-    #[arg(long, value_name = "NAME", default_value = "practice")]
-    pub role: String,
+    /// The role to open [default: the request's, or `practice`, the one of the practice world]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
     /// The shell to run instead of $SHELL
     #[arg(long, value_name = "PATH")]
     pub shell: Option<PathBuf>,
@@ -107,6 +108,9 @@ pub struct OpenArgs {
     /// Open a role without its approvals, where the role allows it: everyone is alerted
     #[arg(long, requires = "reason")]
     pub r#override: bool,
+    /// Who signs a request that is filed now
+    #[command(flatten)]
+    pub signer: SignerArgs,
     /// Open a session inside a recorded session, knowingly
     #[arg(long)]
     pub nested: bool,
@@ -137,6 +141,8 @@ pub struct Environment {
     pub inside: Option<String>,
     /// The configuration file that was named.
     pub config: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
     /// Where the user keeps configuration.
     pub config_home: Option<PathBuf>,
     /// The names of all `AWS_*` variables: no session inherits them.
@@ -188,7 +194,7 @@ fn environment() -> Result<Environment, Failure> {
         Failure::new("no place for the practice world")
             .hint("set HOME, or XDG_STATE_HOME to an absolute path")
     })?;
-    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     Ok(Environment {
         practice,
         shell: path("SHELL"),
@@ -196,6 +202,7 @@ fn environment() -> Result<Environment, Failure> {
         term: std::env::var("TERM").ok(),
         inside: std::env::var(SESSION_VARIABLE).ok(),
         config: None,
+        home,
         config_home,
         aws: std::env::vars_os().map(|(name, _)| name).filter(|name| is_aws(name)).collect(),
     })

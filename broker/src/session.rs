@@ -32,6 +32,7 @@ use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
 use crate::switch::{Revoked, Switch};
+use crate::tap::Tap;
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
 use crate::world::World;
@@ -89,9 +90,6 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Some(recorder) => beside(recorder, || access.close()),
         None => access.close(),
     });
-    if let Some(closed) = &closed {
-        summary::revocation(&closed.revocation);
-    }
     let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
     let sealed = close(recorder, &outcome, closed.as_ref());
     let summary = Summary { session, created, trusted, lasted, store: evidence.store() };

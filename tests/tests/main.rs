@@ -7,8 +7,11 @@
     reason = "a panic is how a test fails"
 )]
 
+mod approvals;
+mod access;
 mod bytes;
 mod campaign;
+mod closeout;
 mod config;
 mod contain;
 mod crash;
@@ -22,13 +25,17 @@ mod job;
 mod layers;
 mod mutation;
 mod nested;
+mod notify;
 mod program;
 mod refusal;
 mod replay;
+mod requests;
+mod report;
 mod revoke;
 mod sandbox;
 mod secrets;
 mod session;
+mod sshsig;
 mod subreaper;
 mod support;
 mod terminal;
