@@ -72,7 +72,11 @@ pub struct Drill<'a> {
 pub fn drill(args: &DrillArgs, world: &World) -> Result<ExitCode, Failure> {
     let drill = Drill::of(args, world)?;
     let mut log = Log::default();
-    say!("bg-shell: DRILL of role {}{}", drill.name, drill.fault.map(|f| format!(" with {f}")).unwrap_or_default());
+    say!(
+        "bg-shell: DRILL of role {}{}",
+        drill.name,
+        drill.fault.map(|f| format!(" with {f}")).unwrap_or_default()
+    );
     let responder = Responder::new(world, &args.command)?;
     let session = scenario::play(&drill, responder, &mut log);
     log.limit("time to access", log.to_access_ms, world.config.drill.time_to_access_max);
@@ -102,12 +106,18 @@ impl<'a> Drill<'a> {
         if let Some(role) = self.role {
             let needs = usize::try_from(role.quorum).unwrap_or(usize::MAX);
             if needs > self.keys.1.len() {
-                let why = format!("role {:?} needs {needs} approvals, and there are fewer --approver-key", self.name);
+                let why = format!(
+                    "role {:?} needs {needs} approvals, and there are fewer --approver-key",
+                    self.name
+                );
                 return Some((why, "name the approvers' keys, or drill a role with quorum = 0"));
             }
             if !matches!(role.mfa, crate::config::Mfa::None) {
                 let why = format!("role {:?} needs a second factor, which a script has not", self.name);
-                return Some((why, "drill a role with mfa.mode = \"none\" that can do no harm: [drill] role"));
+                return Some((
+                    why,
+                    "drill a role with mfa.mode = \"none\" that can do no harm: [drill] role",
+                ));
             }
         }
         self.fault.and_then(|fault| fault.impossible(self))

@@ -7,8 +7,8 @@
     reason = "a panic is how a test fails"
 )]
 
-mod approvals;
 mod access;
+mod approvals;
 mod bytes;
 mod campaign;
 mod closeout;
@@ -19,6 +19,7 @@ mod deadline;
 mod deploy;
 mod disk;
 mod doctor;
+mod drill;
 mod hangup;
 mod input;
 mod job;
@@ -29,8 +30,8 @@ mod notify;
 mod program;
 mod refusal;
 mod replay;
-mod requests;
 mod report;
+mod requests;
 mod revoke;
 mod sandbox;
 mod secrets;

@@ -14,7 +14,8 @@ use crate::world::World;
 /// When there is no file, or it has changed meanwhile.
 pub fn configuration(world: &World, change: impl FnOnce(&mut Table)) -> Result<String, Failure> {
     let unreadable = || Failure::new("cannot read the configuration again");
-    let path = Config::find(world.environment.config.as_deref(), &world.environment).ok_or_else(unreadable)?;
+    let path =
+        Config::find(world.environment.config.as_deref(), &world.environment).ok_or_else(unreadable)?;
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable().because(e))?;
     let mut table: Table = text.parse().map_err(|e: toml::de::Error| unreadable().because(e))?;
     change(&mut table);

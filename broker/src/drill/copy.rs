@@ -25,8 +25,8 @@ pub struct Copy {
 #[serde(rename_all = "PascalCase")]
 struct Answer {
     access_key_id: String,
-    secret_access_key: Zeroizing<String>,
-    token: Zeroizing<String>,
+    secret_access_key: String,
+    token: String,
 }
 
 impl Copy {
@@ -36,10 +36,12 @@ impl Copy {
     /// When it does not answer with credentials.
     pub fn take(world: &World, role: &RoleConfig, url: &str, token: &str) -> Result<Self, String> {
         let body = fetch(url, token).map_err(|e| format!("the credentials endpoint: {e}"))?;
-        let answer: Answer =
-            serde_json::from_str(&body).map_err(|_| "the credentials endpoint gave no credentials".to_owned())?;
-        let (secret, token) = (answer.secret_access_key.to_string(), answer.token.to_string());
-        let credentials = Credentials::new(answer.access_key_id, secret, Some(token), None, "bg-shell drill");
+        let answer: Answer = serde_json::from_str(&body)
+            .map_err(|_| "the credentials endpoint gave no credentials".to_owned())?;
+        // They move into what is zeroed.
+        let Answer { access_key_id, secret_access_key, token } = answer;
+        let credentials =
+            Credentials::new(access_key_id, secret_access_key, Some(token), None, "bg-shell drill");
         let edge = world.edge(None).map_err(|e| e.to_string())?;
         Ok(Self { edge: edge.with_credentials(credentials), probe: role.probe })
     }
@@ -61,7 +63,9 @@ impl Copy {
         let action = self.probe.action();
         match probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE)? {
             Proof::Denied { .. } => Ok(format!("{action} with a copy of its credentials is denied")),
-            Proof::Expired => Ok(format!("the copy of its credentials has expired before {action} was denied")),
+            Proof::Expired => {
+                Ok(format!("the copy of its credentials has expired before {action} was denied"))
+            }
         }
     }
 }

@@ -32,9 +32,10 @@ impl Fault {
         let endpoint = evidence.endpoint.as_ref().or(drill.world.config.aws.endpoint.as_ref());
         match self {
             Self::RecorderKill => None,
-            _ if drill.role.is_none() => {
-                cannot("the practice world has no account and no server", "name a role: --role, or [drill] role")
-            }
+            _ if drill.role.is_none() => cannot(
+                "the practice world has no account and no server",
+                "name a role: --role, or [drill] role",
+            ),
             Self::StoreDown if !evidence.store.as_deref().is_some_and(|store| store.starts_with("s3://")) => {
                 cannot("the evidence is in a directory", "evidence.store = \"s3://…\"")
             }
@@ -45,7 +46,9 @@ impl Fault {
             Self::IamDown if drill.role.is_some_and(|role| role.gate != Gate::None) => {
                 cannot("a gate needs IAM before the access begins", "drill a role without a gate")
             }
-            Self::ClockSkew if super::responder::find_on_path("faketime", &drill.world.environment).is_none() => {
+            Self::ClockSkew
+                if super::responder::find_on_path("faketime", &drill.world.environment).is_none() =>
+            {
                 cannot("faketime(1) is not installed", "apt install faketime")
             }
             Self::StoreDown | Self::IamDown | Self::ClockSkew | Self::LeakedKey => None,

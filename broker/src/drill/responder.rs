@@ -82,7 +82,12 @@ impl<'a> Responder<'a> {
         let said = self.place.join("said");
         let file = |path: &Path| File::create(path).map_err(|e| format!("{}: {e}", path.display()));
         let mut shell = self.shell(circumstances);
-        shell.arg("open").args(args).args(["--", "sh", "-c", SCRIPT, "drill"]).arg(&self.place).args(&self.command);
+        shell
+            .arg("open")
+            .args(args)
+            .args(["--", "sh", "-c", SCRIPT, "drill"])
+            .arg(&self.place)
+            .args(&self.command);
         shell.stdin(Stdio::piped()).stdout(file(&self.place.join("screen"))?).stderr(file(&said)?);
         let mut child = shell.spawn().map_err(|e| format!("cannot run bg-shell: {e}"))?;
         let ready = self.place.join("ready");
@@ -195,7 +200,11 @@ impl Session {
             left = processes(self.id);
             left == 0
         });
-        if gone { Ok("no process of the session lives".into()) } else { Err(format!("{left} processes live on")) }
+        if gone {
+            Ok("no process of the session lives".into())
+        } else {
+            Err(format!("{left} processes live on"))
+        }
     }
 }
 

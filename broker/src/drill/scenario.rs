@@ -67,7 +67,8 @@ impl Play<'_> {
         if let Some(copy) = copy {
             log.step("copy", || copy.is_denied().map(|saw| ((), saw)))?;
         }
-        let wanted = if self.drill.fault == Some(Fault::RecorderKill) { Verdict::Recovered } else { Verdict::Intact };
+        let wanted =
+            if self.drill.fault == Some(Fault::RecorderKill) { Verdict::Recovered } else { Verdict::Intact };
         log.step("tape", || self.tape(session.id, wanted))
     }
 
@@ -78,7 +79,8 @@ impl Play<'_> {
         }
         let (key, approvers) = &self.drill.keys;
         let id = log.step("request", || {
-            let mut args: Vec<&OsStr> = ["request", "--reason", REASON, "--role", &self.drill.name].map(OsStr::new).into();
+            let mut args: Vec<&OsStr> =
+                ["request", "--reason", REASON, "--role", &self.drill.name].map(OsStr::new).into();
             if let Some(key) = key {
                 args.extend([OsStr::new("--key"), key.as_os_str()]);
             }
@@ -87,7 +89,8 @@ impl Play<'_> {
         })?;
         for key in approvers {
             log.step("approve", || {
-                let args = [OsStr::new("approve"), id.as_ref(), "--yes".as_ref(), "--key".as_ref(), key.as_os_str()];
+                let args =
+                    [OsStr::new("approve"), id.as_ref(), "--yes".as_ref(), "--key".as_ref(), key.as_os_str()];
                 let name = key.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.responder.runs(&args, &[0]).map(|_| ((), format!("with {name}")))
             })?;
@@ -190,15 +193,22 @@ impl Play<'_> {
         Ok(())
     }
 
-    fn loses_the_store(&self, session: &mut Session, valve: Option<&Valve>, log: &mut Log) -> Result<(), Stopped> {
+    fn loses_the_store(
+        &self,
+        session: &mut Session,
+        valve: Option<&Valve>,
+        log: &mut Log,
+    ) -> Result<(), Stopped> {
         log.step("cut", || {
             valve.map(Valve::shut).ok_or("there is no valve")?;
             Ok(((), "the store is gone".to_owned()))
         })?;
         log.step("exit", || session.leave(0).map(|saw| ((), saw)))?;
-        log.step("spool", || match std::fs::read_dir(self.drill.world.evidence().spool()).map_or(0, Iterator::count) {
-            0 => Err("nothing was kept".to_owned()),
-            kept => Ok(((), format!("{kept} kept"))),
+        log.step("spool", || {
+            match std::fs::read_dir(self.drill.world.evidence().spool()).map_or(0, Iterator::count) {
+                0 => Err("nothing was kept".to_owned()),
+                kept => Ok(((), format!("{kept} kept"))),
+            }
         })?;
         log.step("recover", || {
             self.responder.runs(&["recover"].map(OsStr::new), &[0]).map(|_| ((), "shipped".to_owned()))
@@ -216,7 +226,11 @@ impl Play<'_> {
                 return Err("it was called revoked".to_owned());
             }
             let pending = facts.iter().any(|fact| fact.starts_with(PENDING));
-            if pending { Ok(((), "it is called pending".to_owned())) } else { Err("nothing says so".to_owned()) }
+            if pending {
+                Ok(((), "it is called pending".to_owned()))
+            } else {
+                Err("nothing says so".to_owned())
+            }
         })?;
         self.reconcile(log)?;
         self.is_denied(session.id, log)

@@ -25,7 +25,8 @@ impl Valve {
     /// When there is no port, or no such host.
     pub fn open(url: &str) -> io::Result<Self> {
         let authority = url.trim_start_matches("http://").trim_end_matches('/');
-        let with_port = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+        let with_port =
+            if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
         let to = with_port.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let valve = Self { address: listener.local_addr()?, state: Arc::default() };
