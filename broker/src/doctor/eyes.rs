@@ -1,4 +1,4 @@
-//! How doctor looks: read-only calls, each with the time it took and the server's clock.
+//! How doctor looks: read-only calls.
 
 use aws_sdk_iam::types::Role;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -6,9 +6,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bg_aws::edge::{Edge, Reach};
 use bg_aws::fault::CallError;
+use bg_aws::journal::Journal;
 use bg_aws::s3::S3Config;
 
-use super::clock::Clocks;
 use super::policy::Document;
 use crate::config::RoleConfig;
 use crate::failure::Failure;
@@ -30,8 +30,6 @@ pub struct Eyes<'w> {
     pub sns: aws_sdk_sns::Client,
     /// The evidence bucket, if there is one.
     pub bucket: Option<Bucket>,
-    /// What the servers' clocks said.
-    pub clocks: Clocks,
 }
 
 /// The evidence bucket.
@@ -42,6 +40,8 @@ pub struct Bucket {
     pub s3: aws_sdk_s3::Client,
     /// Where that is, if it is not where the roles are.
     pub foreign: Option<String>,
+    /// The calls that were made to it.
+    pub journal: Journal,
 }
 
 /// A role as it was seen, once for all the checks of it.
@@ -58,20 +58,19 @@ impl<'w> Eyes<'w> {
     /// # Errors
     /// When AWS cannot be called at all.
     pub fn open(world: &'w World, profile: Option<&str>) -> Result<Self, Failure> {
-        let (edge, clocks) = (world.edge(profile)?, Clocks::default());
+        let edge = world.edge(profile)?;
         let (sdk, journal) = (edge.sdk(), edge.journal());
-        let sts = aws_sdk_sts::config::Builder::from(sdk).interceptor(clocks.of("sts"));
-        let iam = aws_sdk_iam::config::Builder::from(sdk).interceptor(clocks.of("iam"));
-        let kms = aws_sdk_kms::config::Builder::from(sdk).interceptor(clocks.of("kms"));
-        let sns = aws_sdk_sns::config::Builder::from(sdk).interceptor(clocks.of("sns"));
+        let sts = aws_sdk_sts::config::Builder::from(sdk);
+        let iam = aws_sdk_iam::config::Builder::from(sdk);
+        let kms = aws_sdk_kms::config::Builder::from(sdk);
+        let sns = aws_sdk_sns::config::Builder::from(sdk);
         Ok(Self {
             world,
             sts: aws_sdk_sts::Client::from_conf(sts.interceptor(journal.clone()).build()),
             iam: aws_sdk_iam::Client::from_conf(iam.interceptor(journal.clone()).build()),
             kms: aws_sdk_kms::Client::from_conf(kms.interceptor(journal.clone()).build()),
             sns: aws_sdk_sns::Client::from_conf(sns.interceptor(journal).build()),
-            bucket: bucket(world, profile, &clocks)?,
-            clocks,
+            bucket: bucket(world, profile)?,
             edge,
         })
     }
@@ -118,7 +117,7 @@ impl<'w> Eyes<'w> {
     }
 }
 
-fn bucket(world: &World, profile: Option<&str>, clocks: &Clocks) -> Result<Option<Bucket>, Failure> {
+fn bucket(world: &World, profile: Option<&str>) -> Result<Option<Bucket>, Failure> {
     let evidence = &world.config.evidence;
     let Some(url) = evidence.store.as_deref().filter(|store| store.starts_with("s3://")) else {
         return Ok(None);
@@ -135,11 +134,16 @@ fn bucket(world: &World, profile: Option<&str>, clocks: &Clocks) -> Result<Optio
     let edge =
         Edge::open(&reach).map_err(|e| Failure::new("cannot call S3").because(e).hint("see [evidence]"))?;
     let config = aws_sdk_s3::config::Builder::from(edge.sdk())
-        .interceptor(clocks.of("s3"))
+        .interceptor(edge.journal())
         .force_path_style(s3.path_style)
         .build();
     let foreign = reach.endpoint.filter(|endpoint| Some(endpoint) != world.config.aws.endpoint.as_ref());
-    Ok(Some(Bucket { name: s3.bucket, s3: aws_sdk_s3::Client::from_conf(config), foreign }))
+    Ok(Some(Bucket {
+        name: s3.bucket,
+        s3: aws_sdk_s3::Client::from_conf(config),
+        foreign,
+        journal: edge.journal(),
+    }))
 }
 
 /// An answer without what was asked for.

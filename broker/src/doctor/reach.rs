@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bg_aws::fault::{CallError, CallKind};
 
+use super::clock;
 use super::eyes::Eyes;
 use super::finding::Finding;
 
@@ -30,7 +31,7 @@ pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {
         let s3 = || eyes.see("s3:ListBucket", bucket.s3.head_bucket().bucket(&bucket.name).send()).map(drop);
         reached("s3", "no session begins without a place for its evidence", s3, findings);
     }
-    eyes.clocks.check(findings);
+    clock::check(eyes, findings);
 }
 
 fn reached(service: &str, why: &str, call: impl Fn() -> Result<(), CallError>, findings: &mut Vec<Finding>) {
