@@ -29,6 +29,7 @@ mod claim;
 mod revocation;
 
 // Opening an access: the second factor, the credentials, and how a session finds them.
+mod clock_check;
 mod credentials;
 mod custody;
 mod endpoint;

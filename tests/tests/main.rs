@@ -21,6 +21,8 @@ mod crash;
 mod deadline;
 mod deploy;
 mod disk;
+mod doctor;
+mod drill;
 mod hangup;
 mod input;
 mod job;

@@ -14,6 +14,7 @@ pub mod bucket;
 pub mod emulator;
 pub mod proxy;
 pub mod second;
+pub mod stack;
 pub mod tape;
 pub mod wait;
 pub mod wire;
