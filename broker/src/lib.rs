@@ -49,6 +49,7 @@ mod sessions;
 // What becomes known of it: reports, the state of the account, drills.
 mod doctor;
 mod drill;
+mod news;
 mod notify;
 mod report;
 mod tap;

@@ -14,7 +14,9 @@ use crate::closeout::{MARGIN, now};
 use crate::docket::Docket;
 use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
+use crate::notify::Notifier;
 use crate::opened::{Opened, after};
+use crate::report;
 use crate::revocation::Revocation;
 use crate::say::say;
 use crate::world::World;
@@ -48,12 +50,17 @@ pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failur
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
     let open: Vec<_> = open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();
     let mut all_closed = true;
+    let notifier = Notifier::new(world);
     for session in &open {
         let asked = has(*session, REVOKE) && !has(*session, DENIED);
         let outcome = one(world, *session, &*keys, asked);
         all_closed &= !matches!(&outcome, Ok(Outcome::Ended(Revocation::Pending { .. })) | Err(_));
+        if let Ok(Outcome::Ended(revocation)) = &outcome {
+            report::late(world, &notifier, *session, revocation);
+        }
         if args.json { print(*session, &outcome)? } else { tell(*session, &outcome) }
     }
+    notifier.finish();
     if open.is_empty() && !args.json {
         say!("bg-shell: nothing to reconcile");
     }

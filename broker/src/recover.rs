@@ -7,11 +7,14 @@ use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::keys::KeyService;
 use bg_recorder::recover::{Recovered, recover_all};
+use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
 use serde_json::json;
 
 use crate::abandoned;
 use crate::failure::Failure;
+use crate::notify::Notifier;
+use crate::report;
 use crate::revocation::Revocation;
 use crate::say::say;
 use crate::world::World;
@@ -49,24 +52,38 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
         return Ok(Vec::new());
     }
     let keys = world.keys()?;
-    close_accesses(world, &*keys);
-    recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
-        .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
+    let closed = close_accesses(world, &*keys);
+    let recovered = recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock);
+    if !closed.is_empty() {
+        let notifier = Notifier::new(world);
+        for (session, revocation) in &closed {
+            report::late(world, &notifier, *session, revocation);
+        }
+        notifier.finish();
+    }
+    recovered.map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
 }
 
 /// Denies what dead sessions may still be used for, before anything else: tapes wait, credentials do not. The facts
 /// tell what came of it, and `bg-shell reconcile` goes on.
-fn close_accesses(world: &World, keys: &dyn KeyService) {
+fn close_accesses(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Revocation)> {
+    let mut closed = Vec::new();
     for (session, revocation) in abandoned::orphans(world, keys) {
         match revocation {
-            Ok(Revocation::Pending { dead_by, .. }) => {
-                say!("bg-shell: session {session} was killed; its access is pending until {dead_by}");
+            Ok(revocation) => {
+                match &revocation {
+                    Revocation::Pending { dead_by, .. } => {
+                        say!("bg-shell: session {session} was killed; its access is pending until {dead_by}");
+                    }
+                    _ => say!("bg-shell: session {session} was killed; its access is closed"),
+                }
+                closed.push((session, revocation));
             }
-            Ok(_) => say!("bg-shell: session {session} was killed; its access is closed"),
             // The tapes are recovered all the same.
             Err(failure) => failure.tell(),
         }
     }
+    closed
 }
 
 fn print(recovered: &Recovered) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::news::News;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
@@ -51,6 +52,8 @@ pub struct Relay<'a> {
     pub switch: Switch,
     /// Listens for the report.
     pub tap: Tap,
+    /// Tells people of an access.
+    pub news: Option<&'a News<'a>>,
 }
 
 /// Why a session came to its end.

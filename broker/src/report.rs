@@ -13,18 +13,20 @@ mod timeline;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use bg_recorder::neutral::Visible;
+use bg_recorder::neutral::{Visible, neutral};
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use self::model::Known;
+use self::model::{Known, Report};
 use self::rotate::Consent;
 use self::stored::Stored;
 use crate::case::{Case, CaseError};
 use crate::claim::Claim;
 use crate::failure::Failure;
+use crate::news;
 use crate::notify::{Message, Notifier, Occasion};
+use crate::revocation::Revocation;
 use crate::say::say;
 use crate::tap::Seen;
 use crate::world::World;
@@ -87,15 +89,22 @@ pub fn after(world: &World, notifier: &Notifier, claim: &Claim, seen: &Seen) {
     }
 }
 
-/// Writes the report of a session whose recorder or close-out did not get that far: if there is none yet, or if
-/// the last one says that the access is not closed.
-pub fn late(world: &World, notifier: &Notifier, session: SessionId) {
+/// Tells how an access ended that was closed by a later run, and writes its report: if there is none yet, or if the
+/// last one says that it is not closed and now it is.
+pub fn late(world: &World, notifier: &Notifier, session: SessionId, revocation: &Revocation) {
     let written = stored::newest(world, session).and_then(|stored| match stored {
-        Some(stored) if !stored.is_pending() => Ok(()),
-        _ => write(world, notifier, session).map(drop),
+        Some(stored) if !stored.is_pending() || matches!(revocation, Revocation::Pending { .. }) => Ok(()),
+        _ => {
+            let report = build::report(world, session)?;
+            if let Some((occasion, text)) = news::told(revocation) {
+                notifier.tell(named(Message::new(occasion), &report).detail(&text));
+            }
+            store(world, notifier, &report).map(drop)
+        }
     });
     if let Err(failure) = written {
         say!("bg-shell: warning: {failure}");
+        say!("bg-shell: hint: bg-shell report {session} --write writes it later");
     }
 }
 
@@ -110,28 +119,34 @@ fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
 }
 
 fn write(world: &World, notifier: &Notifier, session: SessionId) -> Result<Stored, Failure> {
-    let report = build::report(world, session)?;
-    let stored = stored::write(world, &*world.keys()?, &report)?;
-    let mut message = Message::new(Occasion::Report).session(session).report(&stored.markdown);
+    store(world, notifier, &build::report(world, session)?)
+}
+
+fn store(world: &World, notifier: &Notifier, report: &Report) -> Result<Stored, Failure> {
+    let (session, stored) = (report.session, stored::write(world, &*world.keys()?, report)?);
     let at = stored::key(session, &stored.name, "md");
-    message = message.detail(&format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text));
-    let named: [(&Option<Known>, fn(Message, &str) -> Message); 4] = [
+    let detail = format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text);
+    notifier.tell(named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown));
+    say!("bg-shell: report: bg-shell report {session} (stored as {at})");
+    for to_do in &report.to_do {
+        say!("bg-shell:   to do: {}", neutral(to_do));
+    }
+    Ok(stored)
+}
+
+/// Names in a message whom and what a report is about.
+fn named(message: Message, report: &Report) -> Message {
+    let known: [(&Option<Known>, fn(Message, &str) -> Message); 4] = [
         (&report.access.request, Message::request),
         (&report.access.role, Message::role),
         (&report.who.person, Message::person),
         (&report.why.incident, Message::incident),
     ];
-    for (value, with) in named {
-        if let Some(value) = value {
-            message = with(message, &value.value);
-        }
-    }
-    notifier.tell(message);
-    say!("bg-shell: report: bg-shell report {session} (stored as {at})");
-    for to_do in &report.to_do {
-        say!("bg-shell:   to do: {}", bg_recorder::neutral::neutral(to_do));
-    }
-    Ok(stored)
+    let message = message.session(report.session);
+    known
+        .into_iter()
+        .filter_map(|(known, with)| Some((known.as_ref()?, with)))
+        .fold(message, |message, (known, with)| with(message, &known.value))
 }
 
 fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {

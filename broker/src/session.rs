@@ -24,6 +24,7 @@ use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
+use crate::news::News;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
@@ -74,13 +75,26 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let created = recorder.created();
     summary::banner(session, plan, ends, contained.by, access.as_ref());
     let began = Instant::now();
+    let news = access.as_ref().map(|access| News::of(world, access.claim()));
     let opened = match &mut access {
         None => Ok(()),
         Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
     };
+    if opened.is_ok() {
+        news.iter().for_each(News::opened);
+    }
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
-    let stage =
-        Stage { clock: &*clock, pty, contained, screen, signals, deadline, secrets: plan.secrets, switch };
+    let stage = Stage {
+        clock: &*clock,
+        pty,
+        contained,
+        screen,
+        signals,
+        deadline,
+        secrets: plan.secrets,
+        switch,
+        news: news.as_ref(),
+    };
     let (mut recorder, outcome) = match opened {
         Ok(()) => stage.perform(recorder),
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
@@ -92,11 +106,15 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     });
     if let Some(closed) = &closed {
         summary::revocation(&closed.revocation);
+        news.iter().for_each(|news| news.closed(&outcome.cause, &closed.revocation));
     }
     let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
     let sealed = close(recorder, &outcome, closed.as_ref());
     let summary = Summary { session, created, trusted, lasted, store: evidence.store() };
     summary.tell(&outcome, sealed.as_ref());
+    if let Some(news) = news {
+        news.report(&outcome.seen);
+    }
     finish(outcome, sealed)
 }
 
@@ -119,6 +137,7 @@ struct Stage<'a> {
     deadline: Deadline,
     secrets: crate::config::Secrets,
     switch: Switch,
+    news: Option<&'a News<'a>>,
 }
 
 impl Stage<'_> {
@@ -144,6 +163,8 @@ impl Stage<'_> {
             deadline: self.deadline,
             secrets: self.secrets,
             switch: self.switch,
+            tap: Tap::default(),
+            news: self.news,
         };
         let outcome = relay.run();
         drop(raw);

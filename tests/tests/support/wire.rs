@@ -181,7 +181,9 @@ impl Shared {
             Some(Fault::BlackHole) => return silence(&mut client),
             Some(Fault::ResetUpload) => return reset(&client),
             Some(Fault::Status(status, code)) => refusal(&request, *status, code),
-            Some(Fault::Swallow) => b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+            Some(Fault::Swallow) => {
+                b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()
+            }
             _ => self.upstream(&request)?,
         };
         lock(&self.requests)[number].status = status(&answer);
@@ -259,7 +261,8 @@ fn head(client: &mut TcpStream) -> io::Result<Option<Request>> {
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = text.split("\r\n");
     let mut words = lines.next().unwrap_or_default().split(' ').map(ToOwned::to_owned);
-    let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    let header =
+        |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     Ok(Some(Request {
         method: words.next().unwrap_or_default(),
         target: words.next().unwrap_or_default(),
@@ -330,10 +333,16 @@ fn refusal(request: &Request, status: u16, code: &str) -> Vec<u8> {
     let (kind, body) = if request.header("x-amz-target").is_some() {
         ("application/x-amz-json-1.1", format!(r#"{{"__type":"{code}","message":"injected"}}"#))
     } else if request.parameter("Action").is_some() {
-        let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>injected</Message></Error>");
+        let error =
+            format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>injected</Message></Error>");
         ("text/xml", format!("<ErrorResponse>{error}<RequestId>{id}</RequestId></ErrorResponse>"))
     } else {
-        ("application/xml", format!("<Error><Code>{code}</Code><Message>injected</Message><RequestId>{id}</RequestId></Error>"))
+        (
+            "application/xml",
+            format!(
+                "<Error><Code>{code}</Code><Message>injected</Message><RequestId>{id}</RequestId></Error>"
+            ),
+        )
     };
     let body = if request.method == "HEAD" { String::new() } else { body };
     format!(
@@ -344,7 +353,11 @@ fn refusal(request: &Request, status: u16, code: &str) -> Vec<u8> {
 }
 
 fn status(answer: &[u8]) -> u16 {
-    String::from_utf8_lossy(&answer[..answer.len().min(12)]).split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+    String::from_utf8_lossy(&answer[..answer.len().min(12)])
+        .split(' ')
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
 }
 
 fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
