@@ -14,12 +14,11 @@ use crate::closeout::{MARGIN, now};
 use crate::docket::Docket;
 use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
-use crate::notify::Notifier;
 use crate::opened::{Opened, after};
-use crate::report;
 use crate::revocation::Revocation;
 use crate::say::say;
 use crate::world::World;
+use crate::{herald, summary};
 
 /// What the command takes.
 #[derive(Debug, Args)]
@@ -45,22 +44,22 @@ enum Outcome {
 /// When it cannot be done.
 pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
     let (store, keys) = (world.store(), world.keys()?);
+    // What is in the outbox is tried again.
+    world.notifier();
     let docket = Docket::read(&*store)?;
     let has = |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
     let open: Vec<_> = open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();
     let mut all_closed = true;
-    let notifier = Notifier::new(world);
     for session in &open {
         let asked = has(*session, REVOKE) && !has(*session, DENIED);
         let outcome = one(world, *session, &*keys, asked);
         all_closed &= !matches!(&outcome, Ok(Outcome::Ended(Revocation::Pending { .. })) | Err(_));
         if let Ok(Outcome::Ended(revocation)) = &outcome {
-            report::late(world, &notifier, *session, revocation);
+            herald::late(world, *session, revocation);
         }
         if args.json { print(*session, &outcome)? } else { tell(*session, &outcome) }
     }
-    notifier.finish();
     if open.is_empty() && !args.json {
         say!("bg-shell: nothing to reconcile");
     }
@@ -93,10 +92,10 @@ fn tell(session: SessionId, outcome: &Result<Outcome, Failure>) {
     match outcome {
         Ok(Outcome::Live) => say!("bg-shell: session {session} runs, and closes its access itself"),
         Ok(Outcome::Closed) => say!("bg-shell: session {session} is closed, its gate, too"),
-        Ok(Outcome::Ended(Revocation::Pending { dead_by, .. })) => {
-            say!("bg-shell: session {session} is pending: its credentials are dead by {dead_by}");
+        Ok(Outcome::Ended(revocation)) => {
+            say!("bg-shell: session {session}:");
+            summary::revocation(revocation);
         }
-        Ok(Outcome::Ended(_)) => say!("bg-shell: session {session} is closed"),
         // The next session is looked at all the same.
         Err(failure) => failure.tell(),
     }

@@ -13,11 +13,10 @@ use serde_json::json;
 
 use crate::abandoned;
 use crate::failure::Failure;
-use crate::notify::Notifier;
-use crate::report;
 use crate::revocation::Revocation;
 use crate::say::say;
 use crate::world::World;
+use crate::{herald, summary};
 
 /// Recovers every orphan; tells what became of each.
 ///
@@ -53,15 +52,11 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
     }
     let keys = world.keys()?;
     let closed = close_accesses(world, &*keys);
-    let recovered = recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock);
-    if !closed.is_empty() {
-        let notifier = Notifier::new(world);
-        for (session, revocation) in &closed {
-            report::late(world, &notifier, *session, revocation);
-        }
-        notifier.finish();
-    }
-    recovered.map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
+    let recovered = recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
+        .map_err(|e| Failure::new("cannot look for orphaned spools").because(e));
+    // The report says what became of the tape, too.
+    closed.iter().for_each(|(session, revocation)| herald::late(world, *session, revocation));
+    recovered
 }
 
 /// Denies what dead sessions may still be used for, before anything else: tapes wait, credentials do not. The facts
@@ -71,12 +66,8 @@ fn close_accesses(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Revoc
     for (session, revocation) in abandoned::orphans(world, keys) {
         match revocation {
             Ok(revocation) => {
-                match &revocation {
-                    Revocation::Pending { dead_by, .. } => {
-                        say!("bg-shell: session {session} was killed; its access is pending until {dead_by}");
-                    }
-                    _ => say!("bg-shell: session {session} was killed; its access is closed"),
-                }
+                say!("bg-shell: session {session} was killed; its access is revoked by its name");
+                summary::revocation(&revocation);
                 closed.push((session, revocation));
             }
             // The tapes are recovered all the same.

@@ -18,7 +18,7 @@ use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::news::News;
+use crate::herald::Herald;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
@@ -46,14 +46,14 @@ pub struct Relay<'a> {
     pub signals: Signals,
     /// The time limit.
     pub deadline: Deadline,
+    /// Who is told that the time is nearly over.
+    pub herald: &'a Herald<'a>,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
     /// Ends the session from outside.
     pub switch: Switch,
     /// Listens for the report.
     pub tap: Tap,
-    /// Tells people of an access.
-    pub news: Option<&'a News<'a>>,
 }
 
 /// Why a session came to its end.

@@ -24,8 +24,7 @@ use self::stored::Stored;
 use crate::case::{Case, CaseError};
 use crate::claim::Claim;
 use crate::failure::Failure;
-use crate::news;
-use crate::notify::{Message, Notifier, Occasion};
+use crate::notify::{Message, Occasion};
 use crate::revocation::Revocation;
 use crate::say::say;
 use crate::tap::Seen;
@@ -62,14 +61,7 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
         let done = rotate::rotate(world, &build::report(world, session)?, consent)?;
         return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let stored = if args.write {
-        let notifier = Notifier::new(world);
-        let stored = write(world, &notifier, session);
-        notifier.finish();
-        Some(stored?)
-    } else {
-        stored::newest(world, session)?
-    };
+    let stored = if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
     let (json, markdown) = match stored {
         Some(Stored { json, markdown, .. }) => (json, markdown),
         None => made(world, session)?,
@@ -80,10 +72,8 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
 
 /// Writes the report of a session that has just ended, and what was heard of it as a fact. What cannot be done is
 /// told, and ends nothing: the access is closed, and the tape is sealed.
-pub fn after(world: &World, notifier: &Notifier, claim: &Claim, seen: &Seen) {
-    if let Err(failure) =
-        hear(world, claim.session, seen).and_then(|()| write(world, notifier, claim.session))
-    {
+pub fn after(world: &World, claim: &Claim, seen: &Seen) {
+    if let Err(failure) = hear(world, claim.session, seen).and_then(|()| write(world, claim.session)) {
         say!("bg-shell: warning: {failure}");
         say!("bg-shell: hint: bg-shell report {} --write writes it later", claim.session);
     }
@@ -91,15 +81,14 @@ pub fn after(world: &World, notifier: &Notifier, claim: &Claim, seen: &Seen) {
 
 /// Tells how an access ended that was closed by a later run, and writes its report: if there is none yet, or if the
 /// last one says that it is not closed and now it is.
-pub fn late(world: &World, notifier: &Notifier, session: SessionId, revocation: &Revocation) {
+pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &Revocation) {
     let written = stored::newest(world, session).and_then(|stored| match stored {
         Some(stored) if !stored.is_pending() || matches!(revocation, Revocation::Pending { .. }) => Ok(()),
         _ => {
             let report = build::report(world, session)?;
-            if let Some((occasion, text)) = news::told(revocation) {
-                notifier.tell(named(Message::new(occasion), &report).detail(&text));
-            }
-            store(world, notifier, &report).map(drop)
+            let message = named(Message::new(occasion), &report);
+            world.notifier().tell(message.detail(&revocation.to_string()));
+            store(world, &report).map(drop)
         }
     });
     if let Err(failure) = written {
@@ -118,15 +107,17 @@ fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
     }
 }
 
-fn write(world: &World, notifier: &Notifier, session: SessionId) -> Result<Stored, Failure> {
-    store(world, notifier, &build::report(world, session)?)
+fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {
+    store(world, &build::report(world, session)?)
 }
 
-fn store(world: &World, notifier: &Notifier, report: &Report) -> Result<Stored, Failure> {
+fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     let (session, stored) = (report.session, stored::write(world, &*world.keys()?, report)?);
     let at = stored::key(session, &stored.name, "md");
     let detail = format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text);
-    notifier.tell(named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown));
+    world
+        .notifier()
+        .tell(named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown));
     say!("bg-shell: report: bg-shell report {session} (stored as {at})");
     for to_do in &report.to_do {
         say!("bg-shell:   to do: {}", neutral(to_do));

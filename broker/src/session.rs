@@ -24,7 +24,7 @@ use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
-use crate::news::News;
+use crate::herald::Herald;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
@@ -75,15 +75,12 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let created = recorder.created();
     summary::banner(session, plan, ends, contained.by, access.as_ref());
     let began = Instant::now();
-    let news = access.as_ref().map(|access| News::of(world, access.claim()));
     let opened = match &mut access {
         None => Ok(()),
         Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
     };
-    if opened.is_ok() {
-        news.iter().for_each(News::opened);
-    }
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
+    let herald = Herald::new(world, access.as_ref().map(Access::claim));
     let stage = Stage {
         clock: &*clock,
         pty,
@@ -93,10 +90,13 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         deadline,
         secrets: plan.secrets,
         switch,
-        news: news.as_ref(),
+        herald: &herald,
     };
     let (mut recorder, outcome) = match opened {
-        Ok(()) => stage.perform(recorder),
+        Ok(()) => {
+            herald.opened();
+            stage.perform(recorder)
+        }
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
     };
     let lasted = began.elapsed();
@@ -106,14 +106,13 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     });
     if let Some(closed) = &closed {
         summary::revocation(&closed.revocation);
-        news.iter().for_each(|news| news.closed(&outcome.cause, &closed.revocation));
     }
     let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
     let sealed = close(recorder, &outcome, closed.as_ref());
     let summary = Summary { session, created, trusted, lasted, store: evidence.store() };
     summary.tell(&outcome, sealed.as_ref());
-    if let Some(news) = news {
-        news.report(&outcome.seen);
+    if let Some(closed) = &closed {
+        herald.closed(&summary::ended(&outcome.cause), &closed.revocation, &outcome.seen);
     }
     finish(outcome, sealed)
 }
@@ -137,7 +136,7 @@ struct Stage<'a> {
     deadline: Deadline,
     secrets: crate::config::Secrets,
     switch: Switch,
-    news: Option<&'a News<'a>>,
+    herald: &'a Herald<'a>,
 }
 
 impl Stage<'_> {
@@ -164,7 +163,7 @@ impl Stage<'_> {
             secrets: self.secrets,
             switch: self.switch,
             tap: Tap::default(),
-            news: self.news,
+            herald: self.herald,
         };
         let outcome = relay.run();
         drop(raw);

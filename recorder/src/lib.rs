@@ -11,6 +11,7 @@ pub mod event;
 pub mod low_s;
 pub mod neutral;
 pub mod note;
+pub mod once;
 pub mod seal;
 pub mod segment;
 pub mod session;
@@ -21,6 +22,9 @@ pub mod closing;
 pub mod genesis;
 pub mod keys;
 pub mod sign;
+
+// Who asked, who approved.
+pub mod approval;
 
 // Recording: spool first, then the store.
 pub mod clerk;

@@ -7,22 +7,27 @@ use crate::support::sandbox::{Sandbox, Site};
 use crate::support::wait::until;
 use crate::support::world::stderr;
 
-/// Opens the drill role and types lines into its shell.
+/// Has alice ask for the role, and bob and carol approve it; returns the request.
+fn approved(site: &Site) -> String {
+    let key = |person: &str| site.sandbox.key(person).into_os_string().into_string().unwrap();
+    let run = |args: &[&str], person: &str| {
+        let output = site.shell().args(args).args(["--key", &key(person)]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let ask = ["request", "--role", "two", "--reason", "disk full", "--incident", "INC-7"];
+    let request = run(&ask, "alice");
+    run(&["approve", &request, "--yes"], "bob");
+    run(&["approve", &request, "--yes"], "carol");
+    request
+}
+
+/// Opens the role and types lines into its shell.
 fn session(site: &Site, lines: &[&str]) -> Driver {
+    let request = approved(site);
     let mut shell = site.shell();
-    shell.args([
-        "open",
-        "--role",
-        "drill",
-        "--reason",
-        "disk full",
-        "--incident",
-        "INC-7",
-        "--",
-        "bash",
-        "--norc",
-    ]);
-    shell.env("PS1", "ready> ");
+    shell.args(["open", "--role", "two", "--request", &request, "--key"]).arg(site.sandbox.key("alice"));
+    shell.args(["--", "bash", "--norc"]).env("PS1", "ready> ");
     let mut driver = Driver::spawn(shell);
     for line in lines {
         driver.wait_for("ready> ");
@@ -58,18 +63,26 @@ fn an_access_ends_with_a_report_and_everybody_is_told() {
     for time in ["to_access_ms", "to_revoke_ms"] {
         assert!(report["times"][time]["value"].as_u64().unwrap() > 0, "{time}: {report}");
     }
+    let approvals = &report["approvals"];
+    let people: Vec<&Value> =
+        approvals["given"].as_array().unwrap().iter().map(|given| &given["person"]).collect();
+    assert_eq!((&approvals["verdict"], json!(people)), (&json!("valid"), json!(["bob", "carol"])));
+    assert_eq!(report.pointer("/who/person/value"), Some(&json!("alice")));
+    assert_eq!(report.pointer("/why/reason/value"), Some(&json!("disk full")));
     assert_eq!(report["to_do"], json!([]));
     assert_eq!(report["untrusted"], json!([]));
+    let page = site.shell().args(["report", "last"]).output().unwrap();
+    std::fs::write("/tmp/e_account.md", page.stdout).unwrap();
     let mut events = Vec::new();
-    until("four messages", || {
+    until("seven messages", || {
         // SNS wraps what it hands to SQS.
         let published = site.published().into_iter().map(|wrap| wrap["Message"].as_str().unwrap().to_owned());
         events.extend(published.map(|text| serde_json::from_str::<Value>(&text).unwrap()["event"].clone()));
-        events.len() >= 4
+        events.len() >= 7
     });
     // SQS keeps no order.
     events.sort_by_key(ToString::to_string);
-    assert_eq!(events, ["closed", "opened", "report", "revoked"]);
+    assert_eq!(events, ["approved", "approved", "closed", "opened", "report", "requested", "revoked"]);
 }
 
 #[test]

@@ -7,9 +7,12 @@
     reason = "a panic is how a test fails"
 )]
 
+mod access;
 mod account;
+mod approvals;
 mod bytes;
 mod campaign;
+mod closeout;
 mod config;
 mod contain;
 mod crash;
@@ -27,10 +30,12 @@ mod program;
 mod refusal;
 mod replay;
 mod report;
+mod requests;
 mod revoke;
 mod sandbox;
 mod secrets;
 mod session;
+mod sshsig;
 mod subreaper;
 mod support;
 mod terminal;

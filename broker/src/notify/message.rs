@@ -1,5 +1,6 @@
 //! What somebody is told: one thing that happened, with the names that let them look it up.
 
+use bg_recorder::approval::request::Request;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::neutral::neutral;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub enum Occasion {
     Closed,
     /// Its credentials may be alive still.
     RevokePending,
-    /// Its credentials are denied, and that is proved.
+    /// Its credentials are of no more use to anybody: the detail says why that is certain.
     Revoked,
     /// The report is written.
     Report,
@@ -98,6 +99,16 @@ impl Message {
             .map_or_else(|| message.clone(), |incident| message.clone().incident(incident))
     }
 
+    /// Begins a message about a request.
+    pub fn about(event: Occasion, request: &Request) -> Self {
+        let message = Self::new(event).request(&request.id.to_string()).role(&request.role);
+        let message = message.person(request.requester.as_str()).reason(&request.reason);
+        match &request.incident {
+            Some(incident) => message.incident(incident),
+            None => message,
+        }
+    }
+
     /// Names the session.
     #[must_use]
     pub fn session(self, session: impl std::fmt::Display) -> Self {
@@ -161,7 +172,7 @@ impl Message {
             Occasion::DeadlineNear => format!("the session of {who} in {role} ends soon"),
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
-            Occasion::Revoked => format!("the access of {who} to {role} is revoked, and that is proved"),
+            Occasion::Revoked => format!("the access of {who} to {role} is over"),
             Occasion::Report => format!("the report on {who} in {role} is written"),
         };
         for (label, value) in [("incident", &self.incident), ("reason", &self.reason), ("", &self.detail)] {

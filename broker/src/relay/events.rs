@@ -54,9 +54,9 @@ impl Run<'_> {
             Due::Warning(left_s) => {
                 let notice = Notice::Deadline { left_s };
                 self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
-                self.relay.news.iter().for_each(|news| news.deadline_near(left_s));
                 let left = humantime::format_duration(Duration::from_secs(left_s));
                 self.warning = Some(format!("bg-shell: this session ends in {left}"));
+                self.relay.herald.deadline_near(left_s);
             }
         }
         match &self.ending {
