@@ -71,8 +71,6 @@ fn an_access_ends_with_a_report_and_everybody_is_told() {
     assert_eq!(report.pointer("/why/reason/value"), Some(&json!("disk full")));
     assert_eq!(report["to_do"], json!([]));
     assert_eq!(report["untrusted"], json!([]));
-    let page = site.shell().args(["report", "last"]).output().unwrap();
-    std::fs::write("/tmp/e_account.md", page.stdout).unwrap();
     let mut events = Vec::new();
     until("seven messages", || {
         // SNS wraps what it hands to SQS.
