@@ -1,5 +1,7 @@
 //! What others are told of one session: that it was opened, that its time is nearly over, how it ended.
 
+use bg_recorder::session::SessionId;
+
 use crate::claim::Claim;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::report;
@@ -37,7 +39,7 @@ impl<'a> Herald<'a> {
         self.tell(Occasion::Closed, how);
         let message = Message::of(occasion(revocation), claim);
         self.notifier().tell(message.detail(&revocation.to_string()));
-        report::after(self.world, self.notifier(), claim, seen);
+        report::after(self.world, claim, seen);
     }
 
     fn tell(&self, occasion: Occasion, detail: &str) {
@@ -51,11 +53,10 @@ impl<'a> Herald<'a> {
     }
 }
 
-/// Tells of an access that somebody else than its session has closed, and writes its report.
-pub fn late(world: &World, session: bg_recorder::session::SessionId, revocation: &Revocation) {
-    let message = Message::new(occasion(revocation)).session(session).detail(&revocation.to_string());
-    world.notifier().tell(message);
-    report::late(world, world.notifier(), session);
+/// Tells of an access that somebody else than its session has closed, and writes its report. That it is pending still
+/// is told once.
+pub fn late(world: &World, session: SessionId, revocation: &Revocation) {
+    report::late(world, session, occasion(revocation), revocation);
 }
 
 fn occasion(revocation: &Revocation) -> Occasion {

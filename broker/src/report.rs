@@ -13,18 +13,19 @@ mod timeline;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use bg_recorder::neutral::Visible;
+use bg_recorder::neutral::{Visible, neutral};
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use self::model::Known;
+use self::model::{Known, Report};
 use self::rotate::Consent;
 use self::stored::Stored;
 use crate::case::{Case, CaseError};
 use crate::claim::Claim;
 use crate::failure::Failure;
-use crate::notify::{Message, Notifier, Occasion};
+use crate::notify::{Message, Occasion};
+use crate::revocation::Revocation;
 use crate::say::say;
 use crate::tap::Seen;
 use crate::world::World;
@@ -60,14 +61,7 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
         let done = rotate::rotate(world, &build::report(world, session)?, consent)?;
         return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let stored = if args.write {
-        let notifier = Notifier::new(world);
-        let stored = write(world, &notifier, session);
-        notifier.finish();
-        Some(stored?)
-    } else {
-        stored::newest(world, session)?
-    };
+    let stored = if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
     let (json, markdown) = match stored {
         Some(Stored { json, markdown, .. }) => (json, markdown),
         None => made(world, session)?,
@@ -78,24 +72,28 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
 
 /// Writes the report of a session that has just ended, and what was heard of it as a fact. What cannot be done is
 /// told, and ends nothing: the access is closed, and the tape is sealed.
-pub fn after(world: &World, notifier: &Notifier, claim: &Claim, seen: &Seen) {
-    if let Err(failure) =
-        hear(world, claim.session, seen).and_then(|()| write(world, notifier, claim.session))
-    {
+pub fn after(world: &World, claim: &Claim, seen: &Seen) {
+    if let Err(failure) = hear(world, claim.session, seen).and_then(|()| write(world, claim.session)) {
         say!("bg-shell: warning: {failure}");
         say!("bg-shell: hint: bg-shell report {} --write writes it later", claim.session);
     }
 }
 
-/// Writes the report of a session whose recorder or close-out did not get that far: if there is none yet, or if
-/// the last one says that the access is not closed.
-pub fn late(world: &World, notifier: &Notifier, session: SessionId) {
+/// Tells how an access ended that was closed by a later run, and writes its report: if there is none yet, or if the
+/// last one says that it is not closed and now it is.
+pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &Revocation) {
     let written = stored::newest(world, session).and_then(|stored| match stored {
-        Some(stored) if !stored.is_pending() => Ok(()),
-        _ => write(world, notifier, session).map(drop),
+        Some(stored) if !stored.is_pending() || matches!(revocation, Revocation::Pending { .. }) => Ok(()),
+        _ => {
+            let report = build::report(world, session)?;
+            let message = named(Message::new(occasion), &report);
+            world.notifier().tell(message.detail(&revocation.to_string()));
+            store(world, &report).map(drop)
+        }
     });
     if let Err(failure) = written {
         say!("bg-shell: warning: {failure}");
+        say!("bg-shell: hint: bg-shell report {session} --write writes it later");
     }
 }
 
@@ -109,29 +107,35 @@ fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
     }
 }
 
-fn write(world: &World, notifier: &Notifier, session: SessionId) -> Result<Stored, Failure> {
-    let report = build::report(world, session)?;
-    let stored = stored::write(world, &*world.keys()?, &report)?;
-    let mut message = Message::new(Occasion::Report).session(session).report(&stored.markdown);
+fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {
+    store(world, &build::report(world, session)?)
+}
+
+fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
+    let (session, stored) = (report.session, stored::write(world, &*world.keys()?, report)?);
     let at = stored::key(session, &stored.name, "md");
-    message = message.detail(&format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text));
-    let named: [(&Option<Known>, fn(Message, &str) -> Message); 4] = [
-        (&report.access.request, Message::request),
-        (&report.access.role, Message::role),
-        (&report.who.person, Message::person),
-        (&report.why.incident, Message::incident),
-    ];
-    for (value, with) in named {
-        if let Some(value) = value {
-            message = with(message, &value.value);
-        }
-    }
-    notifier.tell(message);
+    let detail = format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text);
+    world
+        .notifier()
+        .tell(named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown));
     say!("bg-shell: report: bg-shell report {session} (stored as {at})");
     for to_do in &report.to_do {
-        say!("bg-shell:   to do: {}", bg_recorder::neutral::neutral(to_do));
+        say!("bg-shell:   to do: {}", neutral(to_do));
     }
     Ok(stored)
+}
+
+/// Names in a message whom and what a report is about.
+fn named(message: Message, report: &Report) -> Message {
+    let with = |message: Message, known: &Option<Known>, name: fn(Message, &str) -> Message| match known {
+        Some(known) => name(message, &known.value),
+        None => message,
+    };
+    let message = message.session(report.session);
+    let message = with(message, &report.access.request, Message::request);
+    let message = with(message, &report.access.role, Message::role);
+    let message = with(message, &report.who.person, Message::person);
+    with(message, &report.why.incident, Message::incident)
 }
 
 fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {

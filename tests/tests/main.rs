@@ -8,12 +8,13 @@
 )]
 
 mod access;
+mod account;
 mod agreement;
 mod approvals;
+mod bucket;
 mod bytes;
 mod campaign;
 mod closeout;
-mod bucket;
 mod cloud;
 mod config;
 mod contain;

@@ -31,7 +31,7 @@ pub enum Occasion {
     Closed,
     /// Its credentials may be alive still.
     RevokePending,
-    /// Its credentials are denied, and that is proved.
+    /// Its credentials are of no more use to anybody: the detail says why that is certain.
     Revoked,
     /// The report is written.
     Report,
@@ -172,7 +172,7 @@ impl Message {
             Occasion::DeadlineNear => format!("the session of {who} in {role} ends soon"),
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
-            Occasion::Revoked => format!("the access of {who} to {role} is revoked, and that is proved"),
+            Occasion::Revoked => format!("the access of {who} to {role} is over"),
             Occasion::Report => format!("the report on {who} in {role} is written"),
         };
         for (label, value) in [("incident", &self.incident), ("reason", &self.reason), ("", &self.detail)] {
