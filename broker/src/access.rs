@@ -2,9 +2,9 @@
 
 mod mfa_check;
 mod opening;
-mod seams;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
@@ -22,6 +22,8 @@ use crate::credentials::Wanted;
 use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
+use crate::grant::Grant;
+use crate::opened::after;
 use crate::private::{Private, Variables};
 use crate::revocation::Revocation;
 use crate::session_policy;
@@ -29,23 +31,6 @@ use crate::signals::Signals;
 use crate::switch::Switch;
 use crate::vault::Vault;
 use crate::world::World;
-
-/// What a responder wants.
-#[derive(Debug, Clone)]
-pub struct Wish {
-    /// The role's name in the configuration.
-    pub role: String,
-    /// The request to use; without one, one is filed and waited for.
-    pub request: Option<String>,
-    /// Without approvals, where the role allows it.
-    pub forced: bool,
-    /// Why.
-    pub reason: Option<String>,
-    /// For which incident.
-    pub incident: Option<String>,
-    /// For how long.
-    pub max_duration: std::time::Duration,
-}
 
 /// One access of one session. What ends it is [`Access::close`], on every way out.
 pub struct Access<'a> {
@@ -63,6 +48,8 @@ pub struct Access<'a> {
     custody: Option<Custody>,
     /// Credentials from the moment they were issued, and when they die: custody may not have begun.
     issued: Option<(Credentials, Stamp)>,
+    /// How long it may last, to the nearest second: no longer than was approved.
+    lasts_s: u64,
     /// Why none can have been issued, as long as that is certain.
     unissued: Option<&'static str>,
 }
@@ -79,12 +66,13 @@ pub struct Closed {
 }
 
 impl<'a> Access<'a> {
-    /// Gets everything ready that has no effect in AWS: the grant, the second factor, the claim, the endpoint.
+    /// Gets everything ready that has no effect in AWS: the second factor, the claim, the endpoint.
     ///
     /// # Errors
     /// When any of it is missing. Nothing was asked for then.
     pub fn prepare(
-        wish: &Wish,
+        grant: Grant<'a>,
+        max_duration: Duration,
         session: SessionId,
         world: &'a World,
         signals: &mut Signals,
@@ -92,16 +80,16 @@ impl<'a> Access<'a> {
         // The code and the credentials pass through this process's memory: no core, no ptrace.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|e| Failure::new("cannot protect the broker").because(std::io::Error::from(e)))?;
-        let role = world.role(&wish.role)?;
         let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        session_policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
+        session_policy::narrowed(grant.role(), Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
         let keys = world.keys()?;
-        let edge = world.edge(role.profiles.source.as_deref())?;
-        let grant = seams::granted(world, wish)?;
-        let second = SecondFactor::take(role, &grant.person, session, world, signals)?;
-        let mut claim = seams::claimed(grant, session, &*keys)?;
-        claim.deadline = claim.deadline.min(later(wish.max_duration));
+        let edge = world.edge(grant.role().profiles.source.as_deref())?;
+        let second = SecondFactor::take(&grant, session, world, signals)?;
+        let mut claim = grant.claim(session, &*keys)?;
+        let now = Stamp(SystemClock.wall_us());
+        claim.deadline = claim.deadline.min(after(now, max_duration));
+        let lasts_s = claim.deadline.0.saturating_sub(now.0).saturating_add(500_000) / 1_000_000;
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;
         let local = |e| Failure::new("cannot set the credentials endpoint up").because(e);
         let vault = Arc::new(Vault::default());
@@ -122,6 +110,7 @@ impl<'a> Access<'a> {
             vault,
             endpoint,
             private,
+            lasts_s,
         })
     }
 
@@ -148,7 +137,7 @@ impl<'a> Access<'a> {
             "reason": claim.reason, "incident": claim.incident, "request": claim.request,
             "access": claim.access, "approvals": claim.request_sha256, "forced": claim.forced,
             "custody": "exported", "delivery": claim.role.delivery, "mfa": self.second.attested().word(),
-            "deadline": claim.deadline,
+            "deadline": claim.deadline, "max_duration_s": self.lasts_s,
         }))
     }
 
@@ -178,10 +167,6 @@ impl Closed {
     pub fn about(&self) -> Map<String, Value> {
         object(json!({"revocation": self.revocation, "issued": self.issued, "served": self.served}))
     }
-}
-
-fn later(time: std::time::Duration) -> Stamp {
-    Stamp(SystemClock.wall_us().saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -20,6 +20,7 @@ use crate::request::RequestArgs;
 use crate::requests::RequestsArgs;
 use crate::revoke::RevokeArgs;
 use crate::sessions::SessionsArgs;
+use crate::signer::SignerArgs;
 use crate::world::World;
 use crate::{
     approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
@@ -107,6 +108,9 @@ pub struct OpenArgs {
     /// Open a role without its approvals, where the role allows it: everyone is alerted
     #[arg(long, requires = "reason")]
     pub r#override: bool,
+    /// Who files the request, where one is filed
+    #[command(flatten)]
+    pub signer: SignerArgs,
     /// Open a session inside a recorded session, knowingly
     #[arg(long)]
     pub nested: bool,
@@ -137,6 +141,8 @@ pub struct Environment {
     pub inside: Option<String>,
     /// The configuration file that was named.
     pub config: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
     /// Where the user keeps configuration.
     pub config_home: Option<PathBuf>,
     /// The names of all `AWS_*` variables: no session inherits them.
@@ -188,7 +194,7 @@ fn environment() -> Result<Environment, Failure> {
         Failure::new("no place for the practice world")
             .hint("set HOME, or XDG_STATE_HOME to an absolute path")
     })?;
-    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     Ok(Environment {
         practice,
         shell: path("SHELL"),
@@ -196,6 +202,7 @@ fn environment() -> Result<Environment, Failure> {
         term: std::env::var("TERM").ok(),
         inside: std::env::var(SESSION_VARIABLE).ok(),
         config: None,
+        home,
         config_home,
         aws: std::env::vars_os().map(|(name, _)| name).filter(|name| is_aws(name)).collect(),
     })

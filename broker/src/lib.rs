@@ -11,9 +11,18 @@ mod world;
 // A request, its approvals, the grant that comes of them.
 mod approve;
 mod cancel;
+mod decide;
 mod deny;
+mod dossier;
+mod filing;
+mod grant;
+mod interrupt;
+mod neutral;
+mod policy;
 mod request;
 mod requests;
+mod signer;
+mod standing;
 
 // The life of an access: what happened is written down as facts, each before it has effects.
 mod access;

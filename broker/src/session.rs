@@ -24,6 +24,7 @@ use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
+use crate::grant::Grant;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
@@ -42,13 +43,14 @@ use crate::world::World;
 /// When the session could not be begun, or its tape not be closed.
 pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let (environment, evidence) = (&world.environment, world.evidence());
+    let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
     let keys = world.keys()?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
-    let wish = plan.wish.as_ref();
-    let mut access = wish.map(|wish| Access::prepare(wish, session, world, &mut signals)).transpose()?;
+    let prepare = |grant| Access::prepare(grant, plan.max_duration, session, world, &mut signals);
+    let mut access = grant.map(prepare).transpose()?;
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
     let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
     let variables = access.as_ref().map_or_else(|| Variables::of(session), Access::variables);
@@ -56,10 +58,11 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Contained::prepare(&side, &plan.command, &variables).map_err(system("cannot contain the session"))?;
     drop((side, variables));
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
+    let reason = access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
     let mut recorder = Recorder::begin(Setup {
         session,
         about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
-        cast: header(plan, environment, size),
+        cast: header(reason, environment, size),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         state: evidence.state().to_owned(),
         spool: evidence.spool(),
@@ -301,16 +304,9 @@ fn about(
     }))
 }
 
-fn header(plan: &Plan, environment: &Environment, size: Winsize) -> Header {
+fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> Header {
     let env = json!({"TERM": environment.term, "SHELL": environment.shell});
-    Header {
-        version: 2,
-        width: size.ws_col,
-        height: size.ws_row,
-        timestamp: 0,
-        title: plan.reason.clone(),
-        env,
-    }
+    Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod approvals;
 mod bytes;
 mod campaign;
 mod config;
@@ -25,10 +26,12 @@ mod nested;
 mod program;
 mod refusal;
 mod replay;
+mod requests;
 mod revoke;
 mod sandbox;
 mod secrets;
 mod session;
+mod sshsig;
 mod subreaper;
 mod support;
 mod terminal;

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod case;
+pub mod desk;
 pub mod disk;
 pub mod driver;
 pub mod memory;
