@@ -60,7 +60,8 @@ pub fn closing<'a>(
         Failure::new(format!("session {session}: its open fact is of another version"))
             .hint("use the bg-shell that opened it")
     })?;
-    let role = world.role(&opened.role)?.clone();
+    let mut role = world.role(&opened.role)?.clone();
+    role.gate = opened.gate.clone().unwrap_or(role.gate);
     if role.arn != opened.role_arn {
         let what =
             format!("session {session} has {}, and {} is {} here", opened.role_arn, opened.role, role.arn);

@@ -1,5 +1,6 @@
 //! An access: from the second factor to the proof that nothing of it is left.
 
+mod ending;
 mod mfa_check;
 mod opening;
 
@@ -14,18 +15,18 @@ use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Map, Value, json};
 
+pub use self::ending::Closed;
 use self::mfa_check::SecondFactor;
 use crate::case::Case;
 use crate::claim::Claim;
-use crate::closeout::{self, Exhibit};
 use crate::credentials::Wanted;
 use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::grant::Grant;
+use crate::notify::Notifier;
 use crate::opened::after;
 use crate::private::{Private, Variables};
-use crate::revocation::Revocation;
 use crate::session_policy;
 use crate::signals::Signals;
 use crate::switch::Switch;
@@ -46,23 +47,13 @@ pub struct Access<'a> {
     endpoint: Endpoint,
     private: Private,
     custody: Option<Custody>,
+    notifier: Notifier,
     /// Credentials from the moment they were issued, and when they die: custody may not have begun.
     issued: Option<(Credentials, Stamp)>,
     /// How long it may last, to the nearest second: no longer than was approved.
     lasts_s: u64,
     /// Why none can have been issued, as long as that is certain.
     unissued: Option<&'static str>,
-}
-
-/// How an access ended, for the seal and the last lines.
-#[derive(Debug)]
-pub struct Closed {
-    /// What was proved.
-    pub revocation: Revocation,
-    /// How many credentials were issued.
-    pub issued: u32,
-    /// How often they were handed out.
-    pub served: u64,
 }
 
 impl<'a> Access<'a> {
@@ -99,6 +90,7 @@ impl<'a> Access<'a> {
             case: Case::new(session, world.store()),
             switch: Switch::of(Arc::clone(&vault)),
             custody: None,
+            notifier: Notifier::new(world),
             issued: None,
             unissued: Some("the role was not asked for"),
             world,
@@ -139,33 +131,6 @@ impl<'a> Access<'a> {
             "custody": "exported", "delivery": claim.role.delivery, "mfa": self.second.attested().word(),
             "deadline": claim.deadline, "max_duration_s": self.lasts_s,
         }))
-    }
-
-    /// Ends it: nothing is handed out any more, it is denied, and that is proved; or it is said that it is not.
-    pub fn close(mut self) -> Closed {
-        self.switch.finish();
-        self.vault.close("the session is over");
-        let held = self.custody.take().map(Custody::stop);
-        let newest = match &held {
-            Some(held) => Some((held.credentials.clone(), held.expires)),
-            None => self.issued.take(),
-        };
-        let exhibit = newest
-            .map(|(credentials, expires)| Exhibit { edge: self.edge.with_credentials(credentials), expires });
-        let issued = held.as_ref().map_or(u32::from(exhibit.is_some()), |held| held.issued);
-        let (world, claim, keys) = (self.world, &self.claim, &*self.keys);
-        let revocation = match self.unissued {
-            Some(why) => closeout::unissued(world, claim, why, keys),
-            None => closeout::close(world, claim, exhibit.as_ref(), keys),
-        };
-        Closed { revocation, issued, served: self.vault.served() }
-    }
-}
-
-impl Closed {
-    /// Returns what the seal says of it.
-    pub fn about(&self) -> Map<String, Value> {
-        object(json!({"revocation": self.revocation, "issued": self.issued, "served": self.served}))
     }
 }
 

@@ -93,9 +93,9 @@ pub struct OpenArgs {
     /// The incident or ticket it belongs to
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
-    /// The role to open; the practice world has one, `practice`
-    #[arg(long, value_name = "NAME", default_value = "practice")]
-    pub role: String,
+    /// The role to open [default: the request's, or `practice`, the one of the practice world]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
     /// The shell to run instead of $SHELL
     #[arg(long, value_name = "PATH")]
     pub shell: Option<PathBuf>,
@@ -108,7 +108,7 @@ pub struct OpenArgs {
     /// Open a role without its approvals, where the role allows it: everyone is alerted
     #[arg(long, requires = "reason")]
     pub r#override: bool,
-    /// Who files the request, where one is filed
+    /// Who signs a request that is filed now
     #[command(flatten)]
     pub signer: SignerArgs,
     /// Open a session inside a recorded session, knowingly

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bg_aws::edge::Edge;
+use bg_aws::fault::CallError;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
 use serde_json::{Map, Value, json};
@@ -13,6 +14,7 @@ use crate::case::{Case, CaseError, DENIED, GATE, OPEN, PENDING, PROVED};
 use crate::claim::Claim;
 use crate::config::RoleConfig;
 use crate::deny_policy::{self, DenyPolicy};
+use crate::failure::Failure;
 use crate::gate;
 use crate::opened::{Opened, after};
 use crate::probe::{self, Proof};
@@ -33,16 +35,16 @@ pub struct Exhibit {
 /// not be done is said in what it returns, and `bg-shell reconcile` finishes it.
 pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn KeyService) -> Revocation {
     let case = Case::new(claim.session, world.store());
-    let opened = match case.trusted(keys, OPEN) {
-        Ok(None) => return Revocation::None { why: "no credentials were asked for".into() },
-        Ok(Some(fact)) => Opened::read(&fact),
-        // The store is down, or somebody was in this fact's place: what we are about to close we know ourselves.
-        Err(_) => None,
+    let (began, opened) = (now(), Opened::of(claim));
+    // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
+    let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
+        Some(Ok(None)) => return Revocation::None { why: "no credentials were asked for".into() },
+        Some(Ok(Some(fact))) => Opened::read(&fact).unwrap_or(opened),
+        Some(Err(_)) | None => opened,
     };
-    let opened = opened.unwrap_or_else(|| Opened::of(claim));
-    let dead_by = exhibit.map_or_else(|| opened.dead_by(now()), |exhibit| exhibit.expires);
+    let dead_by = exhibit.map_or_else(|| opened.dead_by(began), |exhibit| exhibit.expires);
     let (role, name) = (claim.role.clone(), claim.name.clone());
-    Closing { world, case, role, name, keys, began: now(), dead_by }.run(exhibit)
+    Closing { world, case, role, name, keys, began, dead_by }.run(exhibit)
 }
 
 /// Closes the access of a session to which no credentials can have been issued: only its gate is to be shut.
@@ -89,9 +91,6 @@ pub struct Denied {
 impl Closing<'_> {
     /// Does all of it, as far as it can be done now.
     pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
-        if let Some(revocation) = self.proved() {
-            return revocation;
-        }
         say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
         let denied = self.deny();
         let proved = match (&denied, exhibit) {
@@ -99,10 +98,14 @@ impl Closing<'_> {
             (Ok(_), None) => Err(NOT_PROBED.to_owned()),
             (Err(why), _) => Err(why.clone()),
         };
+        let in_place = denied.is_ok();
         let policy = denied.ok().map(|denied| denied.policy);
         let revocation = proved.unwrap_or_else(|why| self.unproved(why, policy));
         self.write_down(&revocation);
         self.shut_the_gate();
+        if in_place {
+            self.sweep();
+        }
         revocation
     }
 
@@ -117,23 +120,35 @@ impl Closing<'_> {
     /// # Errors
     /// Why it is not.
     pub fn deny(&self) -> Result<Denied, String> {
-        let edge = self.world.edge(self.role.profiles.revoker.as_deref()).map_err(|e| e.to_string())?;
-        let (iam, role) = (Iam::new(&edge), self.role.role_name());
+        let (iam, role) = (self.revoker().map_err(|e| e.to_string())?, self.role.role_name());
         let deny = DenyPolicy { role, session: self.case.session };
         let mut put = deny.put(&iam);
         if put.as_ref().is_err_and(deny_policy::is_full) {
-            self.sweep(&iam);
+            self.sweep();
             put = deny.put(&iam);
         }
         let request_id = put.map_err(|e| e.to_string())?;
         let denied = Denied { policy: deny.name(), request_id };
         self.note(DENIED, json!({"policy": denied.policy, "role": role, "request_id": denied.request_id}));
-        self.sweep(&iam);
         Ok(denied)
     }
 
+    /// Returns whether IAM shows the Deny.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn stands(&self) -> Result<bool, Failure> {
+        let deny = DenyPolicy { role: self.role.role_name(), session: self.case.session };
+        let unread = |e: CallError| Failure::new("cannot read the Deny back").because(e);
+        deny.stands(&self.revoker()?).map_err(unread)
+    }
+
+    fn revoker(&self) -> Result<Iam, Failure> {
+        Ok(Iam::new(&self.world.edge(self.role.profiles.revoker.as_deref())?))
+    }
+
     fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Revocation, String> {
-        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, PROOF_PATIENCE)?;
+        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, self.role.proof_patience)?;
         let proved = now();
         Ok(match proof {
             Proof::Expired => self.expired(EXPIRED_FIRST, Some(denied.policy.clone())),
@@ -189,19 +204,10 @@ impl Closing<'_> {
         let says = serde_json::to_value(revocation).unwrap_or_default();
         match revocation {
             Revocation::None { .. } => {}
-            Revocation::Revoked { elapsed_ms, probe, .. } => {
-                say!("bg-shell: revoked: {probe} is denied, {elapsed_ms} ms after the end");
-                self.note(PROVED, says);
-            }
-            Revocation::Expired { dead_by, .. } => {
-                say!("bg-shell: the credentials of session {} expired by {dead_by}", self.case.session);
-                self.note(PROVED, says);
-            }
+            Revocation::Revoked { .. } | Revocation::Expired { .. } => self.note(PROVED, says),
             Revocation::Pending { why, dead_by } => {
-                say!("bg-shell: warning: not proved: {why}");
-                say!("bg-shell: hint: the credentials may live until {dead_by}; bg-shell reconcile goes on");
                 let earlier = self.earlier();
-                if !earlier.iter().any(|known| known == &(why.clone(), *dead_by)) {
+                if !earlier.contains(&(why.clone(), *dead_by)) {
                     self.note(&format!("{PENDING}-{}", earlier.len() + 1), says);
                 }
             }
@@ -223,11 +229,14 @@ impl Closing<'_> {
     }
 
     /// Removes the Denies of this role that nobody needs any more. That it fails changes nothing about this one.
-    fn sweep(&self, iam: &Iam) {
+    fn sweep(&self) {
         let dead =
             |session| session != self.case.session && abandoned::is_dead(self.world, session, self.keys);
-        if let Err(e) = deny_policy::sweep(iam, self.role.role_name(), dead) {
-            say!("bg-shell: warning: old Denies stay on the role: {e}");
+        let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
+        match swept {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => say!("bg-shell: warning: old Denies stay on the role: {e}"),
+            Err(failure) => say!("bg-shell: warning: old Denies stay on the role: {failure}"),
         }
     }
 
@@ -251,7 +260,5 @@ pub fn now() -> Stamp {
 
 const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
 const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";
-/// How long a Deny may take until every machine of IAM has it.
-const PROOF_PATIENCE: Duration = Duration::from_secs(60);
 /// Clocks differ.
 pub const MARGIN: Duration = Duration::from_secs(300);

@@ -6,7 +6,7 @@ use bg_recorder::approval::request::Request;
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::{Decision, Principal};
 use bg_recorder::base64;
-use bg_recorder::clock::Stamp;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
 use bg_recorder::store::{ObjectStore, StoreError};
@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::case::Fact;
 use crate::config::RoleConfig;
 use crate::failure::Failure;
-use crate::policy;
 use crate::standing::Standing;
+use crate::terms;
 use crate::world::World;
 
 /// A request as it is stored.
@@ -209,6 +209,15 @@ pub fn ids(store: &dyn ObjectStore) -> Result<Vec<SessionId>, Failure> {
     Ok(entries.iter().filter_map(|entry| id(&entry.key)).collect())
 }
 
+/// Returns which role a request is for.
+///
+/// # Errors
+/// When there is no such request, or it is invalid.
+pub fn role_of(world: &World, text: &str) -> Result<String, Failure> {
+    let dossier = Dossier::open(world, find(&*world.store(), text)?, Stamp(SystemClock.wall_us()))?;
+    Ok(dossier.request().role.clone())
+}
+
 /// Finds a request by the beginning of its id, or by `last`.
 ///
 /// # Errors
@@ -218,6 +227,9 @@ pub fn find(store: &dyn ObjectStore, text: &str) -> Result<SessionId, Failure> {
         return Ok(id);
     }
     let ids = ids(store)?;
+    if let ("last", Some(id)) = (text, ids.last()) {
+        return Ok(*id);
+    }
     let hint = "bg-shell requests --all lists them";
     match ids.iter().filter(|id| id.to_string().starts_with(text)).collect::<Vec<_>>().as_slice() {
         [id] => Ok(**id),
@@ -243,7 +255,7 @@ pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> 
 
 /// A request holds for the role as its approvers knew it.
 fn same_terms(request: &Request, role: &RoleConfig) -> Result<(), Failure> {
-    let (terms, quorum) = (policy::digest(role)?, u64::from(role.quorum));
+    let (terms, quorum) = (terms::digest(role)?, u64::from(role.quorum));
     if terms == request.policy_sha256 && request.role_arn == role.arn && request.quorum == quorum {
         return Ok(());
     }

@@ -13,8 +13,8 @@ use bg_recorder::session::SessionId;
 use crate::config::{PRACTICE, RoleConfig};
 use crate::dossier::{Filed, REQUESTS, signers};
 use crate::failure::Failure;
-use crate::policy;
 use crate::signer::{Signer, SignerArgs};
+use crate::terms;
 use crate::world::World;
 
 /// What somebody asks for.
@@ -101,7 +101,7 @@ fn request(ask: &Ask<'_>, role: &RoleConfig, person: &Principal) -> Result<Reque
         expires: Stamp(created.0.saturating_add(waits)),
         execution_s: role.execution_expires.as_secs().max(1),
         quorum: role.quorum.into(),
-        policy_sha256: policy::digest(role)?,
+        policy_sha256: terms::digest(role)?,
         nonce: nonce()?,
         forced: ask.forced,
     })

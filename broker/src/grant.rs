@@ -80,7 +80,7 @@ impl<'a> Grant<'a> {
         self.role
     }
 
-    /// Returns who made the request.
+    /// Returns who asked.
     pub fn person(&self) -> &str {
         self.dossier.request().requester.as_str()
     }
@@ -233,6 +233,7 @@ mod tests {
             config: Some(dir.join("config.toml")),
             home: None,
             config_home: None,
+            aws: Vec::new(),
         };
         World::open(environment).unwrap()
     }

@@ -18,11 +18,11 @@ mod filing;
 mod grant;
 mod interrupt;
 mod neutral;
-mod policy;
 mod request;
 mod requests;
 mod signer;
 mod standing;
+mod terms;
 
 // The life of an access: what happened is written down as facts, each before it has effects.
 mod access;
@@ -58,7 +58,9 @@ mod sessions;
 // What becomes known of it: reports, the state of the account, drills.
 mod doctor;
 mod drill;
+mod notify;
 mod report;
+mod tap;
 
 // One session from start to end.
 mod open;

@@ -10,7 +10,7 @@ use crate::config::PRACTICE;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
 use crate::grant::GrantArgs;
 use crate::world::World;
-use crate::{recover, session, terminal};
+use crate::{dossier, recover, session, terminal};
 
 /// What a session is for and how it runs: all checked.
 #[derive(Debug)]
@@ -54,20 +54,21 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
             format!("leave it first, or open a session inside it with --nested ({SESSION_VARIABLE} is set)"),
         ));
     }
-    let wish = if args.role == PRACTICE { practised(&args)? } else { Some(wish(&args, world)?) };
+    let role = role(&args, world)?;
+    let wish = if role == PRACTICE { practised(&args)? } else { Some(wish(&role, &args, world)?) };
     let (max_duration, secrets) = match &wish {
         None => {
             (args.max_duration.unwrap_or(world.config.practice.max_duration), world.config.practice.secrets)
         }
         Some(wish) => {
-            let role = world.role(&args.role)?;
-            (wish.duration.unwrap_or(role.max_duration), role.secrets)
+            let configured = world.role(&role)?;
+            (wish.duration.unwrap_or(configured.max_duration), configured.secrets)
         }
     };
     Ok(Plan {
         reason: args.reason,
         incident: args.incident,
-        role: args.role,
+        role,
         command: command(args.command, args.shell, environment)?,
         parent: environment.inside.clone(),
         max_duration,
@@ -83,16 +84,22 @@ fn practised(args: &OpenArgs) -> Result<Option<GrantArgs>, Failure> {
     Ok(None)
 }
 
-fn wish(args: &OpenArgs, world: &World) -> Result<GrantArgs, Failure> {
-    let role = world.role(&args.role)?;
+/// Returns the role that is named, or the one that the request is for.
+fn role(args: &OpenArgs, world: &World) -> Result<String, Failure> {
+    match (&args.role, &args.request) {
+        (Some(role), _) => Ok(role.clone()),
+        (None, None) => Ok(PRACTICE.to_owned()),
+        (None, Some(request)) => dossier::role_of(world, request),
+    }
+}
+
+fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<GrantArgs, Failure> {
+    let role = world.role(name)?;
     let longest = role.max_duration;
     if let Some(wanted) = args.max_duration.filter(|wanted| *wanted > longest) {
         let (wanted, longest) = (humantime::format_duration(wanted), humantime::format_duration(longest));
-        return Err(Failure::new(format!(
-            "role {:?} is opened for {longest} at most, not {wanted}",
-            args.role
-        ))
-        .hint("ask for less with --max-duration, or see max_duration of the role"));
+        return Err(Failure::new(format!("role {name:?} is opened for {longest} at most, not {wanted}"))
+            .hint("ask for less with --max-duration, or see max_duration of the role"));
     }
     Ok(GrantArgs {
         request: args.request.clone(),

@@ -22,9 +22,8 @@ pub struct Opened {
     pub duration_s: u64,
     /// When none are asked for any more.
     pub deadline: Stamp,
-    /// The gate that it opened.
-    #[serde(default)]
-    pub gate: Gate,
+    /// The gate that it opened: by now the configuration may have another one.
+    pub gate: Option<Gate>,
 }
 
 impl Opened {
@@ -41,7 +40,7 @@ impl Opened {
             person: claim.person.clone(),
             duration_s: DURATION_MAX_S,
             deadline: claim.deadline,
-            gate: claim.role.gate.clone(),
+            gate: Some(claim.role.gate.clone()),
         }
     }
 

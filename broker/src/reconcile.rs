@@ -17,6 +17,7 @@ use crate::liveness::Life;
 use crate::opened::{Opened, after};
 use crate::revocation::Revocation;
 use crate::say::say;
+use crate::summary;
 use crate::world::World;
 
 /// What the command takes.
@@ -86,10 +87,10 @@ fn tell(session: SessionId, outcome: &Result<Outcome, Failure>) {
     match outcome {
         Ok(Outcome::Live) => say!("bg-shell: session {session} runs, and closes its access itself"),
         Ok(Outcome::Closed) => say!("bg-shell: session {session} is closed, its gate, too"),
-        Ok(Outcome::Ended(Revocation::Pending { dead_by, .. })) => {
-            say!("bg-shell: session {session} is pending: its credentials are dead by {dead_by}");
+        Ok(Outcome::Ended(revocation)) => {
+            say!("bg-shell: session {session}:");
+            summary::revocation(revocation);
         }
-        Ok(Outcome::Ended(_)) => say!("bg-shell: session {session} is closed"),
         // The next session is looked at all the same.
         Err(failure) => failure.tell(),
     }

@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::abandoned;
 use crate::failure::Failure;
-use crate::revocation::Revocation;
 use crate::say::say;
+use crate::summary;
 use crate::world::World;
 
 /// Recovers every orphan; tells what became of each.
@@ -59,10 +59,10 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
 fn close_accesses(world: &World, keys: &dyn KeyService) {
     for (session, revocation) in abandoned::orphans(world, keys) {
         match revocation {
-            Ok(Revocation::Pending { dead_by, .. }) => {
-                say!("bg-shell: session {session} was killed; its access is pending until {dead_by}");
+            Ok(revocation) => {
+                say!("bg-shell: session {session} was killed; its access is revoked by its name");
+                summary::revocation(&revocation);
             }
-            Ok(_) => say!("bg-shell: session {session} was killed; its access is closed"),
             // The tapes are recovered all the same.
             Err(failure) => failure.tell(),
         }

@@ -14,6 +14,7 @@ use bg_recorder::recorder::RecordError;
 use bg_recorder::ship::Watch;
 
 use self::input::Input;
+use crate::access::Access;
 use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
@@ -24,6 +25,7 @@ use crate::screen::ScreenState;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::switch::{Revoked, Switch};
+use crate::tap::{Seen, Tap};
 use crate::terminal::Screen;
 
 /// Everything the loop touches.
@@ -48,6 +50,10 @@ pub struct Relay<'a> {
     pub secrets: Secrets,
     /// Ends the session from outside.
     pub switch: Switch,
+    /// The access, which tells others when its time is nearly over.
+    pub access: Option<&'a Access<'a>>,
+    /// Listens for the report.
+    pub tap: Tap,
 }
 
 /// Why a session came to its end.
@@ -80,12 +86,14 @@ pub struct Outcome {
     pub ended: Option<Ended>,
     /// Bytes that were read from one side and never released to the other, because they were not recorded.
     pub unreleased: u64,
+    /// What the report needs of what was typed and shown.
+    pub seen: Seen,
 }
 
 impl Outcome {
     /// Returns the outcome of a session that was not begun.
     pub fn of(cause: Cause) -> Self {
-        Self { cause, ended: None, unreleased: 0 }
+        Self { cause, ended: None, unreleased: 0, seen: Seen::default() }
     }
 }
 
@@ -120,7 +128,7 @@ impl Relay<'_> {
             Some(cause) => cause,
             None => run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause),
         };
-        Outcome { cause, ended: run.ended, unreleased: run.unreleased }
+        Outcome { cause, ended: run.ended, unreleased: run.unreleased, seen: run.relay.tap.finish() }
     }
 }
 

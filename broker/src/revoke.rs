@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bg_aws::fault::CallError;
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use clap::Args;
@@ -19,6 +20,7 @@ use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
 use crate::revocation::Revocation;
 use crate::say::say;
+use crate::summary;
 use crate::world::World;
 
 /// What the command takes.
@@ -30,6 +32,9 @@ pub struct RevokeArgs {
     /// Why; goes into the evidence and onto the responder's screen
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Deny it on this role, by its whole id, although evidence or keys cannot be reached
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
     /// How long to wait for the proof
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = crate::cli::duration)]
     wait: Duration,
@@ -40,27 +45,47 @@ pub struct RevokeArgs {
 /// # Errors
 /// When it cannot be done.
 pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
+    if let Some(role) = &args.role {
+        return blind(args, role, world);
+    }
     let (store, keys) = (world.store(), world.keys()?);
     let session = Docket::read(&*store)?.with_recent_tapes(&*store)?.find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
-        say!("bg-shell: session {session} was told to end; it has no access to deny");
-        let ended = until(args.wait, || life(world, session).map(|life| !is_live(&life)))?;
-        return Ok(if ended { ExitCode::SUCCESS } else { pending(session, "it has not ended yet") });
+        say!("bg-shell: session {session} has no access; should it get one, it is ended at once");
+        return Ok(ExitCode::SUCCESS);
     };
     if let Some(revocation) = closing.proved() {
         return Ok(told(session, &revocation));
     }
     deny(&closing);
-    until(args.wait, || Ok(closing.proved().is_some() || !is_live(&life(world, session)?)))?;
+    wait(&closing, args.wait)?;
     Ok(match closing.proved() {
         Some(revocation) => told(session, &revocation),
-        None if is_live(&life(world, session)?) => {
-            let revocation = closing.pend("the session runs and has not closed its access yet");
-            told(session, &revocation)
-        }
+        None if is_live(&closing)? => told(session, &closing.pend(RUNS)),
         None => told(session, &closing.run(None)),
     })
+}
+
+/// Denies with nothing but IAM: no fact tells the role, so it is named. What else can be done is tried.
+fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failure> {
+    let whole = |e| Failure::new(format!("cannot deny {:?} without looking", args.session)).because(e);
+    let session: SessionId = args.session.parse().map_err(whole)?;
+    let role = world.role(name)?;
+    let iam = Iam::new(&world.edge(role.profiles.revoker.as_deref())?);
+    let policy = DenyPolicy { role: role.role_name(), session };
+    let not_denied = |e: CallError| {
+        let hint = e.hint();
+        let failure = Failure::new("cannot deny the session").because(e);
+        hint.into_iter().fold(failure, Failure::hint)
+    };
+    policy.put(&iam).map_err(not_denied)?;
+    say!("bg-shell: denied by the inline policy {} on {}", policy.name(), role.role_name());
+    let asked = world.keys().and_then(|keys| ask(&Case::new(session, world.store()), &*keys, &args.reason));
+    if let Err(failure) = asked {
+        say!("bg-shell: warning: the session goes on, without access: {failure}");
+    }
+    Ok(pending(session, "nothing is proved; run bg-shell reconcile when the evidence is there again"))
 }
 
 /// The fact first: the running session polls it, and whatever fails from here on, it stays.
@@ -80,37 +105,23 @@ fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> 
 fn deny(closing: &Closing<'_>) {
     let denied = match closing.deny() {
         Ok(denied) => denied,
-        Err(why) => {
-            closing.pend(&why);
-            return;
-        }
+        Err(why) => return summary::revocation(&closing.pend(&why)),
     };
     let id = denied.request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
     say!("bg-shell: denied by the inline policy {}{id}", denied.policy);
-    let deny = DenyPolicy { role: closing.role.role_name(), session: closing.case.session };
-    let edge = closing.world.edge(closing.role.profiles.revoker.as_deref());
-    match edge.map(|edge| deny.stands(&Iam::new(&edge))) {
-        Ok(Ok(true)) => say!("bg-shell: the role has it; waiting for the proof"),
-        Ok(Ok(false)) => say!("bg-shell: warning: the role does not show it yet"),
-        Ok(Err(e)) => say!("bg-shell: warning: cannot read it back: {e}"),
-        Err(failure) => say!("bg-shell: warning: cannot read it back: {failure}"),
+    match closing.stands() {
+        Ok(true) => say!("bg-shell: the role has it; waiting for the proof"),
+        Ok(false) => say!("bg-shell: warning: the role does not show it yet"),
+        Err(failure) => say!("bg-shell: warning: {failure}"),
     }
 }
 
 fn told(session: SessionId, revocation: &Revocation) -> ExitCode {
+    summary::revocation(revocation);
     match revocation {
-        Revocation::None { why } => say!("bg-shell: session {session}: {why}"),
-        Revocation::Revoked { probe, proved, elapsed_ms, .. } => {
-            say!(
-                "bg-shell: session {session} is revoked: {probe} is denied since {proved} ({elapsed_ms} ms)"
-            );
-        }
-        Revocation::Expired { dead_by, .. } => {
-            say!("bg-shell: session {session}: its credentials expired by {dead_by}");
-        }
-        Revocation::Pending { .. } => return pending(session, "the access is not proved closed"),
+        Revocation::Pending { .. } => pending(session, "its access is not proved closed"),
+        _ => ExitCode::SUCCESS,
     }
-    ExitCode::SUCCESS
 }
 
 fn pending(session: SessionId, why: &str) -> ExitCode {
@@ -118,27 +129,26 @@ fn pending(session: SessionId, why: &str) -> ExitCode {
     ExitCode::from(PENDING)
 }
 
-fn life(world: &World, session: SessionId) -> Result<Life, Failure> {
-    Life::of(&*world.store(), session, now())
-        .map_err(|e| Failure::new("cannot look at the session").because(e))
+fn is_live(closing: &Closing<'_>) -> Result<bool, Failure> {
+    let life = Life::of(&*closing.world.store(), closing.case.session, now());
+    let life = life.map_err(|e| Failure::new("cannot look at the session").because(e))?;
+    Ok(matches!(life, Life::Live { .. }))
 }
 
-fn is_live(life: &Life) -> bool {
-    matches!(life, Life::Live { .. })
-}
-
-/// Looks every half second until it holds, as long as `wait`.
-fn until(wait: Duration, holds: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
+/// Waits for the proof, or the end of the session without one. Its tape, which may be long, is listed only every few
+/// seconds.
+fn wait(closing: &Closing<'_>, patience: Duration) -> Result<(), Failure> {
     let began = Instant::now();
-    loop {
-        if holds()? {
-            return Ok(true);
-        }
-        if began.elapsed() >= wait {
-            return Ok(false);
+    for look in 0u32.. {
+        let over = closing.proved().is_some() || began.elapsed() >= patience;
+        if over || (look.is_multiple_of(LOOKS) && !is_live(closing)?) {
+            return Ok(());
         }
         thread::sleep(PERIOD);
     }
+    Ok(())
 }
 
+const RUNS: &str = "the session runs and has not closed its access yet";
 const PERIOD: Duration = Duration::from_millis(500);
+const LOOKS: u32 = 8;

@@ -33,6 +33,7 @@ use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
 use crate::switch::{Revoked, Switch};
+use crate::tap::Tap;
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
 use crate::world::World;
@@ -81,22 +82,51 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
     };
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
-    let stage =
-        Stage { clock: &*clock, pty, contained, screen, signals, deadline, secrets: plan.secrets, switch };
-    let (mut recorder, outcome) = match opened {
+    let stage = Stage {
+        clock: &*clock,
+        pty,
+        contained,
+        screen,
+        signals,
+        deadline,
+        secrets: plan.secrets,
+        switch,
+        access: access.as_ref(),
+    };
+    let (recorder, outcome) = match opened {
         Ok(()) => stage.perform(recorder),
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
     };
-    let lasted = began.elapsed();
+    let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
+    end(recorder, outcome, access, &summary, world)
+}
+
+/// Ends everything, in this order: the access, the tape, and only then what can wait. The processes are gone already.
+fn end(
+    mut recorder: Option<Recorder>,
+    outcome: Outcome,
+    access: Option<Access<'_>>,
+    summary: &Summary,
+    world: &World,
+) -> Result<ExitCode, Failure> {
     let closed = access.map(|access| match &mut recorder {
         Some(recorder) => beside(recorder, || access.close()),
         None => access.close(),
     });
-    let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
-    let sealed = close(recorder, &outcome, closed.as_ref());
-    let summary = Summary { session, created, trusted, lasted, store: evidence.store() };
-    summary.tell(&outcome, sealed.as_ref());
-    finish(outcome, sealed)
+    if let Some(closed) = &closed {
+        summary::revocation(closed.revocation());
+    }
+    let sealed = recorder.map(|recorder| close(recorder, &outcome, closed.as_ref()));
+    if let Some(sealed) = &sealed {
+        summary.tell(&outcome, sealed.as_ref());
+    }
+    if let Some(closed) = closed {
+        closed.after(world, &summary::ended(&outcome.cause), &outcome.seen);
+    }
+    match sealed {
+        Some(sealed) => finish(outcome, sealed),
+        None => Err(Failure::new("the recorder failed").hint(RECOVER_HINT)),
+    }
 }
 
 /// Returns when a session ends, on the wall and on the boot clock.
@@ -118,6 +148,7 @@ struct Stage<'a> {
     deadline: Deadline,
     secrets: crate::config::Secrets,
     switch: Switch,
+    access: Option<&'a Access<'a>>,
 }
 
 impl Stage<'_> {
@@ -143,6 +174,8 @@ impl Stage<'_> {
             deadline: self.deadline,
             secrets: self.secrets,
             switch: self.switch,
+            access: self.access,
+            tap: Tap::default(),
         };
         let outcome = relay.run();
         drop(raw);

@@ -87,13 +87,14 @@ fn look(
     keys: &dyn KeyService,
 ) -> Result<Line, Failure> {
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
-    let life = Life::of(&*world.store(), session, now()).map_err(unreadable)?;
     let case = Case::new(session, world.store());
     // A fact that cannot be trusted closes nothing: what it would have said counts as unsaid.
     let said = |name: &str| case.trusted(keys, name).ok().flatten();
     let opened = said(OPEN).as_ref().and_then(Opened::read);
-    let ended = said(PROVED).and_then(|fact| serde_json::from_value(Value::Object(fact.says)).ok());
-    let live = matches!(life, Life::Live { .. });
+    let ended: Option<Revocation> =
+        said(PROVED).and_then(|fact| serde_json::from_value(Value::Object(fact.says)).ok());
+    let live = ended.is_none()
+        && matches!(Life::of(&*world.store(), session, now()).map_err(unreadable)?, Life::Live { .. });
     let state = match (&ended, live) {
         (Some(Revocation::Expired { .. }), _) => State::Expired,
         (Some(_), _) => State::Revoked,

@@ -18,6 +18,7 @@ use crate::config::Secrets;
 use crate::contain::Containment;
 use crate::open::Plan;
 use crate::relay::{Cause, Outcome};
+use crate::revocation::Revocation;
 use crate::say::say;
 
 /// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
@@ -45,6 +46,25 @@ pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment, acc
     let credentials =
         if access.is_some() { "AWS tools find their credentials" } else { "no AWS credentials in here" };
     say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", time_of(ends));
+}
+
+/// Says whether the access is over. What is not proved is not called revoked.
+pub fn revocation(revocation: &Revocation) {
+    match revocation {
+        Revocation::None { why } => say!("bg-shell: nothing to revoke: {why}"),
+        Revocation::Revoked { probe, elapsed_ms, .. } => {
+            let took = humantime::format_duration(Duration::from_millis(*elapsed_ms));
+            say!("bg-shell: access revoked and proved in {took}: {probe} is denied");
+        }
+        Revocation::Expired { why, .. } => {
+            say!("bg-shell: the access has expired; not proved by a probe: {why}");
+        }
+        Revocation::Pending { why, dead_by } => {
+            say!("bg-shell: REVOKE PENDING: {why}");
+            say!("bg-shell: the access may live until {} UTC at the latest", time_of(*dead_by));
+            say!("bg-shell: hint: bg-shell reconcile finishes it, from any machine");
+        }
+    }
 }
 
 fn time_of(stamp: Stamp) -> String {
@@ -113,7 +133,8 @@ impl Summary {
     }
 }
 
-fn ended(cause: &Cause) -> String {
+/// Says how a session came to its end.
+pub fn ended(cause: &Cause) -> String {
     match cause {
         Cause::Exit => "ended".into(),
         Cause::Deadline => "was ended by its deadline".into(),

@@ -9,6 +9,7 @@ pub mod chain;
 pub mod codec;
 pub mod event;
 pub mod low_s;
+pub mod neutral;
 pub mod note;
 pub mod once;
 pub mod seal;

@@ -319,7 +319,7 @@ fn credentials_whose_answer_was_lost_count_as_issued() {
     let seal = &scene.tape().note("seal")["about"];
     assert_eq!((&seal["ended"], &seal["revocation"]["state"]), (&"no-access".into(), &"pending".into()));
     assert!(scene.fact("close/denied")["policy"].as_str().unwrap().contains(&scene.tape().id()));
-    assert!(stderr(&output).contains("the credentials may live until"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the access may live until"), "{}", stderr(&output));
 }
 
 #[test]

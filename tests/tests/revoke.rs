@@ -103,7 +103,7 @@ fn revoke_waits_for_the_proof_of_a_session_that_runs() {
     );
     let output = revoke.wait_with_output().unwrap();
     let said = stderr(&output);
-    assert!(output.status.success() && said.contains("is revoked: s3:ListAllMyBuckets is denied"), "{said}");
+    assert!(output.status.success() && said.contains("access revoked and proved in 1s 500ms"), "{said}");
 }
 
 #[test]
@@ -195,6 +195,29 @@ fn denies_that_nobody_needs_are_swept_and_no_others() {
     kept.extend([alive, unknown, one].map(|session| format!("bg-deny-{session}")));
     kept.sort();
     assert_eq!(left, kept);
+}
+
+#[test]
+fn without_evidence_a_session_is_denied_on_the_role_that_is_named() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let one = bench.open(SessionId::mint(), "drill", &role, in_seconds(900));
+    let place = bench.site.state().join("evidence");
+    std::fs::rename(&place, bench.site.state().join("elsewhere")).unwrap();
+    std::fs::write(&place, "no directory").unwrap();
+    let plain = revoke(&bench, one.session);
+    assert_eq!(plain.status.code(), Some(125), "{}", stderr(&plain));
+    let id = one.session.to_string();
+    let args = ["revoke", &id, "--reason", "a test", "--role", "drill"];
+    let output = bench.site.shell().args(args).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("denied by the inline policy") && said.contains("nothing is proved"), "{said}");
+    until("the session is denied", || {
+        bench.call(&one).is_err_and(|said| said.contains("with an explicit deny"))
+    });
+    let short = ["revoke", &id[..8], "--reason", "a test", "--role", "drill"];
+    assert_eq!(bench.site.shell().args(short).output().unwrap().status.code(), Some(125));
 }
 
 #[test]

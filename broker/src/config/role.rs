@@ -46,6 +46,9 @@ pub struct RoleConfig {
     /// The read-only call that works while the access lives, and must be denied when it is closed.
     #[serde(default = "list_buckets")]
     pub probe: Probe,
+    /// How long a close-out waits until the probe is denied. IAM takes seconds, and says it may take minutes.
+    #[serde(default = "one_minute", deserialize_with = "read::duration")]
+    pub proof_patience: Duration,
     /// How the session gets its credentials.
     #[serde(default)]
     pub delivery: Delivery,
@@ -166,6 +169,10 @@ fn four_hours() -> Duration {
 
 fn half_an_hour() -> Duration {
     Duration::from_secs(1_800)
+}
+
+fn one_minute() -> Duration {
+    Duration::from_secs(60)
 }
 
 fn one_hour() -> Duration {

@@ -1,6 +1,7 @@
 //! Facts around sessions that a test writes, as a broker would have.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +15,8 @@ use bg_recorder::store::ObjectStore as _;
 use serde_json::{Value, json};
 
 use super::sandbox::{Sandbox, Site};
+use super::wait::until;
+use super::wire::Wire;
 use super::world::World;
 
 /// A site of the sandbox whose evidence is in a directory, so that a test can write and read facts.
@@ -37,13 +40,10 @@ impl Bench {
         let site = Sandbox::shared().site();
         let (place, state) = (site.state().join("evidence"), site.state());
         site.configure(|text| {
-            let kept =
-                text.lines().filter(|line| !line.starts_with("kms_key") && !line.starts_with("signing_key"));
-            let line = |line: &str| match line.starts_with("store = ") {
-                true => format!("store = {:?}", place.display().to_string()),
-                false => line.to_owned(),
-            };
-            kept.map(line).collect::<Vec<_>>().join("\n")
+            let (before, rest) = text.split_once("[evidence]").unwrap();
+            let (_, after) = rest.split_once("\n[").unwrap();
+            let (place, state) = (place.display().to_string(), state.display().to_string());
+            format!("{before}[evidence]\nstore = {place:?}\nstate = {state:?}\n\n[{after}")
         });
         let keys = LocalKeys::open_or_create(&state.join("keys")).unwrap();
         Self { site, store: DirStore::new(place), keys }
@@ -123,6 +123,52 @@ impl Bench {
         session
     }
 
+    /// Has `bg-shell` call AWS over a wire.
+    pub fn wire(&self) -> Wire {
+        let here = self.site.sandbox.aws();
+        let wire = Wire::to(here.rsplit(':').next().unwrap().parse().unwrap());
+        let endpoint = wire.endpoint();
+        self.site.configure(|text| {
+            text.replace(&format!("endpoint = {here:?}"), &format!("endpoint = {endpoint:?}"))
+        });
+        wire
+    }
+
+    /// Runs `bg-shell open` with a script; the session's credentials are left in a file.
+    pub fn session(&self, role: &str, script: &str) -> Command {
+        let mut command = self.site.shell();
+        let script = format!("{KEEP}\n{script}");
+        command.args(["open", "--role", role, "--reason", "a test", "--", "sh", "-c", &script]);
+        command.stderr(Stdio::piped());
+        command
+    }
+
+    /// Returns the session that left its credentials, once it did.
+    pub fn kept(&self) -> Assumed {
+        let file = self.site.world.home().join("kept");
+        until("the session has its credentials", || file.exists());
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (session, credentials) = text.split_once('\n').unwrap();
+        let credentials: Value = serde_json::from_str(credentials).unwrap();
+        let text = |name: &str| credentials[name].as_str().unwrap().to_owned();
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", text("AccessKeyId")),
+            ("AWS_SECRET_ACCESS_KEY", text("SecretAccessKey")),
+            ("AWS_SESSION_TOKEN", text("Token")),
+        ];
+        std::fs::remove_file(&file).unwrap();
+        Assumed { session: session.parse().unwrap(), keys }
+    }
+
+    /// Returns the seal of a session.
+    pub fn seal(&self, session: SessionId) -> Value {
+        let entries = self.store.list("sessions/").unwrap();
+        let end = format!("{session}/seal");
+        let key = entries.iter().find(|entry| entry.key.ends_with(&end)).expect("a seal");
+        let text = String::from_utf8(self.store.get(&key.key, 1 << 20).unwrap()).unwrap();
+        serde_json::from_str(text.lines().nth(1).unwrap()).unwrap()
+    }
+
     /// Makes an S3 call with assumed credentials; returns what it said on failure.
     pub fn call(&self, assumed: &Assumed) -> Result<(), String> {
         let mut command = self.site.command("aws");
@@ -181,6 +227,16 @@ impl Bench {
             .configure(|text| text.replace(&format!("endpoint = {from:?}"), &format!("endpoint = {to:?}")));
     }
 }
+
+/// What a responder can do, too: keep the credentials.
+const KEEP: &str = r#"{ echo "$BG_SHELL_SESSION"
+python3 - <<'END'
+import os, urllib.request
+token = os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+print(urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})).read().decode())
+END
+} > "$HOME/keeping"; mv "$HOME/keeping" "$HOME/kept""#;
 
 /// Returns now.
 pub fn now() -> Stamp {

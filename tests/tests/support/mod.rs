@@ -4,6 +4,8 @@ pub mod case;
 pub mod desk;
 pub mod disk;
 pub mod driver;
+pub mod evidence;
+pub mod hook;
 pub mod memory;
 pub mod process;
 pub mod sandbox;
