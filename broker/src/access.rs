@@ -24,7 +24,6 @@ use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::grant::Grant;
-use crate::notify::Notifier;
 use crate::opened::after;
 use crate::private::{Private, Variables};
 use crate::session_policy;
@@ -47,7 +46,6 @@ pub struct Access<'a> {
     endpoint: Endpoint,
     private: Private,
     custody: Option<Custody>,
-    notifier: Notifier,
     /// Credentials from the moment they were issued, and when they die: custody may not have begun.
     issued: Option<(Credentials, Stamp)>,
     /// How long it may last, to the nearest second: no longer than was approved.
@@ -90,7 +88,6 @@ impl<'a> Access<'a> {
             case: Case::new(session, world.store()),
             switch: Switch::of(Arc::clone(&vault)),
             custody: None,
-            notifier: Notifier::new(world),
             issued: None,
             unissued: Some("the role was not asked for"),
             world,

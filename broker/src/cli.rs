@@ -168,22 +168,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
     let world = World::open(Environment { config: cli.config, ..environment()? })?;
-    match cli.command {
-        None => open::open(cli.open, &world),
-        Some(Command::Open(args)) => open::open(args, &world),
-        Some(Command::Request(args)) => request::request(&args, &world),
-        Some(Command::Approve(args)) => approve::approve(&args, &world),
-        Some(Command::Deny(args)) => deny::deny(&args, &world),
-        Some(Command::Cancel(args)) => cancel::cancel(&args, &world),
-        Some(Command::Requests(args)) => requests::requests(&args, &world),
-        Some(Command::Sessions(args)) => sessions::sessions(&args, &world),
-        Some(Command::Revoke(args)) => revoke::revoke(&args, &world),
-        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, &world),
-        Some(Command::Recover(args)) => recover::recover(&world, args.json),
-        Some(Command::Report(args)) => report::report(&args, &world),
-        Some(Command::Doctor(args)) => doctor::doctor(&args, &world),
-        Some(Command::Drill(args)) => drill::drill(&args, &world),
-        Some(Command::Config(ConfigCommand::Check)) => check::check(&world),
+    let done = dispatch(cli.command, cli.open, &world);
+    world.finish();
+    done
+}
+
+fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
+    match command {
+        None => open::open(open, world),
+        Some(Command::Open(args)) => open::open(args, world),
+        Some(Command::Request(args)) => request::request(&args, world),
+        Some(Command::Approve(args)) => approve::approve(&args, world),
+        Some(Command::Deny(args)) => deny::deny(&args, world),
+        Some(Command::Cancel(args)) => cancel::cancel(&args, world),
+        Some(Command::Requests(args)) => requests::requests(&args, world),
+        Some(Command::Sessions(args)) => sessions::sessions(&args, world),
+        Some(Command::Revoke(args)) => revoke::revoke(&args, world),
+        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world),
+        Some(Command::Recover(args)) => recover::recover(world, args.json),
+        Some(Command::Report(args)) => report::report(&args, world),
+        Some(Command::Doctor(args)) => doctor::doctor(&args, world),
+        Some(Command::Drill(args)) => drill::drill(&args, world),
+        Some(Command::Config(ConfigCommand::Check)) => check::check(world),
     }
 }
 

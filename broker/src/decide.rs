@@ -8,11 +8,12 @@ use bg_recorder::approval::statement::{Decision, Principal, Statement};
 use bg_recorder::approval::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::neutral::neutral;
 
 use crate::dossier::{Dossier, REQUESTS, find, signers};
 use crate::failure::Failure;
 use crate::filing::{nonce, store};
-use crate::neutral::neutral;
+use crate::notify::{Message, Occasion};
 use crate::say::say;
 use crate::signer::{Signer, SignerArgs};
 use crate::world::World;
@@ -121,7 +122,7 @@ impl<'a> Bench<'a> {
         Ok(person)
     }
 
-    /// Says how the request stands now.
+    /// Says how the request stands now, here and to those who are notified.
     ///
     /// # Errors
     /// When it cannot be read again.
@@ -134,6 +135,13 @@ impl<'a> Bench<'a> {
             self.decision,
             dossier.standing(now)
         );
+        let occasion = match self.decision {
+            Decision::Approve => Occasion::Approved,
+            Decision::Deny => Occasion::Denied,
+            Decision::Cancel => Occasion::Cancelled,
+        };
+        let detail = format!("by {person}; {count} of {quorum} approvals");
+        self.world.notifier().tell(Message::about(occasion, dossier.request()).detail(&detail));
         Ok(())
     }
 

@@ -58,7 +58,7 @@ impl<'a> Grant<'a> {
             Some(text) => find(&*world.store(), text)?,
             None => {
                 let request = file(world, &ask(role_name, args)?, &args.signer)?;
-                filed(&request);
+                filed(world, &request);
                 request.id
             }
         };

@@ -17,7 +17,6 @@ mod dossier;
 mod filing;
 mod grant;
 mod interrupt;
-mod neutral;
 mod request;
 mod requests;
 mod signer;
@@ -69,6 +68,7 @@ mod summary;
 
 // The loop between terminal and shell: record before release.
 mod deadline;
+mod herald;
 mod outbox;
 mod relay;
 mod screen;

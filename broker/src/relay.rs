@@ -14,11 +14,11 @@ use bg_recorder::recorder::RecordError;
 use bg_recorder::ship::Watch;
 
 use self::input::Input;
-use crate::access::Access;
 use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::herald::Herald;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
@@ -46,12 +46,12 @@ pub struct Relay<'a> {
     pub signals: Signals,
     /// The time limit.
     pub deadline: Deadline,
+    /// Who is told that the time is nearly over.
+    pub herald: &'a Herald<'a>,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
     /// Ends the session from outside.
     pub switch: Switch,
-    /// The access, which tells others when its time is nearly over.
-    pub access: Option<&'a Access<'a>>,
     /// Listens for the report.
     pub tap: Tap,
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::cli::duration;
 use crate::failure::Failure;
 use crate::filing::{Ask, file};
+use crate::notify::{Message, Occasion};
 use crate::say::say;
 use crate::signer::SignerArgs;
 use crate::world::World;
@@ -49,14 +50,14 @@ pub fn request(args: &RequestArgs, world: &World) -> Result<ExitCode, Failure> {
         forced: args.r#override,
     };
     let request = file(world, &ask, &args.signer)?;
-    filed(&request);
+    filed(world, &request);
     writeln!(std::io::stdout(), "{}", request.id)
         .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what was filed, and what comes next.
-pub fn filed(request: &Request) {
+/// Says what was filed, and what comes next; tells the approvers.
+pub fn filed(world: &World, request: &Request) {
     let Request { id, role, requester, quorum, expires, forced, .. } = request;
     say!("bg-shell: request {id} of {requester} for {role} is filed");
     match (forced, quorum) {
@@ -66,4 +67,10 @@ pub fn filed(request: &Request) {
             say!("bg-shell: it needs {quorum} approvals until {expires}: bg-shell approve {id}")
         }
     }
+    let how = if *forced {
+        "OVERRIDE: opens without approvals".into()
+    } else {
+        format!("needs {quorum} approvals")
+    };
+    world.notifier().tell(Message::about(Occasion::Requested, request).detail(&how));
 }

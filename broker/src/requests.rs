@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::neutral::neutral;
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use serde_json::{Value, json};
 use crate::decide::describe;
 use crate::dossier::{Dossier, find, ids};
 use crate::failure::Failure;
-use crate::neutral::neutral;
 use crate::standing::Standing;
 use crate::world::World;
 

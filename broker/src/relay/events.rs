@@ -9,7 +9,6 @@ use bg_recorder::recorder::RecordError;
 use super::input::Input;
 use super::{Cause, Run};
 use crate::deadline::Due;
-use crate::notify::Occasion;
 use crate::signals::Signal;
 use crate::terminal;
 
@@ -56,10 +55,8 @@ impl Run<'_> {
                 let notice = Notice::Deadline { left_s };
                 self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
                 let left = humantime::format_duration(Duration::from_secs(left_s));
-                if let Some(access) = self.relay.access {
-                    access.tell(Occasion::DeadlineNear, &format!("{left} left"));
-                }
                 self.warning = Some(format!("bg-shell: this session ends in {left}"));
+                self.relay.herald.deadline_near(left_s);
             }
         }
         match &self.ending {
