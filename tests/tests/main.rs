@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod agreement;
 mod approvals;
 mod bytes;
 mod campaign;

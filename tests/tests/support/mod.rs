@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod hook;
 pub mod memory;
 pub mod process;
+pub mod random;
 pub mod sandbox;
 pub mod second;
 pub mod tape;
