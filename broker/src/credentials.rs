@@ -142,6 +142,38 @@ mod tests {
         assert_eq!(source_identity(&"x".repeat(100)).len(), 64);
     }
 
+    fn claim(role: &str) -> Claim {
+        let toml = format!(
+            "arn = 'arn:aws:iam::1:role/r'\nallowed_signers = '/x'\n{role}\nmfa = {{ mode = 'none' }}"
+        );
+        Claim {
+            session: bg_recorder::session::SessionId::mint(),
+            name: "prod".into(),
+            role: toml::from_str(&toml).unwrap(),
+            person: "alice@example.com".into(),
+            reason: "disk full".into(),
+            incident: Some("INC #7".into()),
+            request: "a-request".into(),
+            request_sha256: String::new(),
+            deadline: Stamp(1_795_435_200_000_000),
+            forced: false,
+            requested: Stamp(0),
+            access: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_names_the_session_and_is_tagged_unless_the_role_says_otherwise() {
+        let tagged = claim("");
+        let wanted = Wanted::of(&tagged).unwrap();
+        assert_eq!(wanted.session_name, format!("bg-{}", tagged.session));
+        assert!(wanted.session_name.len() <= 64);
+        assert_eq!(wanted.tags[0], ("bg:session", tagged.session.to_string()));
+        assert_eq!(wanted.tags[2], ("bg:incident", "INC -7".into()));
+        assert!(wanted.policy.contains("2026-11-23T12:00:00Z"));
+        assert_eq!(Wanted::of(&claim("session_tags = false")).unwrap().tags, []);
+    }
+
     #[test]
     fn a_tag_value_has_allowed_characters_only() {
         assert_eq!(tag_value("INC-7: disk \"full\"\n"), "INC-7: disk -full--");

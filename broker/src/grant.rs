@@ -77,6 +77,11 @@ impl<'a> Grant<'a> {
         Ok(Self { world, role, dossier })
     }
 
+    /// Returns the role.
+    pub fn role(&self) -> &'a RoleConfig {
+        self.role
+    }
+
     /// Returns who asked.
     pub fn person(&self) -> &str {
         self.dossier.request().requester.as_str()

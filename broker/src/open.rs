@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::access::Wish;
 use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
 use crate::config::PRACTICE;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
+use crate::grant::GrantArgs;
 use crate::world::World;
 use crate::{dossier, recover, session, terminal};
 
@@ -30,7 +30,7 @@ pub struct Plan {
     /// What becomes of secrets.
     pub secrets: crate::config::Secrets,
     /// The access that it is opened with; none in the practice world.
-    pub wish: Option<Wish>,
+    pub wish: Option<GrantArgs>,
 }
 
 /// Opens a session and returns its exit code.
@@ -60,7 +60,10 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
         None => {
             (args.max_duration.unwrap_or(world.config.practice.max_duration), world.config.practice.secrets)
         }
-        Some(wish) => (wish.max_duration, world.role(&wish.role)?.secrets),
+        Some(wish) => {
+            let configured = world.role(&role)?;
+            (wish.duration.unwrap_or(configured.max_duration), configured.secrets)
+        }
     };
     Ok(Plan {
         reason: args.reason,
@@ -74,7 +77,7 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
     })
 }
 
-fn practised(args: &OpenArgs) -> Result<Option<Wish>, Failure> {
+fn practised(args: &OpenArgs) -> Result<Option<GrantArgs>, Failure> {
     if args.request.is_some() || args.r#override {
         return Err(Failure::new("the practice world has no requests").hint("name a role with --role"));
     }
@@ -90,7 +93,7 @@ fn role(args: &OpenArgs, world: &World) -> Result<String, Failure> {
     }
 }
 
-fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<Wish, Failure> {
+fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<GrantArgs, Failure> {
     let role = world.role(name)?;
     let longest = role.max_duration;
     if let Some(wanted) = args.max_duration.filter(|wanted| *wanted > longest) {
@@ -98,13 +101,12 @@ fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<Wish, Failure> {
         return Err(Failure::new(format!("role {name:?} is opened for {longest} at most, not {wanted}"))
             .hint("ask for less with --max-duration, or see max_duration of the role"));
     }
-    Ok(Wish {
-        role: name.to_owned(),
+    Ok(GrantArgs {
         request: args.request.clone(),
-        forced: args.r#override,
         reason: args.reason.clone(),
         incident: args.incident.clone(),
-        max_duration: args.max_duration.unwrap_or(longest),
+        duration: args.max_duration,
+        forced: args.r#override,
         signer: args.signer.clone(),
     })
 }

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bg_recorder::session::SessionId;
 
@@ -33,11 +34,12 @@ impl Variables {
 pub struct Private(PathBuf);
 
 impl Private {
-    /// Makes it.
+    /// Makes it. What sessions left here that were killed is removed.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn make(state: &Path, session: SessionId) -> io::Result<Self> {
+        sweep(state);
         let dir = state.join("run").join(session.to_string());
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let private = Self(dir);
@@ -88,5 +90,49 @@ impl Drop for Private {
     fn drop(&mut self) {
         // What stays is two empty files.
         fs::remove_dir_all(&self.0).unwrap_or(());
+    }
+}
+
+/// Removes directories of old sessions that have no spool any more. Nothing depends on it.
+fn sweep(state: &Path) {
+    let old = |path: &Path| {
+        let made = path.metadata().and_then(|meta| meta.modified()).ok();
+        made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > OLD)
+    };
+    let entries = fs::read_dir(state.join("run")).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| old(path)) {
+        let spool = path.file_name().map(|session| state.join("spool").join(session));
+        if spool.is_some_and(|spool| !spool.exists()) {
+            fs::remove_dir_all(&path).unwrap_or(());
+        }
+    }
+}
+
+/// Between this directory and its spool a session has moments only.
+const OLD: Duration = Duration::from_secs(3_600);
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn it_is_private_and_gone_when_dropped_and_takes_old_ones_along() {
+        let state = tempfile::tempdir().unwrap();
+        let (dead, resting, now) = (SessionId::mint(), SessionId::mint(), SessionId::mint());
+        for session in [dead, resting] {
+            std::mem::forget(Private::make(state.path(), session).unwrap());
+            let dir = File::open(state.path().join("run").join(session.to_string())).unwrap();
+            dir.set_modified(SystemTime::now() - 2 * OLD).unwrap();
+        }
+        fs::create_dir_all(state.path().join("spool").join(resting.to_string())).unwrap();
+        let private = Private::make(state.path(), now).unwrap();
+        let there = |session: SessionId| state.path().join("run").join(session.to_string()).exists();
+        assert_eq!([dead, resting, now].map(there), [false, true, true]);
+        let mode = std::os::unix::fs::MetadataExt::mode(&private.0.metadata().unwrap());
+        assert_eq!(mode & 0o777, 0o700);
+        drop(private);
+        assert!(!there(now));
     }
 }

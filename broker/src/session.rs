@@ -7,14 +7,12 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bg_aws::evidence::Evidence;
 use bg_recorder::cause::chain;
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::Limits;
-use bg_recorder::keys::KeyService;
 use bg_recorder::recorder::{RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -26,6 +24,7 @@ use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
+use crate::grant::Grant;
 use crate::herald::Herald;
 use crate::open::Plan;
 use crate::private::Variables;
@@ -46,13 +45,14 @@ use crate::world::World;
 /// When the session could not be begun, or its tape not be closed.
 pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let (environment, evidence) = (&world.environment, world.evidence());
+    let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
     let keys = world.keys()?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
-    let wish = plan.wish.as_ref();
-    let mut access = wish.map(|wish| Access::prepare(wish, session, world, &mut signals)).transpose()?;
+    let prepare = |grant| Access::prepare(grant, plan.max_duration, session, world, &mut signals);
+    let mut access = grant.map(prepare).transpose()?;
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
     let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
     let variables = access.as_ref().map_or_else(|| Variables::of(session), Access::variables);
@@ -60,10 +60,20 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Contained::prepare(&side, &plan.command, &variables).map_err(system("cannot contain the session"))?;
     drop((side, variables));
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
-    let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();
-    let cast = header(plan, environment, size);
-    let mut recorder = Recorder::begin(setup(evidence, session, keys, &clock, about, cast))
-        .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
+    let reason = access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
+    let mut recorder = Recorder::begin(Setup {
+        session,
+        about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
+        cast: header(reason, environment, size),
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        state: evidence.state().to_owned(),
+        spool: evidence.spool(),
+        store: evidence.store(),
+        keys,
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        limits: Limits::default(),
+    })
+    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
     let created = recorder.created();
     summary::banner(session, plan, ends, contained.by, access.as_ref());
@@ -85,14 +95,25 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         switch,
         herald: &herald,
     };
-    let (mut recorder, outcome) = match opened {
+    let (recorder, outcome) = match opened {
         Ok(()) => {
             herald.opened();
             stage.perform(recorder)
         }
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
     };
-    let lasted = began.elapsed();
+    let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
+    end(recorder, outcome, access, &summary, &herald)
+}
+
+/// Ends everything, in this order: the access, the tape, and only then what can wait. The processes are gone already.
+fn end(
+    mut recorder: Option<Recorder>,
+    outcome: Outcome,
+    access: Option<Access<'_>>,
+    summary: &Summary,
+    herald: &Herald<'_>,
+) -> Result<ExitCode, Failure> {
     let closed = access.map(|access| match &mut recorder {
         Some(recorder) => beside(recorder, || access.close()),
         None => access.close(),
@@ -100,35 +121,16 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     if let Some(closed) = &closed {
         summary::revocation(&closed.revocation);
     }
-    let recorder = recorder.ok_or_else(|| Failure::new("the recorder failed").hint(RECOVER_HINT))?;
-    let sealed = close(recorder, &outcome, closed.as_ref());
-    let summary = Summary { session, created, trusted, lasted, store: evidence.store() };
-    summary.tell(&outcome, sealed.as_ref());
+    let sealed = recorder.map(|recorder| close(recorder, &outcome, closed.as_ref()));
+    if let Some(sealed) = &sealed {
+        summary.tell(&outcome, sealed.as_ref());
+    }
     if let Some(closed) = &closed {
         herald.closed(&summary::ended(&outcome.cause), &closed.revocation, &outcome.seen);
     }
-    finish(outcome, sealed)
-}
-
-fn setup(
-    evidence: &Evidence,
-    session: SessionId,
-    keys: Box<dyn KeyService>,
-    clock: &Arc<SystemClock>,
-    about: Map<String, Value>,
-    cast: Header,
-) -> Setup {
-    Setup {
-        session,
-        about,
-        cast,
-        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        state: evidence.state().to_owned(),
-        spool: evidence.spool(),
-        store: evidence.store(),
-        keys,
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
-        limits: Limits::default(),
+    match sealed {
+        Some(sealed) => finish(outcome, sealed),
+        None => Err(Failure::new("the recorder failed").hint(RECOVER_HINT)),
     }
 }
 
@@ -177,8 +179,8 @@ impl Stage<'_> {
             deadline: self.deadline,
             secrets: self.secrets,
             switch: self.switch,
-            tap: Tap::default(),
             herald: self.herald,
+            tap: Tap::default(),
         };
         let outcome = relay.run();
         drop(raw);
@@ -340,16 +342,9 @@ fn about(
     }))
 }
 
-fn header(plan: &Plan, environment: &Environment, size: Winsize) -> Header {
+fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> Header {
     let env = json!({"TERM": environment.term, "SHELL": environment.shell});
-    Header {
-        version: 2,
-        width: size.ws_col,
-        height: size.ws_row,
-        timestamp: 0,
-        title: plan.reason.clone(),
-        env,
-    }
+    Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -58,6 +58,7 @@ impl Scene {
     fn open(&self, script: &str) -> Command {
         let mut shell = self.site.shell();
         shell.args(["open", "--role", "spot", "--reason", "a test", "--incident", "INC-7"]);
+        shell.arg("--key").arg(self.site.sandbox.key("alice"));
         shell.args(["--max-duration", "10m", "--", "sh", "-c", script]);
         shell
     }
@@ -115,7 +116,7 @@ fn the_tools_of_a_session_find_its_credentials_with_nothing_set_by_hand() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let tape = scene.tape();
-    tape.assert_intact();
+    assert_eq!(tape.verdict(), "intact");
     let arn =
         format!("assumed-role/{}/bg-{}", scene.site.role("drill").rsplit('/').next().unwrap(), tape.id());
     assert_eq!(text.matches(&arn).count(), 2, "{text}");
@@ -301,7 +302,7 @@ fn a_role_that_aws_refuses_is_told_in_a_line_and_leaves_nothing_open() {
     assert!(error.contains("sts:AssumeRole: AccessDenied") && error.contains("request id"), "{said}");
     assert!(said.contains("bg-shell: hint: "), "{said}");
     let tape = scene.tape();
-    tape.assert_intact();
+    assert_eq!(tape.verdict(), "intact");
     let seal = &tape.note("seal")["about"];
     assert_eq!((&seal["ended"], &seal["exit"]), (&"no-access".into(), &125.into()));
     assert_eq!((&seal["issued"], &seal["revocation"]["state"]), (&0.into(), &"none".into()), "{seal}");
@@ -318,7 +319,7 @@ fn credentials_whose_answer_was_lost_count_as_issued() {
     let seal = &scene.tape().note("seal")["about"];
     assert_eq!((&seal["ended"], &seal["revocation"]["state"]), (&"no-access".into(), &"pending".into()));
     assert!(scene.fact("close/denied")["policy"].as_str().unwrap().contains(&scene.tape().id()));
-    assert!(stderr(&output).contains("the credentials may live until"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the access may live until"), "{}", stderr(&output));
 }
 
 #[test]
@@ -336,7 +337,7 @@ fn a_code_that_aws_calls_wrong_is_asked_for_anew() {
     driver.send("123456\r");
     driver.wait_for("here");
     assert_eq!(driver.wait(), 0, "{}", driver.screen());
-    scene.tape().assert_intact();
+    assert_eq!(scene.tape().verdict(), "intact");
 }
 
 #[test]
@@ -371,7 +372,7 @@ fn a_session_that_is_revoked_from_elsewhere_ends_and_is_served_no_more() {
     assert!(stderr(&revoke).contains("revok"), "{revoke:?}");
     assert_eq!(driver.wait(), 123, "{}", driver.screen());
     let tape = scene.tape();
-    tape.assert_intact();
+    assert_eq!(tape.verdict(), "intact");
     let seal = &tape.note("seal")["about"];
     assert_eq!(seal["ended"], "revoked");
     assert!(seal["detail"].as_str().unwrap().ends_with("wrong account"), "{seal}");
@@ -383,7 +384,8 @@ fn a_session_that_is_revoked_from_elsewhere_ends_and_is_served_no_more() {
 fn the_deadline_ends_the_access_too() {
     let scene = Scene::without_mfa();
     let mut shell = scene.site.shell();
-    shell.args(["open", "--role", "spot", "--reason", "a test", "--max-duration", "3s", "--", "sleep", "60"]);
+    shell.arg("open").arg("--key").arg(scene.site.sandbox.key("alice"));
+    shell.args(["--role", "spot", "--reason", "a test", "--max-duration", "3s", "--", "sleep", "60"]);
     let output = shell.output().unwrap();
     assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
     let seal = &scene.tape().note("seal")["about"];
@@ -398,7 +400,8 @@ fn a_session_can_do_what_its_scope_says_and_cannot_become_anybody_else() {
         {"Effect": "Allow", "Action": ["s3:List*", "sts:*"], "Resource": "*"}]}"#;
     std::fs::write(&scope, policy).unwrap();
     scene.site.configure(|text| format!("{text}session_policy = {scope:?}\n"));
-    let chain = format!("aws sts assume-role --role-arn {} --role-session-name x", scene.site.role("drill"));
+    let chain =
+        format!("aws sts assume-role --role-arn {} --role-session-name other", scene.site.role("drill"));
     let output = scene.run(&format!("aws s3 ls; aws iam list-users; {chain}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("bg-sandbox"), "{text}");
@@ -427,7 +430,8 @@ fn gates_open_for_the_session_and_close_after_it() {
 fn a_role_is_not_opened_for_longer_than_it_may_be() {
     let scene = Scene::without_mfa();
     let mut shell = scene.site.shell();
-    shell.args(["open", "--role", "spot", "--reason", "a test", "--max-duration", "61m", "--", "true"]);
+    shell.arg("open").arg("--key").arg(scene.site.sandbox.key("alice"));
+    shell.args(["--role", "spot", "--reason", "a test", "--max-duration", "61m", "--", "true"]);
     let output = shell.output().unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(stderr(&output).contains("for 1h at most"), "{}", stderr(&output));

@@ -4,9 +4,10 @@ use bg_aws::fault::{CallError, CallKind};
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 
-use crate::config::{Mfa, RoleConfig};
+use crate::config::Mfa;
 use crate::credentials::CredentialSource;
 use crate::failure::Failure;
+use crate::grant::Grant;
 use crate::mfa::{self, Attested, Code};
 use crate::signals::Signals;
 use crate::totp::Authenticator;
@@ -35,12 +36,12 @@ impl SecondFactor {
     /// # Errors
     /// When it is not given, or not right.
     pub fn take(
-        role: &RoleConfig,
-        person: &str,
+        grant: &Grant<'_>,
         session: SessionId,
         world: &World,
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
+        let (role, person) = (grant.role(), grant.person());
         match &role.mfa {
             Mfa::None => Ok(Self::NotAsked),
             Mfa::User { serial } => {
