@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{fs, io};
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -67,7 +69,7 @@ impl Edge {
         let sdk = match sdk.region() {
             Some(_) => sdk,
             // IAM lives there anyway, and a configuration without a region is better told by the first refusal.
-            None => sdk.into_builder().region(Region::from_static("us-east-1")).build(),
+            None => sdk.into_builder().region(Region::from_static(DEFAULT_REGION)).build(),
         };
         Ok(Self { sdk, http, runtime, journal: Journal::default() })
     }
@@ -97,7 +99,7 @@ impl Edge {
 
     /// Returns the region.
     pub fn region(&self) -> &str {
-        self.sdk.region().map_or("us-east-1", Region::as_ref)
+        self.sdk.region().map_or(DEFAULT_REGION, Region::as_ref)
     }
 
     /// Waits for a call.
@@ -118,6 +120,7 @@ fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
         .operation_timeout(CALL_PATIENCE)
         .build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX);
+    let provider_http = http.clone();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
@@ -129,7 +132,12 @@ fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
         loader = loader.endpoint_url(endpoint);
     }
     if let Some(profile) = &reach.profile {
-        loader = loader.profile_name(profile);
+        let region = Region::new(reach.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()));
+        let config =
+            ProviderConfig::without_region().with_region(Some(region)).with_http_client(provider_http);
+        // The SDK's own chain lets variables win over a profile: whoever starts us could call as somebody else.
+        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
+        loader = loader.profile_name(profile).credentials_provider(provider.build());
     }
     loader
 }
@@ -171,6 +179,7 @@ pub enum EdgeError {
     Runtime(#[source] io::Error),
 }
 
+const DEFAULT_REGION: &str = "us-east-1";
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 const ATTEMPT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a call with all its retries may take.

@@ -2,7 +2,6 @@
 
 mod mfa_check;
 mod opening;
-mod seams;
 
 use std::sync::Arc;
 
@@ -22,10 +21,12 @@ use crate::credentials::Wanted;
 use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
-use crate::policy;
+use crate::grant::{Grant, GrantArgs};
 use crate::private::{Private, Variables};
 use crate::revocation::Revocation;
+use crate::session_policy;
 use crate::signals::Signals;
+use crate::signer::SignerArgs;
 use crate::switch::Switch;
 use crate::vault::Vault;
 use crate::world::World;
@@ -45,6 +46,21 @@ pub struct Wish {
     pub incident: Option<String>,
     /// For how long.
     pub max_duration: std::time::Duration,
+    /// Who signs a request that is filed now.
+    pub signer: SignerArgs,
+}
+
+impl Wish {
+    fn asks(&self) -> GrantArgs {
+        GrantArgs {
+            request: self.request.clone(),
+            reason: self.reason.clone(),
+            incident: self.incident.clone(),
+            duration: Some(self.max_duration),
+            forced: self.forced,
+            signer: self.signer.clone(),
+        }
+    }
 }
 
 /// One access of one session. What ends it is [`Access::close`], on every way out.
@@ -63,6 +79,8 @@ pub struct Access<'a> {
     custody: Option<Custody>,
     /// Credentials from the moment they were issued, and when they die: custody may not have begun.
     issued: Option<(Credentials, Stamp)>,
+    /// Why none can have been issued, as long as that is certain.
+    unissued: Option<&'static str>,
 }
 
 /// How an access ended, for the seal and the last lines.
@@ -93,12 +111,12 @@ impl<'a> Access<'a> {
         let role = world.role(&wish.role)?;
         let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
+        session_policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(role.profiles.source.as_deref())?;
-        let grant = seams::granted(world, wish)?;
-        let second = SecondFactor::take(role, &grant.person, session, world, signals)?;
-        let mut claim = seams::claimed(grant, session, &*keys)?;
+        let grant = Grant::obtain(world, &wish.role, &wish.asks())?;
+        let second = SecondFactor::take(role, grant.person(), session, world, signals)?;
+        let mut claim = grant.claim(session, &*keys)?;
         claim.deadline = claim.deadline.min(later(wish.max_duration));
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;
         let local = |e| Failure::new("cannot set the credentials endpoint up").because(e);
@@ -110,6 +128,7 @@ impl<'a> Access<'a> {
             switch: Switch::of(Arc::clone(&vault)),
             custody: None,
             issued: None,
+            unissued: Some("the role was not asked for"),
             world,
             claim,
             second,
@@ -161,11 +180,12 @@ impl<'a> Access<'a> {
         let exhibit = newest
             .map(|(credentials, expires)| Exhibit { edge: self.edge.with_credentials(credentials), expires });
         let issued = held.as_ref().map_or(u32::from(exhibit.is_some()), |held| held.issued);
-        Closed {
-            revocation: closeout::close(self.world, &self.claim, exhibit.as_ref(), &*self.keys),
-            issued,
-            served: self.vault.served(),
-        }
+        let (world, claim, keys) = (self.world, &self.claim, &*self.keys);
+        let revocation = match self.unissued {
+            Some(why) => closeout::unissued(world, claim, why, keys),
+            None => closeout::close(world, claim, exhibit.as_ref(), keys),
+        };
+        Closed { revocation, issued, served: self.vault.served() }
     }
 }
 

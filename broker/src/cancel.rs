@@ -1,20 +1,35 @@
-//! `bg-shell cancel`.
+//! `bg-shell cancel`: who asked withdraws.
 
 use std::process::ExitCode;
 
+use bg_recorder::approval::statement::Decision;
 use clap::Args;
 
+use crate::decide::Bench;
 use crate::failure::Failure;
+use crate::signer::SignerArgs;
 use crate::world::World;
 
 /// What the command takes.
 #[derive(Debug, Args)]
-pub struct CancelArgs {}
+pub struct CancelArgs {
+    /// The request, or the beginning of its id
+    #[arg(value_name = "REQUEST")]
+    pub id: String,
+    #[command(flatten)]
+    pub signer: SignerArgs,
+}
 
 /// Withdraws a request.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn cancel(_args: &CancelArgs, _world: &World) -> Result<ExitCode, Failure> {
-    Err(Failure::new("not there yet"))
+pub fn cancel(args: &CancelArgs, world: &World) -> Result<ExitCode, Failure> {
+    let bench = Bench::take(world, &args.id, Decision::Cancel)?;
+    let requester = bench.dossier.request().requester.to_string();
+    let person = args.signer.person.clone().or(Some(requester));
+    let signer = bench.signer(&SignerArgs { person, key: args.signer.key.clone() })?;
+    bench.decide(&signer)?;
+    bench.tell(&signer.person)?;
+    Ok(ExitCode::SUCCESS)
 }

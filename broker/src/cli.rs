@@ -20,6 +20,7 @@ use crate::request::RequestArgs;
 use crate::requests::RequestsArgs;
 use crate::revoke::RevokeArgs;
 use crate::sessions::SessionsArgs;
+use crate::signer::SignerArgs;
 use crate::world::World;
 use crate::{
     approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
@@ -92,9 +93,9 @@ pub struct OpenArgs {
     /// The incident or ticket it belongs to
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
-    /// The role to open; the practice world has one, `practice`
-    #[arg(long, value_name = "NAME", default_value = "practice")]
-    pub role: String,
+    /// The role to open [default: the request's, or `practice`, the one of the practice world]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
     /// The shell to run instead of $SHELL
     #[arg(long, value_name = "PATH")]
     pub shell: Option<PathBuf>,
@@ -107,6 +108,9 @@ pub struct OpenArgs {
     /// Open a role without its approvals, where the role allows it: everyone is alerted
     #[arg(long, requires = "reason")]
     pub r#override: bool,
+    /// Who signs a request that is filed now
+    #[command(flatten)]
+    pub signer: SignerArgs,
     /// Open a session inside a recorded session, knowingly
     #[arg(long)]
     pub nested: bool,
@@ -137,6 +141,8 @@ pub struct Environment {
     pub inside: Option<String>,
     /// The configuration file that was named.
     pub config: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
     /// Where the user keeps configuration.
     pub config_home: Option<PathBuf>,
     /// The names of all `AWS_*` variables: no session inherits them.
@@ -162,22 +168,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
     let world = World::open(Environment { config: cli.config, ..environment()? })?;
-    match cli.command {
-        None => open::open(cli.open, &world),
-        Some(Command::Open(args)) => open::open(args, &world),
-        Some(Command::Request(args)) => request::request(&args, &world),
-        Some(Command::Approve(args)) => approve::approve(&args, &world),
-        Some(Command::Deny(args)) => deny::deny(&args, &world),
-        Some(Command::Cancel(args)) => cancel::cancel(&args, &world),
-        Some(Command::Requests(args)) => requests::requests(&args, &world),
-        Some(Command::Sessions(args)) => sessions::sessions(&args, &world),
-        Some(Command::Revoke(args)) => revoke::revoke(&args, &world),
-        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, &world),
-        Some(Command::Recover(args)) => recover::recover(&world, args.json),
-        Some(Command::Report(args)) => report::report(&args, &world),
-        Some(Command::Doctor(args)) => doctor::doctor(&args, &world),
-        Some(Command::Drill(args)) => drill::drill(&args, &world),
-        Some(Command::Config(ConfigCommand::Check)) => check::check(&world),
+    let done = dispatch(cli.command, cli.open, &world);
+    world.finish();
+    done
+}
+
+fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
+    match command {
+        None => open::open(open, world),
+        Some(Command::Open(args)) => open::open(args, world),
+        Some(Command::Request(args)) => request::request(&args, world),
+        Some(Command::Approve(args)) => approve::approve(&args, world),
+        Some(Command::Deny(args)) => deny::deny(&args, world),
+        Some(Command::Cancel(args)) => cancel::cancel(&args, world),
+        Some(Command::Requests(args)) => requests::requests(&args, world),
+        Some(Command::Sessions(args)) => sessions::sessions(&args, world),
+        Some(Command::Revoke(args)) => revoke::revoke(&args, world),
+        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world),
+        Some(Command::Recover(args)) => recover::recover(world, args.json),
+        Some(Command::Report(args)) => report::report(&args, world),
+        Some(Command::Doctor(args)) => doctor::doctor(&args, world),
+        Some(Command::Drill(args)) => drill::drill(&args, world),
+        Some(Command::Config(ConfigCommand::Check)) => check::check(world),
     }
 }
 
@@ -188,7 +200,7 @@ fn environment() -> Result<Environment, Failure> {
         Failure::new("no place for the practice world")
             .hint("set HOME, or XDG_STATE_HOME to an absolute path")
     })?;
-    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     Ok(Environment {
         practice,
         shell: path("SHELL"),
@@ -196,6 +208,7 @@ fn environment() -> Result<Environment, Failure> {
         term: std::env::var("TERM").ok(),
         inside: std::env::var(SESSION_VARIABLE).ok(),
         config: None,
+        home,
         config_home,
         aws: std::env::vars_os().map(|(name, _)| name).filter(|name| is_aws(name)).collect(),
     })

@@ -47,6 +47,20 @@ pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn
     Closing { world, case, role, name, keys, began, dead_by }.run(exhibit)
 }
 
+/// Closes the access of a session to which no credentials can have been issued: only its gate is to be shut.
+pub fn unissued(world: &World, claim: &Claim, why: &str, keys: &dyn KeyService) -> Revocation {
+    let case = Case::new(claim.session, world.store());
+    let revocation = Revocation::None { why: why.to_owned() };
+    if matches!(case.get(OPEN), Ok(None)) {
+        return revocation;
+    }
+    let (role, name) = (claim.role.clone(), claim.name.clone());
+    let closing = Closing { world, case, role, name, keys, began: now(), dead_by: now() };
+    closing.note(PROVED, serde_json::to_value(&revocation).unwrap_or_default());
+    closing.shut_the_gate();
+    revocation
+}
+
 /// One close-out.
 pub struct Closing<'a> {
     /// Where.

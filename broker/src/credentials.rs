@@ -8,7 +8,7 @@ use bg_recorder::clock::Stamp;
 
 use crate::claim::Claim;
 use crate::mfa::Code;
-use crate::policy::{self, PolicyError};
+use crate::session_policy::{self, PolicyError};
 
 /// Who issues credentials. It shows them to nobody, and keeps none but its own.
 pub trait CredentialSource: Send {
@@ -59,7 +59,7 @@ impl Wanted {
             session_name: session_name(claim),
             source_identity: source_identity(&claim.person),
             tags: if claim.role.session_tags { tags.collect() } else { Vec::new() },
-            policy: policy::narrowed(&claim.role, claim.deadline)?,
+            policy: session_policy::narrowed(&claim.role, claim.deadline)?,
             duration_s: DURATION_S,
         })
     }

@@ -1,20 +1,40 @@
-//! `bg-shell deny`.
+//! `bg-shell deny`: the first denial ends a request.
 
 use std::process::ExitCode;
 
+use bg_recorder::approval::statement::Decision;
 use clap::Args;
 
+use crate::decide::{Bench, confirm};
 use crate::failure::Failure;
+use crate::signer::SignerArgs;
 use crate::world::World;
 
 /// What the command takes.
 #[derive(Debug, Args)]
-pub struct DenyArgs {}
+pub struct DenyArgs {
+    /// The request, or the beginning of its id
+    #[arg(value_name = "REQUEST")]
+    pub id: String,
+    /// Sign without asking
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub signer: SignerArgs,
+}
 
 /// Signs and files a denial.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn deny(_args: &DenyArgs, _world: &World) -> Result<ExitCode, Failure> {
-    Err(Failure::new("not there yet"))
+pub fn deny(args: &DenyArgs, world: &World) -> Result<ExitCode, Failure> {
+    let bench = Bench::take(world, &args.id, Decision::Deny)?;
+    bench.show();
+    let signer = bench.signer(&args.signer)?;
+    if !args.yes {
+        confirm(&format!("Deny this as {}?", signer.person))?;
+    }
+    bench.decide(&signer)?;
+    bench.tell(&signer.person)?;
+    Ok(ExitCode::SUCCESS)
 }

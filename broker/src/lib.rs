@@ -11,9 +11,17 @@ mod world;
 // A request, its approvals, the grant that comes of them.
 mod approve;
 mod cancel;
+mod decide;
 mod deny;
+mod dossier;
+mod filing;
+mod grant;
+mod interrupt;
 mod request;
 mod requests;
+mod signer;
+mod standing;
+mod terms;
 
 // The life of an access: what happened is written down as facts, each before it has effects.
 mod access;
@@ -26,8 +34,8 @@ mod credentials;
 mod custody;
 mod endpoint;
 mod mfa;
-mod policy;
 mod private;
+mod session_policy;
 mod switch;
 mod totp;
 mod vault;
@@ -49,7 +57,9 @@ mod sessions;
 // What becomes known of it: reports, the state of the account, drills.
 mod doctor;
 mod drill;
+mod notify;
 mod report;
+mod tap;
 
 // One session from start to end.
 mod open;
@@ -58,6 +68,7 @@ mod summary;
 
 // The loop between terminal and shell: record before release.
 mod deadline;
+mod herald;
 mod outbox;
 mod relay;
 mod screen;

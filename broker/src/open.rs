@@ -10,7 +10,7 @@ use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
 use crate::config::PRACTICE;
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
 use crate::world::World;
-use crate::{recover, session, terminal};
+use crate::{dossier, recover, session, terminal};
 
 /// What a session is for and how it runs: all checked.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
             format!("leave it first, or open a session inside it with --nested ({SESSION_VARIABLE} is set)"),
         ));
     }
-    let wish = if args.role == PRACTICE { practised(&args)? } else { Some(wish(&args, world)?) };
+    let role = role(&args, world)?;
+    let wish = if role == PRACTICE { practised(&args)? } else { Some(wish(&role, &args, world)?) };
     let (max_duration, secrets) = match &wish {
         None => {
             (args.max_duration.unwrap_or(world.config.practice.max_duration), world.config.practice.secrets)
@@ -64,7 +65,7 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
     Ok(Plan {
         reason: args.reason,
         incident: args.incident,
-        role: args.role,
+        role,
         command: command(args.command, args.shell, environment)?,
         parent: environment.inside.clone(),
         max_duration,
@@ -80,24 +81,31 @@ fn practised(args: &OpenArgs) -> Result<Option<Wish>, Failure> {
     Ok(None)
 }
 
-fn wish(args: &OpenArgs, world: &World) -> Result<Wish, Failure> {
-    let role = world.role(&args.role)?;
+/// Returns the role that is named, or the one that the request is for.
+fn role(args: &OpenArgs, world: &World) -> Result<String, Failure> {
+    match (&args.role, &args.request) {
+        (Some(role), _) => Ok(role.clone()),
+        (None, None) => Ok(PRACTICE.to_owned()),
+        (None, Some(request)) => dossier::role_of(world, request),
+    }
+}
+
+fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<Wish, Failure> {
+    let role = world.role(name)?;
     let longest = role.max_duration;
     if let Some(wanted) = args.max_duration.filter(|wanted| *wanted > longest) {
         let (wanted, longest) = (humantime::format_duration(wanted), humantime::format_duration(longest));
-        return Err(Failure::new(format!(
-            "role {:?} is opened for {longest} at most, not {wanted}",
-            args.role
-        ))
-        .hint("ask for less with --max-duration, or see max_duration of the role"));
+        return Err(Failure::new(format!("role {name:?} is opened for {longest} at most, not {wanted}"))
+            .hint("ask for less with --max-duration, or see max_duration of the role"));
     }
     Ok(Wish {
-        role: args.role.clone(),
+        role: name.to_owned(),
         request: args.request.clone(),
         forced: args.r#override,
         reason: args.reason.clone(),
         incident: args.incident.clone(),
         max_duration: args.max_duration.unwrap_or(longest),
+        signer: args.signer.clone(),
     })
 }
 

@@ -17,8 +17,8 @@ use crate::liveness::Life;
 use crate::opened::{Opened, after};
 use crate::revocation::Revocation;
 use crate::say::say;
-use crate::summary;
 use crate::world::World;
+use crate::{herald, summary};
 
 /// What the command takes.
 #[derive(Debug, Args)]
@@ -43,6 +43,8 @@ enum Outcome {
 /// # Errors
 /// When it cannot be done.
 pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
+    // What is in the outbox is tried again.
+    world.notifier();
     let (docket, keys) = (Docket::of(world)?, world.keys()?);
     let has = |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
@@ -52,6 +54,9 @@ pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failur
         let asked = has(*session, REVOKE) && !has(*session, DENIED);
         let outcome = one(world, *session, &*keys, asked);
         all_closed &= !matches!(&outcome, Ok(Outcome::Ended(Revocation::Pending { .. })) | Err(_));
+        if let Ok(Outcome::Ended(revocation)) = &outcome {
+            herald::late(world, *session, revocation);
+        }
         if args.json { print(*session, &outcome)? } else { tell(*session, &outcome) }
     }
     if open.is_empty() && !args.json {

@@ -7,14 +7,16 @@ use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::keys::KeyService;
 use bg_recorder::recover::{Recovered, recover_all};
+use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
 use serde_json::json;
 
 use crate::abandoned;
 use crate::failure::Failure;
+use crate::revocation::Revocation;
 use crate::say::say;
-use crate::summary;
 use crate::world::World;
+use crate::{herald, summary};
 
 /// Recovers every orphan; tells what became of each.
 ///
@@ -49,24 +51,30 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
         return Ok(Vec::new());
     }
     let keys = world.keys()?;
-    close_accesses(world, &*keys);
-    recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
-        .map_err(|e| Failure::new("cannot look for orphaned spools").because(e))
+    let closed = close_accesses(world, &*keys);
+    let recovered = recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
+        .map_err(|e| Failure::new("cannot look for orphaned spools").because(e));
+    // The report says what became of the tape, too.
+    closed.iter().for_each(|(session, revocation)| herald::late(world, *session, revocation));
+    recovered
 }
 
 /// Denies what dead sessions may still be used for, before anything else: tapes wait, credentials do not. The facts
 /// tell what came of it, and `bg-shell reconcile` goes on.
-fn close_accesses(world: &World, keys: &dyn KeyService) {
+fn close_accesses(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Revocation)> {
+    let mut closed = Vec::new();
     for (session, revocation) in abandoned::orphans(world, keys) {
         match revocation {
             Ok(revocation) => {
                 say!("bg-shell: session {session} was killed; its access is revoked by its name");
                 summary::revocation(&revocation);
+                closed.push((session, revocation));
             }
             // The tapes are recovered all the same.
             Err(failure) => failure.tell(),
         }
     }
+    closed
 }
 
 fn print(recovered: &Recovered) -> Result<(), Failure> {

@@ -18,12 +18,14 @@ use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::herald::Herald;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::switch::{Revoked, Switch};
+use crate::tap::{Seen, Tap};
 use crate::terminal::Screen;
 
 /// Everything the loop touches.
@@ -44,10 +46,14 @@ pub struct Relay<'a> {
     pub signals: Signals,
     /// The time limit.
     pub deadline: Deadline,
+    /// Who is told that the time is nearly over.
+    pub herald: &'a Herald<'a>,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
     /// Ends the session from outside.
     pub switch: Switch,
+    /// Listens for the report.
+    pub tap: Tap,
 }
 
 /// Why a session came to its end.
@@ -80,12 +86,14 @@ pub struct Outcome {
     pub ended: Option<Ended>,
     /// Bytes that were read from one side and never released to the other, because they were not recorded.
     pub unreleased: u64,
+    /// What the report needs of what was typed and shown.
+    pub seen: Seen,
 }
 
 impl Outcome {
     /// Returns the outcome of a session that was not begun.
     pub fn of(cause: Cause) -> Self {
-        Self { cause, ended: None, unreleased: 0 }
+        Self { cause, ended: None, unreleased: 0, seen: Seen::default() }
     }
 }
 
@@ -120,7 +128,7 @@ impl Relay<'_> {
             Some(cause) => cause,
             None => run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause),
         };
-        Outcome { cause, ended: run.ended, unreleased: run.unreleased }
+        Outcome { cause, ended: run.ended, unreleased: run.unreleased, seen: run.relay.tap.finish() }
     }
 }
 

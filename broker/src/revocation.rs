@@ -46,3 +46,19 @@ pub enum Revocation {
         noted: Stamp,
     },
 }
+
+impl std::fmt::Display for Revocation {
+    /// What is not proved is not called revoked.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None { why } => write!(f, "nothing to revoke: {why}"),
+            Self::Revoked { probe, elapsed_ms, .. } => {
+                write!(f, "revoked and proved in {elapsed_ms} ms: {probe} is denied")
+            }
+            Self::Expired { why, dead_by, .. } => {
+                write!(f, "expired by {dead_by}, not proved by a probe: {why}")
+            }
+            Self::Pending { why, dead_by } => write!(f, "REVOKE PENDING, may live until {dead_by}: {why}"),
+        }
+    }
+}

@@ -20,8 +20,8 @@ use crate::failure::{Failure, PENDING};
 use crate::liveness::Life;
 use crate::revocation::Revocation;
 use crate::say::say;
-use crate::summary;
 use crate::world::World;
+use crate::{herald, summary};
 
 /// What the command takes.
 #[derive(Debug, Args)]
@@ -63,7 +63,11 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     Ok(match closing.proved() {
         Some(revocation) => told(session, &revocation),
         None if is_live(&closing)? => told(session, &closing.pend(RUNS)),
-        None => told(session, &closing.run(None)),
+        None => {
+            let revocation = closing.run(None);
+            herald::late(world, session, &revocation);
+            told(session, &revocation)
+        }
     })
 }
 

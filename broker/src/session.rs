@@ -24,6 +24,7 @@ use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
+use crate::herald::Herald;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
@@ -32,6 +33,7 @@ use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
 use crate::switch::{Revoked, Switch};
+use crate::tap::Tap;
 use crate::terminal::{self, RawMode, Screen};
 use crate::user::User;
 use crate::world::World;
@@ -78,10 +80,23 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
     };
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
-    let stage =
-        Stage { clock: &*clock, pty, contained, screen, signals, deadline, secrets: plan.secrets, switch };
+    let herald = Herald::new(world, access.as_ref().map(Access::claim));
+    let stage = Stage {
+        clock: &*clock,
+        pty,
+        contained,
+        screen,
+        signals,
+        deadline,
+        secrets: plan.secrets,
+        switch,
+        herald: &herald,
+    };
     let (mut recorder, outcome) = match opened {
-        Ok(()) => stage.perform(recorder),
+        Ok(()) => {
+            herald.opened();
+            stage.perform(recorder)
+        }
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
     };
     let lasted = began.elapsed();
@@ -96,6 +111,9 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let sealed = close(recorder, &outcome, closed.as_ref());
     let summary = Summary { session, created, trusted, lasted, store: evidence.store() };
     summary.tell(&outcome, sealed.as_ref());
+    if let Some(closed) = &closed {
+        herald.closed(&summary::ended(&outcome.cause), &closed.revocation, &outcome.seen);
+    }
     finish(outcome, sealed)
 }
 
@@ -118,6 +136,7 @@ struct Stage<'a> {
     deadline: Deadline,
     secrets: crate::config::Secrets,
     switch: Switch,
+    herald: &'a Herald<'a>,
 }
 
 impl Stage<'_> {
@@ -143,6 +162,8 @@ impl Stage<'_> {
             deadline: self.deadline,
             secrets: self.secrets,
             switch: self.switch,
+            tap: Tap::default(),
+            herald: self.herald,
         };
         let outcome = relay.run();
         drop(raw);

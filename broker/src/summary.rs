@@ -133,7 +133,8 @@ impl Summary {
     }
 }
 
-fn ended(cause: &Cause) -> String {
+/// Returns how a session came to its end.
+pub fn ended(cause: &Cause) -> String {
     match cause {
         Cause::Exit => "ended".into(),
         Cause::Deadline => "was ended by its deadline".into(),

@@ -1,6 +1,6 @@
 //! What a command works in: the configuration, the evidence world it names, and AWS as it is reached from here.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bg_aws::edge::{Edge, Reach};
 use bg_aws::evidence::Evidence;
@@ -10,6 +10,7 @@ use bg_recorder::store::ObjectStore;
 use crate::cli::Environment;
 use crate::config::{Config, RoleConfig};
 use crate::failure::Failure;
+use crate::notify::Notifier;
 
 /// Everything that a command may touch.
 pub struct World {
@@ -18,6 +19,7 @@ pub struct World {
     /// What the environment says.
     pub environment: Environment,
     evidence: Evidence,
+    notifier: OnceLock<Notifier>,
 }
 
 impl World {
@@ -30,7 +32,7 @@ impl World {
         let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice).map_err(|e| {
             Failure::new("cannot use the evidence world").because(e).hint("see [evidence] and [aws]")
         })?;
-        Ok(Self { config, environment, evidence })
+        Ok(Self { config, environment, evidence, notifier: OnceLock::new() })
     }
 
     /// Returns the evidence store.
@@ -48,6 +50,18 @@ impl World {
                 .because(e)
                 .hint("see [evidence] kms_key and signing_key; bg-shell doctor checks them")
         })
+    }
+
+    /// Returns who tells others. The first call begins with what earlier runs left.
+    pub fn notifier(&self) -> &Notifier {
+        self.notifier.get_or_init(|| Notifier::new(self))
+    }
+
+    /// Gives notifications a last moment, where there were any.
+    pub fn finish(self) {
+        if let Some(notifier) = self.notifier.into_inner() {
+            notifier.finish();
+        }
     }
 
     /// Returns the evidence world.

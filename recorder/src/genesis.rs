@@ -28,6 +28,7 @@ pub struct Genesis {
     /// All keys.
     pub keys: Keys,
     /// What the broker declares of the session.
+    #[serde(deserialize_with = "crate::once::map")]
     pub about: Map<String, Value>,
 }
 

@@ -9,7 +9,9 @@ pub mod chain;
 pub mod codec;
 pub mod event;
 pub mod low_s;
+pub mod neutral;
 pub mod note;
+pub mod once;
 pub mod seal;
 pub mod segment;
 pub mod session;
@@ -20,6 +22,9 @@ pub mod closing;
 pub mod genesis;
 pub mod keys;
 pub mod sign;
+
+// Who asked, who approved.
+pub mod approval;
 
 // Recording: spool first, then the store.
 pub mod clerk;

@@ -1,5 +1,6 @@
 //! Verification: without any key that opens, every finding and not only the first (FORMAT.md 12).
 
+mod access;
 mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};

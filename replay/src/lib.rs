@@ -19,7 +19,7 @@ mod list;
 mod roll;
 
 // Text that came from a tape, made harmless.
-mod neutral;
+use bg_recorder::neutral;
 
 // Playing.
 mod console;

@@ -1,5 +1,6 @@
 //! The list of vectors: one fault each, in the order of docs/FORMAT.md.
 
+mod access;
 mod ends;
 mod notes;
 mod segments;
@@ -23,7 +24,8 @@ pub struct Fault {
 
 /// Forges all vectors.
 pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
-    let faults = [notes::list(), segments::list(), segments::chain(), wraps::list(), ends::list()];
+    let faults =
+        [notes::list(), access::list(), segments::list(), segments::chain(), wraps::list(), ends::list()];
     faults.into_iter().flatten().map(|fault| (fault.name, fault.forge(keys))).collect()
 }
 

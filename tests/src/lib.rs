@@ -10,4 +10,6 @@
 pub mod example;
 pub mod faults;
 pub mod forge;
+pub mod people;
+pub mod plea;
 pub mod vector;

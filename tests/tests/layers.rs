@@ -63,6 +63,26 @@ fn the_pure_core_names_no_file_no_clock_no_thread() {
 }
 
 #[test]
+fn approvals_are_judged_from_bytes_alone() {
+    let files = sources("recorder").into_iter().filter(|path| {
+        let approval = |dir: &Path| dir.ends_with("approval");
+        stem(path) == "approval" || path.ancestors().any(approval)
+    });
+    let words = [
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::thread",
+        "rustix",
+        "Clock",
+        "SystemTime",
+        "tokio",
+        "Secret",
+    ];
+    none_names(files, &words);
+}
+
+#[test]
 fn shipping_never_holds_a_key() {
     let files = sources("recorder").into_iter().filter(|path| stem(path) == "ship");
     none_names(files, &["crate::keys", "Secret", "SessionKey", "Ratchet", "Sealer"]);

@@ -7,6 +7,8 @@
     reason = "a panic is how a test fails"
 )]
 
+mod access;
+mod approvals;
 mod bytes;
 mod campaign;
 mod closeout;
@@ -22,13 +24,17 @@ mod job;
 mod layers;
 mod mutation;
 mod nested;
+mod notify;
 mod program;
 mod refusal;
 mod replay;
+mod report;
+mod requests;
 mod revoke;
 mod sandbox;
 mod secrets;
 mod session;
+mod sshsig;
 mod subreaper;
 mod support;
 mod terminal;

@@ -377,6 +377,379 @@ def frame_link(previous, frame, sealed):
 Chain = namedtuple("Chain", "link frames keys", defaults=(None, None, None))
 
 
+# ---- Who allowed it (section 5.1)
+
+
+class Denied(Exception):
+    """A MUST of section 5.1 that does not hold."""
+
+
+ACCESS_REQUEST_LIMIT, STATEMENT_LIMIT, ARMOR_LIMIT, SIGNERS_LIMIT, APPROVALS_LIMIT = 8_192, 2_048, 4_096, 65_536, 16
+SKEW_US = 300_000_000
+REQUEST_NAMESPACE, APPROVAL_NAMESPACE = "bg-shell-request@v1", "bg-shell-approval@v1"
+SK_ED25519, SK_P256 = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"
+# Curves by key type: the name, and the bytes of a coordinate.
+CURVES = {"ecdsa-sha2-nistp256": ("nistp256", 32), "ecdsa-sha2-nistp384": ("nistp384", 48), SK_P256: ("nistp256", 32)}
+KEY_TYPES = {"ssh-ed25519", "ssh-rsa", SK_ED25519} | set(CURVES)
+
+
+def is_principal(value):
+    return isinstance(value, str) and re.fullmatch("[A-Za-z0-9][A-Za-z0-9_+=.@-]{1,63}", value) is not None
+
+
+def is_nonce(value):
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value) is not None
+
+
+SIGNED = {"statement": str, "signature": str}
+ACCESS = {
+    "v": 1, "role": str, "role_arn": str, "quorum": is_uint, "forced": bool, "request": str, "request_signature": str,
+    "allowed_signers": str, "approvals": [SIGNED],
+}
+REQUEST = {
+    "v": 1, "id": is_session, "role": str, "role_arn": str, "requester": is_principal, "reason": str,
+    "incident": lambda value: value is None or isinstance(value, str), "duration_s": is_uint, "created": is_wall,
+    "expires": is_wall, "execution_s": is_uint, "quorum": is_uint, "policy_sha256": is_hex32, "nonce": is_nonce,
+    "override": bool,
+}
+STATEMENT = {
+    "v": 1, "decision": lambda value: value in ("approve", "deny", "cancel"), "request": is_session,
+    "request_sha256": is_hex32, "approver": is_principal, "made": is_wall, "expires": is_wall, "nonce": is_nonce,
+}
+
+
+def signed_line(raw, limit, forms):
+    """One JSON object on one line with its LF, with exactly these members."""
+    if len(raw) > limit or not raw.endswith(b"\n"):
+        raise Denied("not one line within its limit")
+    try:
+        members = parse_json_object(raw[:-1])
+    except ValueError as error:
+        raise Denied(str(error)) from None
+    wrong = unfit(members, forms) + sorted(set(members) - set(forms))
+    if wrong:
+        raise Denied(f"members: {', '.join(wrong)}")
+    return members
+
+
+class Wire:
+    """SSH's strings, read to the last byte."""
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    def take(self, size):
+        if size > len(self.raw):
+            raise Denied("an SSH structure is cut")
+        taken, self.raw = self.raw[:size], self.raw[size:]
+        return taken
+
+    def u32(self):
+        return int.from_bytes(self.take(4), "big")
+
+    def string(self):
+        return self.take(self.u32())
+
+    def mpint(self):
+        """A positive one in its shortest form."""
+        raw = self.string()
+        if not raw or raw[0] > 0x7F or (raw[0] == 0 and (len(raw) == 1 or raw[1] < 0x80)):
+            raise Denied("not a positive mpint in its shortest form")
+        return int.from_bytes(raw, "big")
+
+    def end(self):
+        if self.raw:
+            raise Denied("bytes behind the last field of an SSH structure")
+
+
+def ssh_string(raw):
+    return struct.pack(">I", len(raw)) + raw
+
+
+# A public key: its type, what belongs to that type, and for authenticators the application.
+SshKey = namedtuple("SshKey", "kind value application")
+
+
+def ssh_key(blob):
+    wire = Wire(blob)
+    kind = wire.string().decode("ascii", "replace")
+    value = application = None
+    if kind in ("ssh-ed25519", SK_ED25519):
+        value = wire.string()
+        if len(value) != 32:
+            raise Denied("an Ed25519 key has 32 bytes")
+    elif kind in CURVES:
+        name, size = CURVES[kind]
+        named, value = wire.string(), wire.string()
+        if named != name.encode() or len(value) != 1 + 2 * size or value[0] != 4:
+            raise Denied("not a point of its curve")
+    elif kind == "ssh-rsa":
+        value = (wire.mpint(), wire.mpint())
+    else:
+        raise Denied(f"a key of type {kind}")
+    if kind in (SK_ED25519, SK_P256):
+        application = wire.string()
+    wire.end()
+    return SshKey(kind, value, application)
+
+
+def ecdsa_good(curve, point, hashed, signature, data):
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+    wire = Wire(signature)
+    r, s = wire.mpint(), wire.mpint()
+    wire.end()
+    curve, hashed = (ec.SECP256R1(), hashes.SHA256()) if curve == "nistp256" else (ec.SECP384R1(), hashes.SHA384())
+    key = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
+    key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(hashed))
+
+
+def rsa_good(value, algorithm, signature, data):
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+    e, n = value
+    if algorithm not in ("rsa-sha2-256", "rsa-sha2-512"):
+        raise Denied(f"the algorithm {algorithm}")
+    if not 2048 <= n.bit_length() <= 8192 or e % 2 == 0 or not 3 <= e < 2**32:
+        raise Denied("an RSA key of another size, or another exponent")
+    size = (n.bit_length() + 7) // 8
+    if len(signature) > size:
+        raise Denied("an RSA signature longer than its key")
+    hashed = hashes.SHA256() if algorithm == "rsa-sha2-256" else hashes.SHA512()
+    rsa.RSAPublicNumbers(e, n).public_key().verify(signature.rjust(size, b"\0"), data, padding.PKCS1v15(), hashed)
+
+
+def key_signed(key, blob, data):
+    """Check a signature blob; the flags of an authenticator, or None."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    wire = Wire(blob)
+    algorithm, signature, flags = wire.string().decode("ascii", "replace"), wire.string(), None
+    if key.application is not None:
+        flags, counter = wire.take(1), wire.take(4)
+        data = hashlib.sha256(key.application).digest() + flags + counter + hashlib.sha256(data).digest()
+        flags = flags[0]
+    wire.end()
+    if algorithm != key.kind and key.kind != "ssh-rsa":
+        raise Denied(f"the algorithm {algorithm}")
+    try:
+        if key.kind in ("ssh-ed25519", SK_ED25519):
+            Ed25519PublicKey.from_public_bytes(key.value).verify(signature, data)
+        elif key.kind in CURVES:
+            ecdsa_good(CURVES[key.kind][0], key.value, algorithm, signature, data)
+        else:
+            rsa_good(key.value, algorithm, signature, data)
+    except (InvalidSignature, ValueError):
+        raise Denied("the signature does not verify") from None
+    if flags is not None and not flags & 1:
+        raise Denied("made without touch")
+    return flags
+
+
+def sshsig_signed(armor, namespace, message):
+    """PROTOCOL.sshsig: the blob of the key that signed exactly these bytes, and an authenticator's flags."""
+    if len(armor.encode()) > ARMOR_LIMIT:
+        raise Denied("a signature over its limit")
+    begin, end = "-----BEGIN SSH SIGNATURE-----\n", "\n-----END SSH SIGNATURE-----"
+    body = armor.removesuffix("\n")
+    if not (body.startswith(begin) and body.endswith(end) and len(body) > len(begin) + len(end)):
+        raise Denied("not an armored SSH signature")
+    try:
+        wire = Wire(decode64(body[len(begin) : -len(end)].replace("\n", "")))
+    except ValueError:
+        raise Denied("a signature's base64 is not canonical") from None
+    if wire.take(6) != b"SSHSIG" or wire.u32() != 1:
+        raise Denied("not an SSHSIG of version 1")
+    blob, named, reserved, hashed, signature = (wire.string() for _ in range(5))
+    wire.end()
+    if named != namespace.encode() or reserved or hashed not in (b"sha256", b"sha512"):
+        raise Denied("a signature's namespace, reserved part or hash")
+    digest = hashlib.new(hashed.decode(), message).digest()
+    data = b"SSHSIG" + b"".join(map(ssh_string, (named, b"", hashed, digest)))
+    return blob, key_signed(ssh_key(blob), signature, data)
+
+
+def matches_list(patterns, text):
+    """`*`, `?` and `!` over bytes, as match_pattern_list of OpenSSH."""
+    matched = False
+    for pattern in patterns.encode().split(b","):
+        refuses, pattern = pattern.startswith(b"!"), pattern.removeprefix(b"!")
+        wild = b"".join({b"*": b".*", b"?": b"."}.get(byte, re.escape(byte)) for byte in map(bytes, zip(pattern)))
+        if re.fullmatch(wild, text.encode(), re.DOTALL):
+            if refuses:
+                return False
+            matched = True
+    return matched
+
+
+def signer_time(text):
+    """YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, always UTC, in microseconds."""
+    match = re.fullmatch("([0-9]{8}|[0-9]{12}|[0-9]{14})[Zz]?", text)
+    if not match:
+        raise Denied(f"{text} is no time")
+    digits = match[1].ljust(14, "0")
+    wall = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T{digits[8:10]}:{digits[10:12]}:{digits[12:]}.000000Z"
+    micros = wall_micros(wall)
+    if micros is None:
+        raise Denied(f"{text} is no time")
+    return micros
+
+
+FLAGS = ("cert-authority", "verify-required")
+VALUES = {"namespaces": str, "valid-after": signer_time, "valid-before": signer_time}
+OPTION = re.compile(r'([A-Za-z0-9-]*)(="((?:\\"|\\(?!")|[^"\\])*)")?')
+
+
+def signer_options(text):
+    """The options at the start of a text, and what stands behind them."""
+    options = {}
+    while True:
+        match = OPTION.match(text)
+        name, value = match[1].lower(), match[3]
+        if name in FLAGS and value is None:
+            options[name] = True
+        elif name in VALUES and value is not None and name not in options:
+            options[name] = VALUES[name](value.replace('\\"', '"'))
+        else:
+            raise Denied(f"the option {name}")
+        text = text[match.end() :]
+        if not text.startswith(","):
+            break
+        text = text[1:]
+    if text and text[0] not in " \t":
+        raise Denied("an option is not followed by a comma")
+    if {"valid-after", "valid-before"} <= set(options) and options["valid-before"] <= options["valid-after"]:
+        raise Denied("valid-before is not later than valid-after")
+    return options, text.lstrip(" \t")
+
+
+def field_of(text):
+    head, *tail = re.split("[ \t]+", text, maxsplit=1)
+    return head, tail[0] if tail else ""
+
+
+def signer_line(line):
+    """(principals, options, key blob), or None where the line says nothing about a key that may sign."""
+    line = line.removesuffix("\r").lstrip(" \t")
+    if not line or line.startswith("#"):
+        return None
+    if line.startswith('"'):
+        raise Denied("quoted principals")
+    (principals, rest), options = field_of(line), {}
+    second = field_of(rest)[0]
+    if re.search('[=,"]', second) or second.lower() in FLAGS:
+        options, rest = signer_options(rest)
+    kind, rest = field_of(rest)
+    encoded = field_of(rest)[0]
+    if not encoded:
+        raise Denied("no key")
+    if kind not in KEY_TYPES:
+        return None
+    try:
+        blob = decode64(encoded)
+    except ValueError:
+        raise Denied("a key's base64") from None
+    if ssh_key(blob).kind != kind:
+        raise Denied("a key of another type")
+    return None if "cert-authority" in options else (principals, options, blob)
+
+
+class Signers:
+    """An allowed_signers text."""
+
+    def __init__(self, raw):
+        if len(raw) > SIGNERS_LIMIT:
+            raise Denied("allowed_signers is over its limit")
+        try:
+            lines = raw.decode("utf-8").split("\n")
+        except ValueError:
+            raise Denied("allowed_signers is not UTF-8") from None
+        self.lines = [found for found in map(signer_line, lines) if found]
+
+    def listed(self, principal, blob):
+        return [line for line in self.lines if line[2] == blob and matches_list(line[0], principal)]
+
+    def signed(self, armor, namespace, message, principal, at):
+        """Check a signature; the blob of its key, which is allowed for that principal, namespace and time."""
+        blob, flags = sshsig_signed(armor, namespace, message)
+        for _, options, _ in self.listed(principal, blob):
+            if (
+                matches_list(options.get("namespaces", "*"), namespace)
+                and options.get("valid-after", at) <= at <= options.get("valid-before", at)
+                and not ("verify-required" in options and not (flags or 0) & 4)
+            ):
+                return blob
+        raise Denied(f"the key is not allowed for {principal}")
+
+
+def access_bytes(text, what):
+    try:
+        return decode64(text)
+    except ValueError:
+        raise Denied(f"{what} is not canonical base64") from None
+
+
+class Access:
+    """One `about.access`, judged as of the genesis's `created`."""
+
+    def __init__(self, access, created):
+        self.access, self.created, self.faults = access, created, []
+        self.signers = Signers(access_bytes(access["allowed_signers"], "allowed_signers"))
+        raw = access_bytes(access["request"], "the request")
+        self.request = request = signed_line(raw, ACCESS_REQUEST_LIMIT, REQUEST)
+        self.digest = hashlib.sha256(raw).hexdigest()
+        self.made = wall_micros(request["created"])
+        self.expires = wall_micros(request["expires"])
+        if self.expires <= self.made:
+            raise Denied("the request expires before it is made")
+        who = request["requester"]
+        key = self.signers.signed(access["request_signature"], REQUEST_NAMESPACE, raw, who, self.made)
+        self.people, self.moments = [(who, key)], []
+
+    def must(self, holds, what):
+        if not holds:
+            self.faults.append(what)
+
+    def judge(self):
+        access, request = self.access, self.request
+        for name, of in (("role", "role"), ("role_arn", "role_arn"), ("quorum", "quorum"), ("forced", "override")):
+            self.must(access[name] == request[of], f"{name} is not the request's")
+        self.must(self.made <= self.created + SKEW_US, "the request was made after the session began")
+        self.must(len(access["approvals"]) <= APPROVALS_LIMIT, "too many approvals")
+        for signed in access["approvals"][:APPROVALS_LIMIT]:
+            try:
+                self.approval(signed)
+            except Denied as error:
+                self.faults.append(str(error))
+        until = self.expires
+        if not access["forced"]:
+            self.must(len(self.moments) >= access["quorum"], f"{len(self.moments)} of {access['quorum']} approvals")
+            complete = sorted(self.moments)[: access["quorum"]]
+            until = max(complete, default=self.made) + request["execution_s"] * 1_000_000
+        self.must(self.created <= until + SKEW_US, "the approved request had expired")
+        return self.faults
+
+    def approval(self, signed):
+        raw = access_bytes(signed["statement"], "a statement")
+        statement = signed_line(raw, STATEMENT_LIMIT, STATEMENT)
+        who, made = statement["approver"], wall_micros(statement["made"])
+        key = self.signers.signed(signed["signature"], APPROVAL_NAMESPACE, raw, who, made)
+        same = (statement["request"], statement["request_sha256"]) == (self.request["id"], self.digest)
+        self.must(same, f"{who} signed another request's bytes")
+        self.must(statement["decision"] == "approve", f"{who} did not approve")
+        self.must(self.made - SKEW_US <= made <= self.expires, f"{who} signed too early or too late")
+        self.must(made <= self.created + SKEW_US, f"{who} approved after the session began")
+        self.must(wall_micros(statement["expires"]) > self.created, f"the approval of {who} had expired")
+        for name, other in self.people:
+            one = name == who or self.signers.listed(name, key) or self.signers.listed(who, other)
+            self.must(not one, f"{name} and {who} are one")
+        self.people.append((who, key))
+        self.moments.append(made)
+
+
 # ---- A tape
 
 
@@ -636,7 +1009,41 @@ class Tape:
         elif self.signing_key.spki not in self.trusted:
             self.broken("genesis", "wrong signer: not a trusted key")
         self.disagree("genesis", "genesis", self.differing(genesis, {"session": self.session}))
+        self.check_access(genesis["about"], wall_micros(genesis["created"]))
         self.see_times("genesis", genesis["boot_us"], wall_micros(genesis["created"]))
+
+    def check_access(self, about, created):
+        """Section 5.1."""
+        role, access = about.get("role"), about.get("access")
+        if access is None:
+            if role not in (None, "practice"):
+                self.broken("genesis", "a role was opened without access")
+            return
+        if not fits(access, ACCESS):
+            self.broken("genesis", "access: members")
+            return
+        try:
+            judged = Access(access, created)
+            faults = judged.judge()
+        except Denied as error:
+            self.broken("genesis", f"access: {error}")
+            return
+        except ImportError:
+            if self.has_crypto:
+                self.say("unverifiable", ".", "signatures are not checked: no `cryptography` here")
+            self.has_crypto = False
+            return
+        if role != access["role"]:
+            faults.append("for another role")
+        longest = about.get("max_duration_s")
+        if longest is not None and not (is_uint(longest) and longest <= judged.request["duration_s"]):
+            faults.append("the session may last longer than was approved")
+        for fault in faults:
+            self.broken("genesis", f"access: {fault}")
+        if not faults and access["forced"]:
+            self.say("note", "genesis", "forced: opened without its approvals")
+        elif not faults and access["quorum"] == 0:
+            self.say("note", "genesis", "quorum 0: opened by its requester alone")
 
     def differing(self, members, expected):
         """The members that are not as expected; what is not known (None) is not compared."""

@@ -109,9 +109,9 @@ impl SecondFactor {
     }
 }
 
-/// STS's words for a wrong, used or late code.
+/// A wrong, used or late code is refused like this. GetSessionToken needs no permission that could be missing.
 fn wrong_code(e: &CallError) -> bool {
-    e.kind == CallKind::Denied && e.message.contains("MultiFactorAuthentication failed")
+    e.kind == CallKind::Denied && e.code.as_deref() == Some("AccessDenied")
 }
 
 const TRIES: u32 = 3;

@@ -28,7 +28,13 @@ impl Access<'_> {
         gate::open(self.world, &self.claim, &*self.keys)?;
         let mut source: Box<dyn CredentialSource> = Box::new(Sts::new(self.edge.clone()));
         self.second.prove(&mut *source, self.token_s(), signals)?;
-        let issued = self.assume(&*source).map_err(|e| refused("AWS does not give the role", e))?;
+        // A request that was sent counts as answered until it is known to have been refused.
+        self.unissued = None;
+        let issued = self.assume(&*source).map_err(|e| {
+            let answered = matches!(e.kind, CallKind::Denied | CallKind::ExplicitDeny | CallKind::TooLarge);
+            self.unissued = Some("AWS refused the role").filter(|_| answered && e.code.is_some());
+            refused("AWS does not give the role", e)
+        })?;
         self.issued = Some((issued.credentials().clone(), issued.expires));
         let edge = self.edge.with_credentials(issued.credentials().clone());
         let probe = probe::allowed(&edge, self.claim.role.probe)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hyper::Uri;
 use serde::Deserialize;
 
 use super::read;
@@ -15,6 +16,18 @@ pub struct NotifyConfig {
     pub webhooks: Vec<Webhook>,
     /// An SNS topic.
     pub topic: Option<String>,
+}
+
+impl NotifyConfig {
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.webhooks.iter().try_for_each(Webhook::check)?;
+        match &self.topic {
+            Some(arn) if !arn.starts_with("arn:") || arn.split(':').count() != 6 => {
+                Err(format!("notify.topic is {arn:?}: not the ARN of an SNS topic"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// One webhook.
@@ -30,6 +43,23 @@ pub struct Webhook {
     pub secret: Option<PathBuf>,
     /// A PEM file of certificates to trust there.
     pub ca: Option<PathBuf>,
+}
+
+impl Webhook {
+    /// A message says who may do what, and why: it goes through TLS, or stays on this machine.
+    fn check(&self) -> Result<(), String> {
+        let uri = self.url.parse::<Uri>().map_err(|e| format!("notify.webhooks: a url that is none: {e}"))?;
+        let host = uri.host().unwrap_or_default();
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if matches!(host, "127.0.0.1" | "[::1]" | "localhost") => {}
+            _ => return Err(format!("notify.webhooks: the url for {host:?} is not https")),
+        }
+        if self.shape == WebhookShape::Pagerduty && self.secret.is_none() {
+            return Err("notify.webhooks: pagerduty needs secret, a file with the routing key".into());
+        }
+        Ok(())
+    }
 }
 
 /// What a webhook takes.

@@ -45,6 +45,7 @@ impl Config {
         if !self.roles.is_empty() && self.evidence.store.is_none() {
             return Err("roles need evidence.store: nobody gets credentials without evidence".into());
         }
+        self.notify.check()?;
         self.roles.iter().try_for_each(|(name, role)| role.check(name))
     }
 }

@@ -56,6 +56,7 @@ impl Run<'_> {
                 self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
                 let left = humantime::format_duration(Duration::from_secs(left_s));
                 self.warning = Some(format!("bg-shell: this session ends in {left}"));
+                self.relay.herald.deadline_near(left_s);
             }
         }
         match &self.ending {

@@ -30,14 +30,19 @@ impl Run<'_> {
             Ok(0) | Err(_) => return self.input_ended(),
             Ok(read) => read,
         };
-        let secret =
-            self.relay.secrets == Secrets::Redact && self.relay.pty.secret_entry().map_err(Cause::System)?;
+        let prompt = self.relay.pty.secret_entry().map_err(Cause::System)?;
+        let secret = prompt && self.relay.secrets == Secrets::Redact;
         let bytes = self.buffer.get(..read).unwrap_or_default();
         let notice = Notice::Redacted { bytes: read as u64 };
         let event = if secret { Event::Notice(&notice) } else { Event::Input(bytes) };
         if let Err(e) = self.relay.scribe.recorder().accept(event) {
             self.unreleased += read as u64;
             return Err(Cause::Recorder(e));
+        }
+        if prompt || self.state.full_screen() {
+            self.relay.tap.typed_elsewhere(bytes.len());
+        } else {
+            self.relay.tap.typed(bytes);
         }
         self.to_shell.push(bytes);
         Ok(())

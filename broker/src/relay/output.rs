@@ -54,6 +54,7 @@ impl Run<'_> {
             return Err(Cause::Recorder(e));
         }
         self.state.feed(&chunk);
+        self.relay.tap.shown(&chunk);
         self.show(chunk)
     }
 

@@ -41,6 +41,7 @@ impl Verifier {
         self.require(placed, "genesis", "another session's genesis");
         self.next = Some(genesis.keys.session);
         self.moment(genesis.boot_us, genesis.created.0, "genesis");
+        self.access(&genesis);
         self.genesis = Some(genesis);
         self.signatures("genesis", &note, &[Signer::Signing]);
         self.trust(trusted);

@@ -1,8 +1,11 @@
 //! What the tests stand on.
 
 pub mod case;
+pub mod desk;
 pub mod disk;
 pub mod driver;
+pub mod evidence;
+pub mod hook;
 pub mod memory;
 pub mod process;
 pub mod sandbox;

@@ -1,0 +1,82 @@
+//! Telling people what happens: webhooks and SNS. Nobody waits for a receiver, and nothing is forgotten.
+
+mod courier;
+mod message;
+mod outbox;
+mod secret;
+mod shape;
+mod sns;
+mod undelivered;
+mod webhook;
+
+use std::time::{Duration, Instant};
+
+use bg_recorder::chain::Digest;
+
+use self::courier::{Courier, Destination};
+pub use self::message::{Message, Occasion};
+use crate::say::say;
+use crate::world::World;
+
+/// Tells whoever is configured. Each message is first written into an outbox, then delivered by a thread; what is not
+/// delivered stays, and is tried again by this process and by later ones.
+#[derive(Debug)]
+pub struct Notifier(Vec<Courier>);
+
+impl Notifier {
+    /// Starts delivering, beginning with what earlier runs left. Where nobody is configured this does nothing.
+    pub fn new(world: &World) -> Self {
+        let notify = &world.config.notify;
+        let webhooks = notify.webhooks.iter().cloned().map(Destination::Webhook);
+        let topic = notify.topic.iter().map(|arn| Destination::Topic(arn.clone(), world.config.aws.clone()));
+        let state = world.evidence().state();
+        let start = |destination: Destination| {
+            let id = id(&destination);
+            let started = Courier::start(destination, state, &id);
+            started.inspect_err(|e| say!("bg-shell: warning: cannot notify anybody: {e}")).ok()
+        };
+        Self(webhooks.chain(topic).filter_map(start).collect())
+    }
+
+    /// Tells everybody. Returns at once.
+    pub fn tell(&self, message: Message) {
+        for courier in &self.0 {
+            if let Err(e) = courier.tell(&message) {
+                say!("bg-shell: warning: a notification for {} cannot be kept: {e}", courier.name);
+            }
+        }
+    }
+
+    /// Gives first tries a moment, and says what is not delivered yet.
+    pub fn finish(self) {
+        let until = Instant::now() + PATIENCE;
+        for courier in &self.0 {
+            courier.wait(until);
+        }
+        let left =
+            self.0.iter().map(|courier| (courier, courier.left())).filter(|(_, (count, _))| *count > 0);
+        let (mut all, mut whom) = (0, Vec::new());
+        for (courier, (count, why)) in left {
+            all += count;
+            let why = why.map_or_else(|| "no answer yet".to_owned(), |why| why.to_string());
+            whom.push(format!("{} ({why})", courier.name));
+        }
+        if all > 0 {
+            let s = if all == 1 { "" } else { "s" };
+            say!("bg-shell: {all} notification{s} not delivered yet: {}", whom.join(", "));
+            say!("bg-shell: hint: the next bg-shell on this machine, or bg-shell reconcile, tries again");
+        }
+    }
+}
+
+/// Names a receiver's outbox. The URL itself may be a secret.
+fn id(destination: &Destination) -> String {
+    let text = match destination {
+        Destination::Webhook(webhook) => format!("{:?} {}", webhook.shape, webhook.url),
+        Destination::Topic(arn, _) => arn.clone(),
+    };
+    Digest::of(text.as_bytes()).to_string().chars().take(16).collect()
+}
+
+/// How long the end of a command waits for first tries.
+const PATIENCE: Duration = Duration::from_secs(2);

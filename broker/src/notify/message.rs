@@ -1,0 +1,235 @@
+//! What somebody is told: one thing that happened, with the names that let them look it up.
+
+use bg_recorder::approval::request::Request;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::neutral::neutral;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::case::author;
+use crate::claim::Claim;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// Somebody asks for a role.
+    Requested,
+    /// Somebody approved a request.
+    Approved,
+    /// Somebody denied a request, which ends it.
+    Denied,
+    /// A request was withdrawn.
+    Cancelled,
+    /// An access was opened.
+    Opened,
+    /// An access was opened without its approvals.
+    Overridden,
+    /// A session's time is nearly over.
+    DeadlineNear,
+    /// A session has ended.
+    Closed,
+    /// Its credentials may be alive still.
+    RevokePending,
+    /// Its credentials are denied, and that is proved.
+    Revoked,
+    /// The report is written.
+    Report,
+}
+
+/// One message. All of its text is harmless for a terminal, and of bounded length.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The version of this form.
+    pub v: u8,
+    /// Its id: the same in every delivery and every try.
+    pub id: String,
+    /// What happened.
+    pub event: Occasion,
+    /// When.
+    pub at: Stamp,
+    /// Who tells: `user@host`.
+    pub by: String,
+    /// The session.
+    pub session: Option<String>,
+    /// The request.
+    pub request: Option<String>,
+    /// The incident or ticket.
+    pub incident: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// Whom it is about.
+    pub person: Option<String>,
+    /// Why, as they say.
+    pub reason: Option<String>,
+    /// What else there is to say, in one line.
+    pub detail: Option<String>,
+    /// The incident report as Markdown, for a ticket.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub report: Option<String>,
+}
+
+impl Message {
+    /// Begins a message of what happens now.
+    pub fn new(event: Occasion) -> Self {
+        Self {
+            v: 1,
+            id: Uuid::now_v7().to_string(),
+            event,
+            at: Stamp(SystemClock.wall_us()),
+            by: line(&author()),
+            session: None,
+            request: None,
+            incident: None,
+            role: None,
+            person: None,
+            reason: None,
+            detail: None,
+            report: None,
+        }
+    }
+
+    /// Begins a message about an access.
+    pub fn of(event: Occasion, claim: &Claim) -> Self {
+        let message = Self::new(event).session(claim.session).request(&claim.request).role(&claim.name);
+        let message = message.person(&claim.person).reason(&claim.reason);
+        claim
+            .incident
+            .as_deref()
+            .map_or_else(|| message.clone(), |incident| message.clone().incident(incident))
+    }
+
+    /// Begins a message about a request.
+    pub fn about(event: Occasion, request: &Request) -> Self {
+        let message = Self::new(event).request(&request.id.to_string()).role(&request.role);
+        let message = message.person(request.requester.as_str()).reason(&request.reason);
+        match &request.incident {
+            Some(incident) => message.incident(incident),
+            None => message,
+        }
+    }
+
+    /// Names the session.
+    #[must_use]
+    pub fn session(self, session: impl std::fmt::Display) -> Self {
+        Self { session: Some(line(&session.to_string())), ..self }
+    }
+
+    /// Names the request.
+    #[must_use]
+    pub fn request(self, request: &str) -> Self {
+        Self { request: Some(line(request)), ..self }
+    }
+
+    /// Names the incident.
+    #[must_use]
+    pub fn incident(self, incident: &str) -> Self {
+        Self { incident: Some(line(incident)), ..self }
+    }
+
+    /// Names the role.
+    #[must_use]
+    pub fn role(self, role: &str) -> Self {
+        Self { role: Some(line(role)), ..self }
+    }
+
+    /// Names the person.
+    #[must_use]
+    pub fn person(self, person: &str) -> Self {
+        Self { person: Some(line(person)), ..self }
+    }
+
+    /// Says why.
+    #[must_use]
+    pub fn reason(self, reason: &str) -> Self {
+        Self { reason: Some(line(reason)), ..self }
+    }
+
+    /// Says what else there is to say.
+    #[must_use]
+    pub fn detail(self, detail: &str) -> Self {
+        Self { detail: Some(line(detail)), ..self }
+    }
+
+    /// Adds the report, as far as a ticket takes it.
+    #[must_use]
+    pub fn report(self, markdown: &str) -> Self {
+        let fits = markdown.char_indices().take_while(|(at, c)| at + c.len_utf8() <= REPORT_MAX);
+        Self { report: Some(fits.map(|(_, c)| c).collect()), ..self }
+    }
+
+    /// Says it in one line.
+    pub fn text(&self) -> String {
+        let who = self.person.as_deref().unwrap_or(&self.by);
+        let role = self.role.as_deref().unwrap_or("a role");
+        let mut text = match self.event {
+            Occasion::Requested => format!("{who} requests {role}"),
+            Occasion::Approved => format!("{who} approved a request for {role}"),
+            Occasion::Denied => format!("{who} denied a request for {role}"),
+            Occasion::Cancelled => format!("{who} withdrew a request for {role}"),
+            Occasion::Opened => format!("{who} opened {role}"),
+            Occasion::Overridden => format!("OVERRIDE: {who} opened {role} without its approvals"),
+            Occasion::DeadlineNear => format!("the session of {who} in {role} ends soon"),
+            Occasion::Closed => format!("the session of {who} in {role} has ended"),
+            Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
+            Occasion::Revoked => format!("the access of {who} to {role} is revoked, and that is proved"),
+            Occasion::Report => format!("the report on {who} in {role} is written"),
+        };
+        for (label, value) in [("incident", &self.incident), ("reason", &self.reason), ("", &self.detail)] {
+            match value {
+                Some(value) if label.is_empty() => text.push_str(&format!("; {value}")),
+                Some(value) => text.push_str(&format!("; {label}: {value}")),
+                None => {}
+            }
+        }
+        format!("bg-shell: {text}")
+    }
+
+    /// Returns the names and values that a shape may show beside the text.
+    pub fn fields(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("Person", &self.person),
+            ("Role", &self.role),
+            ("Incident", &self.incident),
+            ("Reason", &self.reason),
+            ("Request", &self.request),
+            ("Session", &self.session),
+            ("Detail", &self.detail),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+
+    /// Returns what the messages of one access have in common: the request, or the session where there was none.
+    pub fn thread(&self) -> String {
+        let id = self.request.as_ref().or(self.session.as_ref()).cloned();
+        format!("bg-shell/{}", id.unwrap_or_else(|| self.id.clone()))
+    }
+}
+
+/// Returns text of somebody's as one harmless line.
+fn line(text: &str) -> String {
+    let safe = neutral(text);
+    if safe.chars().count() <= TEXT_MAX {
+        return safe;
+    }
+    safe.chars().take(TEXT_MAX - 1).chain(['…']).collect()
+}
+
+/// The most characters of one value.
+const TEXT_MAX: usize = 400;
+/// The most bytes of a report in a message.
+const REPORT_MAX: usize = 49_152;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_somebodys_is_neutral_and_bounded() {
+        let message = Message::new(Occasion::Requested).reason(&"\u{202e}\x1b[2J".repeat(400));
+        let reason = message.reason.clone().unwrap();
+        assert_eq!(reason.chars().count(), TEXT_MAX);
+        assert!(reason.starts_with("\\u{202e}\\x1b[2J") && reason.ends_with('…'));
+        assert!(message.text().chars().all(|c| !c.is_control()));
+    }
+}

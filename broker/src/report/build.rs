@@ -1,0 +1,323 @@
+//! Puts a report together, from facts and from the tape, and from nothing else.
+
+use bg_recorder::base64;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::session::SessionId;
+use bg_recorder::verdict::{Verdict, Weight};
+use serde_json::Value;
+
+use super::facts::{Facts, Recording, text};
+use super::model::{
+    Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Known, Recorded, Report,
+    SCHEMA, Times, Who, Why,
+};
+use super::{advice, rotate, timeline};
+use crate::case::{ACTIVE, GATE, OPEN, PENDING, PROVED, author};
+use crate::failure::Failure;
+use crate::revocation::Revocation;
+use crate::tap::Seen;
+use crate::world::World;
+
+/// What a report is made of.
+pub struct Sources {
+    /// The facts.
+    pub facts: Facts,
+    /// The tape.
+    pub tape: Recording,
+    /// The request of `about.access`.
+    pub request: Option<Value>,
+    /// What the recorder heard.
+    pub seen: Option<Seen>,
+}
+
+/// Makes a session's report.
+///
+/// # Errors
+/// When the store or the keys cannot be used, or there is no such session.
+pub fn report(world: &World, session: SessionId) -> Result<Report, Failure> {
+    let (store, keys) = (world.store(), world.keys()?);
+    let unreadable = |e| Failure::new("cannot read the evidence").because(e).hint("see [evidence]");
+    let facts = Facts::read(&*store, session, keys.ring()).map_err(unreadable)?;
+    let tape = Recording::read(&store, session, keys.ring()).map_err(unreadable)?;
+    if facts.names.is_empty() && tape.verdict.frames == 0 && tape.genesis.is_none() {
+        return Err(Failure::new(format!("there is no session {session}")).hint("bg-replay ls lists them"));
+    }
+    let access = tape.about("access");
+    let request = access.and_then(|access| decoded(access.get("request")?));
+    let seen = facts.says(SEEN);
+    Ok(Sources { facts, tape, request, seen }.report(session))
+}
+
+impl Sources {
+    fn report(&self, session: SessionId) -> Report {
+        let mut report = Report {
+            schema: SCHEMA,
+            session,
+            made: Stamp(SystemClock.wall_us()),
+            by: author(),
+            who: self.who(),
+            why: self.why(),
+            access: self.access(),
+            approvals: self.approvals(),
+            times: self.times(),
+            ended: self.ended(),
+            revocation: self.revocation(),
+            tape: self.recorded(),
+            timeline: timeline::timeline(self),
+            commands: self.commands(),
+            exposures: self.exposures(),
+            to_do: Vec::new(),
+            untrusted: self.facts.untrusted.clone(),
+        };
+        report.to_do = to_do(&report, &self.facts);
+        report
+    }
+
+    fn of_fact(&self, fact: &str, member: &str) -> Option<Known> {
+        Some(Known { value: self.facts.text(fact, member)?, source: format!("fact {fact}") })
+    }
+
+    /// Reads a member of the request, whose exact bytes are in the genesis.
+    fn of_request(&self, member: &str) -> Option<Known> {
+        Some(genesis(text(self.request.as_ref()?.get(member)?)?))
+    }
+
+    fn of_genesis(&self, member: &str) -> Option<Known> {
+        Some(genesis(text(self.tape.about(member)?)?))
+    }
+
+    fn who(&self) -> Who {
+        let person = self.of_fact(OPEN, "person").or_else(|| self.of_request("requester"));
+        let command = self.tape.about("command").and_then(Value::as_array);
+        let words = command.map(|words| words.iter().filter_map(text).collect::<Vec<_>>().join(" "));
+        Who {
+            person: person.or_else(|| self.of_genesis("person")),
+            user: self.of_genesis("user"),
+            host: self.tape.genesis.as_ref().map(|read| genesis(read.host.name.clone())),
+            command: words.map(genesis),
+        }
+    }
+
+    fn why(&self) -> Why {
+        Why {
+            reason: self.of_request("reason").or_else(|| self.of_genesis("reason")),
+            incident: self.of_request("incident").or_else(|| self.of_genesis("incident")),
+        }
+    }
+
+    fn access(&self) -> Access {
+        let declared = |member| self.tape.about("access")?.get(member).cloned();
+        let open = self.facts.value(OPEN, "forced").and_then(Value::as_bool);
+        let forced = open.map(|value| Known { value, source: format!("fact {OPEN}") });
+        let on_tape = declared("forced").and_then(|forced| forced.as_bool()).unwrap_or(false);
+        Access {
+            role: self.of_fact(OPEN, "role").or_else(|| self.of_genesis("role")),
+            role_arn: self.of_fact(OPEN, "role_arn").or_else(|| Some(genesis(text(&declared("role_arn")?)?))),
+            custody: self.of_genesis("custody"),
+            mfa: self.of_fact(ACTIVE, "mfa").or_else(|| self.of_genesis("mfa")),
+            request: self.of_fact(OPEN, "request").or_else(|| self.of_request("id")),
+            forced: forced.filter(|forced| forced.value || !on_tape).unwrap_or_else(|| genesis(on_tape)),
+            deadline: self.of_fact(OPEN, "deadline"),
+            access_key_id: self.of_fact(ACTIVE, "access_key_id"),
+            assumed_role_id: self.of_fact(ACTIVE, "assumed_role_id"),
+        }
+    }
+
+    fn approvals(&self) -> Approvals {
+        let Some(access) = self.tape.about("access") else {
+            let (verdict, source) = match &self.tape.genesis {
+                Some(_) => ("none", Some(GENESIS.to_owned())),
+                None => ("unknown", None),
+            };
+            return Approvals { quorum: None, given: Vec::new(), verdict, source };
+        };
+        let signed = access.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
+        let given: Vec<Approval> = signed.iter().filter_map(approval).collect();
+        // FORMAT.md 5.1: verification has checked each of them again, and says so of the genesis.
+        let heavy = |weight| matches!(weight, Weight::Broken | Weight::Unverifiable);
+        let mut findings = self.tape.verdict.findings.iter();
+        let doubted = findings.any(|finding| finding.object == "genesis" && heavy(finding.weight));
+        Approvals {
+            quorum: access.get("quorum").and_then(Value::as_u64),
+            verdict: if doubted { "invalid" } else { "valid" },
+            given,
+            source: Some(GENESIS.to_owned()),
+        }
+    }
+
+    fn times(&self) -> Times {
+        let ms = |fact: &str, member| {
+            let value = self.facts.value(fact, member)?.as_u64()?;
+            Some(Known { value, source: format!("fact {fact}") })
+        };
+        Times { to_access_ms: ms(ACTIVE, "time_to_access_ms"), to_revoke_ms: ms(PROVED, "elapsed_ms") }
+    }
+
+    fn ended(&self) -> Ended {
+        if let Some(seal) = &self.tape.seal {
+            let of = |member: &str| seal.about.get(member).and_then(text);
+            return Ended {
+                how: of("ended").unwrap_or_else(|| "unknown".to_owned()),
+                detail: of("detail"),
+                exit: seal.about.get("exit").and_then(Value::as_i64),
+                at: Some(seal.sealed),
+                source: Some("tape seal".to_owned()),
+            };
+        }
+        let recovery = self.tape.recovery.as_ref();
+        let how = if recovery.is_some() { "recovered" } else { "unknown" };
+        Ended {
+            how: how.to_owned(),
+            detail: recovery.map(|recovery| recovery.reason.clone()),
+            exit: None,
+            at: recovery.map(|recovery| recovery.last_write),
+            source: recovery.map(|_| "tape recovery".to_owned()),
+        }
+    }
+
+    fn revocation(&self) -> Ending {
+        let (outcome, source) = self.outcome();
+        let text = match &outcome {
+            Some(outcome) => sentence(outcome),
+            None if self.facts.get(OPEN).is_some() => {
+                "NOT KNOWN: an access was about to be opened, and nothing says that it was closed".to_owned()
+            }
+            None => "no access was opened".to_owned(),
+        };
+        Ending { outcome, gate: self.facts.text(GATE, "state"), text, source }
+    }
+
+    /// Returns the last word on the end of the access: a proof counts more than what was pending before.
+    fn outcome(&self) -> (Option<Revocation>, Option<String>) {
+        let fact = |name: &str| Some((self.facts.says(name)?, format!("fact {name}")));
+        let pending = (1..=PENDING_MAX).rev().find_map(|n| fact(&format!("{PENDING}-{n}")));
+        let sealed = || {
+            let revocation = self.tape.seal.as_ref()?.about.get("revocation")?.clone();
+            Some((serde_json::from_value(revocation).ok()?, "tape seal".to_owned()))
+        };
+        let found = fact(PROVED).or(pending).or_else(sealed);
+        found.map_or((None, None), |(outcome, source)| (Some(outcome), Some(source)))
+    }
+
+    fn recorded(&self) -> Recorded {
+        let verdict = &self.tape.verdict;
+        Recorded {
+            verdict: verdict.verdict,
+            frames: verdict.frames,
+            segments: verdict.segments,
+            findings: verdict.findings.clone(),
+            source: self.tape.prefix.clone(),
+        }
+    }
+
+    fn commands(&self) -> Commands {
+        let seen = self.seen.as_ref();
+        Commands {
+            known: seen.is_some(),
+            note: if seen.is_some() { TYPED } else { NOT_KNOWN },
+            lines: seen.map(|seen| seen.commands.clone()).unwrap_or_default(),
+            more: seen.map_or(0, |seen| seen.commands_more),
+            source: seen.map(|_| format!("fact {SEEN}")),
+        }
+    }
+
+    fn exposures(&self) -> Exposures {
+        let seen = self.seen.as_ref();
+        let own = self.facts.text(ACTIVE, "access_key_id");
+        let found = seen.map(|seen| seen.exposures.clone()).unwrap_or_default().into_iter();
+        let exposed = found.map(|exposure| {
+            let id = exposure.key_id.as_ref().unwrap_or(&exposure.shown);
+            Exposed {
+                rotate: advice::rotate(&exposure, own.as_deref()),
+                deactivated: self.facts.get(&rotate::done_name(id)).map(|fact| fact.at),
+                own: own.as_ref() == Some(id),
+                exposure,
+            }
+        });
+        Exposures {
+            known: seen.is_some(),
+            note: if seen.is_some() { SHOWN } else { NOT_KNOWN },
+            found: exposed.collect(),
+            more: seen.map_or(0, |seen| seen.exposures_more),
+            source: seen.map(|_| format!("fact {SEEN}")),
+        }
+    }
+}
+
+fn sentence(outcome: &Revocation) -> String {
+    match outcome {
+        Revocation::None { why } => format!("there was nothing to revoke: {why}"),
+        Revocation::Revoked { probe, policy, proved, elapsed_ms, .. } => format!(
+            "revoked, and proved: {policy} denies the session, and {probe} was refused with its credentials by \
+             {proved}, {elapsed_ms} ms after the end"
+        ),
+        Revocation::Expired { why, policy, dead_by, .. } => {
+            let denied = policy
+                .as_deref()
+                .map_or_else(|| "not denied".to_owned(), |policy| format!("denied by {policy}"));
+            format!(
+                "closed by expiry, not proved by a probe ({why}): {denied}; the last credentials expired by {dead_by}"
+            )
+        }
+        Revocation::Pending { why, dead_by } => {
+            format!("NOT PROVED: {why}; count the credentials as alive until {dead_by}")
+        }
+    }
+}
+
+/// Lists what a person still has to do.
+fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
+    let mut to_do = Vec::new();
+    let mut need = |holds: bool, what: String| {
+        if holds {
+            to_do.push(what)
+        }
+    };
+    need(report.access.forced.value, "review the session: it was opened without its approvals".into());
+    need(report.approvals.verdict == "invalid", "the approvals do not hold: see the findings".into());
+    let pending = matches!(report.revocation.outcome, Some(Revocation::Pending { .. }));
+    let open = report.revocation.outcome.is_none() && facts.get(OPEN).is_some();
+    need(pending || open, "finish the close-out: bg-shell reconcile".into());
+    let found = report.exposures.found.iter();
+    let left = found.filter(|exposed| exposed.deactivated.is_none() && !exposed.own).count();
+    let s = if left == 1 { "" } else { "s" };
+    let id = report.session;
+    need(
+        left > 0,
+        format!("make {left} exposed secret{s} worthless: see below, or bg-shell report {id} --rotate"),
+    );
+    let verdict = report.tape.verdict;
+    need(verdict != Verdict::Intact, format!("the tape is {verdict}: bg-replay verify {id} says why"));
+    let unheard = !report.commands.known && report.tape.frames > 0;
+    need(unheard, format!("look for commands and secrets on the tape: bg-replay play {id}"));
+    need(!report.untrusted.is_empty(), "find out who put objects in the place of facts".into());
+    to_do
+}
+
+/// Reads what an approval says.
+pub fn approval(signed: &Value) -> Option<Approval> {
+    let statement = decoded(signed.get("statement")?)?;
+    let of = |member: &str| text(statement.get(member)?);
+    Some(Approval { person: of("approver")?, made: of("made"), expires: of("expires") })
+}
+
+fn genesis<T>(value: T) -> Known<T> {
+    Known { value, source: GENESIS.to_owned() }
+}
+
+/// Reads base64 of a line of JSON.
+fn decoded(value: &Value) -> Option<Value> {
+    serde_json::from_slice(&base64::decode(value.as_str()?)?).ok()
+}
+
+/// The fact with what the recorder heard.
+pub const SEEN: &str = "seen";
+const TYPED: &str = "as typed, best effort: followed from the keys, so what the shell added from its history or by \
+    completion is missing (marked partial); what was typed at secret prompts and into full-screen programs is left \
+    out; the tape is what counts";
+const SHOWN: &str =
+    "found by pattern as it went over the screen or was typed; other secrets may be on the tape";
+const NOT_KNOWN: &str = "not known: the recorder did not live to say it, or had nothing to say it for; it is on the \
+    tape (bg-replay)";
+const GENESIS: &str = "tape genesis";
+const PENDING_MAX: u32 = 100;

@@ -1,0 +1,328 @@
+//! The report as Markdown (GitHub's, which every ticket system reads well enough). What comes from anybody else is
+//! text and stays text: it ends no table, opens no link and hides nothing.
+
+use bg_recorder::clock::Stamp;
+use bg_recorder::neutral::neutral;
+
+use super::facts::text;
+use super::model::{Ended, Exposed, Known, Report};
+use crate::case::GATE;
+
+/// Writes the report.
+pub fn markdown(report: &Report) -> String {
+    let mut page = Page(String::new());
+    page.line(&format!("# Emergency access: session {}", report.session));
+    page.line(&format!(
+        "Made {} by {}. Each line names the fact or the object of the tape that says so.",
+        short(report.made),
+        plain(&report.by)
+    ));
+    summary(&mut page, report);
+    approvals(&mut page, report);
+    timeline(&mut page, report);
+    exposures(&mut page, report);
+    commands(&mut page, report);
+    tape(&mut page, report);
+    page.0
+}
+
+fn summary(page: &mut Page, report: &Report) {
+    if !report.to_do.is_empty() {
+        page.line("## To do");
+        page.list(&report.to_do);
+    }
+    page.line("## Summary");
+    let (who, why, access, times) = (&report.who, &report.why, &report.access, &report.times);
+    let seconds = |ms: &Option<Known<u64>>| {
+        ms.as_ref().map(|ms| Known { value: seconds(ms.value), source: ms.source.clone() })
+    };
+    let forced = if access.forced.value { "OVERRIDE: opened without its approvals" } else { "no" };
+    let said = |value: String, source: &Option<String>| {
+        Some(Known { value, source: source.clone().unwrap_or_default() })
+    };
+    let rows = [
+        ("Person", who.person.clone()),
+        ("User", who.user.clone()),
+        ("Host", who.host.clone()),
+        ("Command", who.command.clone()),
+        ("Reason", why.reason.clone()),
+        ("Incident", why.incident.clone()),
+        ("Role", access.role.clone()),
+        ("IAM role", access.role_arn.clone()),
+        ("Request", access.request.clone()),
+        ("Override", said(forced.to_owned(), &Some(access.forced.source.clone()))),
+        ("Second factor", access.mfa.clone()),
+        ("Custody of the credentials", access.custody.clone()),
+        ("First access key id", access.access_key_id.clone()),
+        ("Had to end by", access.deadline.clone()),
+        ("Ended by", said(ended(&report.ended), &report.ended.source)),
+        ("End of the access", said(report.revocation.text.clone(), &report.revocation.source)),
+        ("Gate", report.revocation.gate.clone().and_then(|gate| said(gate, &Some(format!("fact {GATE}"))))),
+        ("Time to access", seconds(&times.to_access_ms)),
+        ("Time to revoke", seconds(&times.to_revoke_ms)),
+        ("Tape", said(report.tape.verdict.to_string(), &Some("verification".to_owned()))),
+    ];
+    let unknown = || Known { value: "not known".to_owned(), source: String::new() };
+    let rows = rows.map(|(name, known)| (name, known.unwrap_or_else(unknown)));
+    page.table(
+        &["What", "", "Source"],
+        rows.map(|(name, known)| vec![name.to_owned(), known.value, known.source]),
+    );
+}
+
+fn ended(ended: &Ended) -> String {
+    let detail = ended.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let exit = ended.exit.map(|exit| format!(" (status {exit})")).unwrap_or_default();
+    let at = ended.at.map(|at| format!(", {}", short(at))).unwrap_or_default();
+    format!("{}{detail}{exit}{at}", ended.how)
+}
+
+fn approvals(page: &mut Page, report: &Report) {
+    let approvals = &report.approvals;
+    page.line("## Approvals");
+    let quorum = approvals.quorum.map(|quorum| format!(" of {quorum} needed")).unwrap_or_default();
+    let source =
+        approvals.source.as_ref().map(|source| format!(" (source: {})", plain(source))).unwrap_or_default();
+    let given = if approvals.given.is_empty() {
+        "none on the tape".to_owned()
+    } else {
+        format!("{}{quorum}", approvals.given.len())
+    };
+    page.line(&format!("{given}; verification says: **{}**{source}.", approvals.verdict));
+    if !approvals.given.is_empty() {
+        let dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+        let rows = approvals.given.iter().map(|a| vec![a.person.clone(), dash(&a.made), dash(&a.expires)]);
+        page.table(&["Person", "Signed", "Valid until"], rows);
+    }
+}
+
+fn timeline(page: &mut Page, report: &Report) {
+    page.line("## Timeline");
+    let rows = report.timeline.iter().map(|m| vec![short(m.at), m.what.clone(), m.source.clone()]);
+    page.table(&["Time (UTC)", "What", "Source"], rows);
+}
+
+fn exposures(page: &mut Page, report: &Report) {
+    let exposures = &report.exposures;
+    page.line("## Secrets that could be seen");
+    page.line(&format!(
+        "{} ({}).",
+        if exposures.known { amount(exposures.found.len(), exposures.more) } else { "Not known".to_owned() },
+        plain(exposures.note)
+    ));
+    if exposures.found.is_empty() {
+        return;
+    }
+    let rows = exposures.found.iter().map(|exposed| {
+        let e = &exposed.exposure;
+        let state = exposed.deactivated.map_or_else(
+            || if exposed.own { "own" } else { "exposed" }.to_owned(),
+            |at| format!("deactivated {}", short(at)),
+        );
+        vec![
+            short(e.at),
+            word(&e.kind),
+            e.shown.clone(),
+            e.sha256.clone(),
+            format!("{} byte {}", word(&e.stream), e.offset),
+            state,
+        ]
+    });
+    page.table(&["Time (UTC)", "Kind", "Masked", "SHA-256, first 16", "Where", "State"], rows);
+    page.line("To make them worthless:");
+    let mut lines: Vec<String> = Vec::new();
+    for line in exposures.found.iter().filter(|exposed| exposed.deactivated.is_none()).flat_map(advised) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    page.code("sh", &lines);
+}
+
+fn advised(exposed: &Exposed) -> Vec<String> {
+    let e = &exposed.exposure;
+    let title = format!("# {} {}", word(&e.kind), e.shown);
+    [title].into_iter().chain(exposed.rotate.iter().cloned()).collect()
+}
+
+fn commands(page: &mut Page, report: &Report) {
+    let commands = &report.commands;
+    page.line("## Commands typed (best effort)");
+    page.line(&format!(
+        "{} ({}).",
+        if commands.known { amount(commands.lines.len(), commands.more) } else { "Not known".to_owned() },
+        plain(commands.note)
+    ));
+    if !commands.lines.is_empty() {
+        let partial = |partial: bool| if partial { "partial" } else { "" };
+        let rows =
+            commands.lines.iter().map(|c| vec![short(c.at), c.line.clone(), partial(c.partial).to_owned()]);
+        page.table(&["Time (UTC)", "Typed", ""], rows);
+    }
+}
+
+fn tape(page: &mut Page, report: &Report) {
+    let tape = &report.tape;
+    page.line("## Tape");
+    page.line(&format!(
+        "**{}**: frames {}, segments {}, at {}. Verify it yourself: `bg-replay verify {}`.",
+        tape.verdict,
+        tape.frames,
+        tape.segments,
+        plain(&tape.source),
+        report.session
+    ));
+    if !tape.findings.is_empty() {
+        let rows = tape.findings.iter().map(|f| {
+            vec![f.object.clone(), f.frame.map(|n| n.to_string()).unwrap_or_default(), f.what.clone()]
+        });
+        page.table(&["Object", "Frame", "Finding"], rows);
+    }
+    if !report.untrusted.is_empty() {
+        page.line(
+            "Objects in the place of facts whose signature does not hold, of which nothing is used here:",
+        );
+        page.list(&report.untrusted);
+    }
+}
+
+/// A page of blocks, each with a blank line behind it.
+struct Page(String);
+
+impl Page {
+    /// Adds a paragraph or a heading, whose foreign text is [`plain`] already.
+    fn line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push_str("\n\n");
+    }
+
+    fn list(&mut self, items: &[String]) {
+        for item in items {
+            self.0.push_str(&format!("- {}\n", plain(item)));
+        }
+        self.0.push('\n');
+    }
+
+    fn table(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+        self.row(head.iter().map(|cell| (*cell).to_owned()));
+        self.row(head.iter().map(|_| "---".to_owned()));
+        for row in rows {
+            self.row(row.iter().map(|cell| plain(cell)));
+        }
+        self.0.push('\n');
+    }
+
+    fn row(&mut self, cells: impl Iterator<Item = String>) {
+        self.0.push('|');
+        for cell in cells {
+            self.0.push_str(&format!(" {cell} |"));
+        }
+        self.0.push('\n');
+    }
+
+    /// Adds lines as they are; none of them can end the block.
+    fn code(&mut self, language: &str, lines: &[String]) {
+        self.0.push_str(&format!("```{language}\n"));
+        for line in lines {
+            self.0.push_str(&neutral(line).replace('`', "'"));
+            self.0.push('\n');
+        }
+        self.0.push_str("```\n\n");
+    }
+}
+
+/// Returns text as one line that Markdown shows as it is. CommonMark 2.4: a backslash before punctuation makes it
+/// plain, in a table's cell, too. Links that need no brackets are broken up the same way.
+fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in neutral(text).chars() {
+        if ESCAPED.contains(c) {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    let safe = safe.replace("://", "\\://").replace("www.", "www\\.");
+    // A line that begins like a heading, a quote or a list is none inside of a paragraph or a cell.
+    if safe.trim().is_empty() { "–".to_owned() } else { safe.trim().to_owned() }
+}
+
+fn amount(count: usize, more: u64) -> String {
+    if more > 0 { format!("{count} and {more} more") } else { count.to_string() }
+}
+
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().as_ref().and_then(text).unwrap_or_default()
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03} s", ms / 1_000, ms % 1_000)
+}
+
+/// Returns a time to the millisecond.
+fn short(stamp: Stamp) -> String {
+    let text = stamp.to_string();
+    text.get(..23).map_or_else(|| text.clone(), |day| format!("{}Z", day.replace('T', " ")))
+}
+
+/// Punctuation that means something in a line of Markdown, or in HTML.
+const ESCAPED: &str = "\\`*_[]<>|~&$#!";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Counts the pipes that divide cells.
+    fn pipes(row: &str) -> usize {
+        let mut escaped = false;
+        row.chars()
+            .filter(|c| {
+                let divides = *c == '|' && !escaped;
+                escaped = *c == '\\' && !escaped;
+                divides
+            })
+            .count()
+    }
+
+    /// Returns whether a character stands there without an escape.
+    fn bare(text: &str, which: &str) -> bool {
+        let mut escaped = false;
+        text.chars().any(|c| {
+            let bare = which.contains(c) && !escaped;
+            escaped = c == '\\' && !escaped;
+            bare
+        })
+    }
+
+    #[test]
+    fn a_cell_shows_what_was_typed() {
+        assert_eq!(
+            plain("a|b`c\n<!-- [x](http://e) -->"),
+            "a\\|b\\`c\\\\n\\<\\!-- \\[x\\](http\\://e) --\\>"
+        );
+        assert_eq!(plain(" "), "–");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_a_table(cells in prop::collection::vec("(\\PC|[|\\\\`\r\n\t<>\\[\\]*_~\u{202e}\u{2028}\u{85}\u{1b}]){0,30}", 3)) {
+            let mut page = Page(String::new());
+            page.table(&["a", "b", "c"], [cells]);
+            let lines: Vec<&str> = page.0.split('\n').collect();
+            prop_assert_eq!(lines.len(), 5, "{:?}", page.0);
+            prop_assert!(lines[..3].iter().all(|line| pipes(line) == 4), "{:?}", page.0);
+            prop_assert!(!bare(lines[2].replace('|', "").as_str(), "`<>[]*_"), "{:?}", page.0);
+            let acts = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{202e}' | '\u{2028}'));
+            prop_assert!(!page.0.contains(acts));
+        }
+
+        #[test]
+        fn no_text_ends_a_code_block(lines in prop::collection::vec("(\\PC|[`~\r\n]){0,40}", 0..5)) {
+            let mut page = Page(String::new());
+            page.code("sh", &lines);
+            prop_assert_eq!(page.0.matches("```").count(), 2);
+            prop_assert_eq!(page.0.lines().count(), lines.len() + 3);
+        }
+    }
+}

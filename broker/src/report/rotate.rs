@@ -1,0 +1,156 @@
+//! `bg-shell report --rotate`: deactivates access keys that could be seen, each after a yes.
+
+use std::io::{BufRead as _, Write as _};
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::StatusType;
+use bg_aws::edge::Edge;
+use bg_aws::fault::CallError;
+use bg_recorder::keys::KeyService;
+use bg_recorder::neutral::neutral;
+use rustix::termios::isatty;
+use serde_json::{Map, Value, json};
+
+use super::model::Report;
+use crate::case::{Case, CaseError};
+use crate::failure::Failure;
+use crate::say::say;
+use crate::tap::Kind;
+use crate::world::World;
+
+/// Who says yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// The person at the terminal, for each key.
+    Asked,
+    /// `--yes`.
+    Given,
+}
+
+/// Deactivates each exposed access key that a person agrees to. Returns whether none is left.
+///
+/// # Errors
+/// When AWS cannot be called at all, or the intent not be written down.
+pub fn rotate(world: &World, report: &Report, consent: Consent) -> Result<bool, Failure> {
+    let exposed = report.exposures.found.iter().filter(|exposed| exposed.deactivated.is_none());
+    let ids = exposed.filter(|exposed| exposed.exposure.kind == Kind::AwsAccessKeyId);
+    let ids: Vec<&str> = ids.map(|exposed| exposed.exposure.shown.as_str()).collect();
+    if ids.is_empty() {
+        say!("bg-shell: no exposed access key of an IAM user is left to deactivate");
+        return Ok(true);
+    }
+    let role = report.access.role.as_ref().and_then(|name| world.config.roles.get(&name.value));
+    let edge = world.edge(role.and_then(|role| role.profiles.revoker.as_deref()))?;
+    let rotation = Rotation {
+        client: client(&edge),
+        edge,
+        keys: world.keys()?,
+        case: Case::new(report.session, world.store()),
+    };
+    let mut left = false;
+    for id in ids {
+        left |= !rotation.key(id, consent)?;
+    }
+    Ok(!left)
+}
+
+struct Rotation {
+    edge: Edge,
+    client: Client,
+    keys: Box<dyn KeyService>,
+    case: Case,
+}
+
+impl Rotation {
+    /// Deactivates one key; returns whether it is done.
+    fn key(&self, id: &str, consent: Consent) -> Result<bool, Failure> {
+        let Some(user) = self.owner(id)? else {
+            say!("bg-shell: {id} is not a key of this account: it cannot be deactivated from here");
+            return Ok(false);
+        };
+        let status = self.status(&user, id)?;
+        say!("bg-shell: {id} belongs to {}, is {status}", neutral(&user));
+        if consent == Consent::Asked && !yes(&format!("deactivate {id} of {}?", neutral(&user)))? {
+            say!("bg-shell: {id} is left as it is");
+            return Ok(false);
+        }
+        self.note(
+            &format!("{FACTS}{id}/intent"),
+            json!({"what": format!("{id} of {user} is about to be deactivated"), "user": user}),
+        )?;
+        let call =
+            self.client.update_access_key().user_name(&user).access_key_id(id).status(StatusType::Inactive);
+        let done =
+            self.edge.wait(call.send()).map_err(|e| failed(CallError::new("iam:UpdateAccessKey", &e), id));
+        done?;
+        let request_id = self.edge.journal().last("IAM:UpdateAccessKey").and_then(|call| call.request_id);
+        let what = format!("{id} of {user} was deactivated");
+        self.note(&done_name(id), json!({"what": what, "user": user, "request_id": request_id}))?;
+        say!("bg-shell: {id} is inactive; nothing that uses it works any more");
+        say!("bg-shell: hint: give {} a new one, then delete it: see the report", neutral(&user));
+        Ok(true)
+    }
+
+    fn owner(&self, id: &str) -> Result<Option<String>, Failure> {
+        let call = self.client.get_access_key_last_used().access_key_id(id).send();
+        match self.edge.wait(call) {
+            Ok(used) => Ok(used.user_name().filter(|user| !user.is_empty()).map(ToOwned::to_owned)),
+            Err(e) => {
+                let error = CallError::new("iam:GetAccessKeyLastUsed", &e);
+                if error.kind == bg_aws::fault::CallKind::Missing { Ok(None) } else { Err(failed(error, id)) }
+            }
+        }
+    }
+
+    fn status(&self, user: &str, id: &str) -> Result<String, Failure> {
+        let call = self.client.list_access_keys().user_name(user).send();
+        let listed =
+            self.edge.wait(call).map_err(|e| failed(CallError::new("iam:ListAccessKeys", &e), id))?;
+        let mut keys = listed.access_key_metadata().iter();
+        let status = keys.find(|key| key.access_key_id() == Some(id)).and_then(|key| key.status());
+        Ok(status.map_or_else(|| "of unknown status".to_owned(), |status| status.as_str().to_lowercase()))
+    }
+
+    /// Writes a fact down. The intent of an earlier try counts.
+    fn note(&self, name: &str, says: Value) -> Result<(), Failure> {
+        let says = if let Value::Object(says) = says { says } else { Map::new() };
+        match self.case.put(&*self.keys, name, says) {
+            Ok(_) | Err(CaseError::Taken(_)) => Ok(()),
+            Err(e) => Err(Failure::new(format!("cannot write the fact {name}")).because(e)),
+        }
+    }
+}
+
+/// Asks on the terminal; without one the answer is no.
+fn yes(question: &str) -> Result<bool, Failure> {
+    if !isatty(rustix::stdio::stdin()) {
+        return Err(Failure::new("nobody is there to say yes").hint("run it on a terminal, or with --yes"));
+    }
+    let failed = |e| Failure::new("cannot ask").because(e);
+    let mut stderr = std::io::stderr();
+    write!(stderr, "bg-shell: {question} [yes/no] ").and_then(|()| stderr.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(answer.trim() == "yes")
+}
+
+fn failed(error: CallError, id: &str) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::new(format!("cannot deactivate {id}")).because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn client(edge: &Edge) -> Client {
+    Client::from_conf(aws_sdk_iam::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build())
+}
+
+/// Returns the name of the fact that a key was deactivated.
+pub fn done_name(id: &str) -> String {
+    format!("{FACTS}{id}/done")
+}
+
+/// Where facts about keys are.
+pub const FACTS: &str = "rotate/";

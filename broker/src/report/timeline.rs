@@ -1,0 +1,127 @@
+//! What happened, in order, each with what says so.
+
+use bg_recorder::clock::Stamp;
+use serde_json::Value;
+
+use super::build::{SEEN, Sources};
+use super::facts::text;
+use super::model::Moment;
+use crate::case::{ACTIVE, DENIED, Fact, GATE, OPEN, PENDING, PROVED, REVOKE};
+
+/// Lists what happened.
+pub fn timeline(sources: &Sources) -> Vec<Moment> {
+    let mut moments = requested(sources);
+    moments.extend(sources.facts.all().filter_map(moment));
+    moments.extend(taped(sources));
+    moments.extend(exposed(sources));
+    moments.sort();
+    moments
+}
+
+fn requested(sources: &Sources) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    let mut says = |at: Option<&Value>, what: String| {
+        if let Some(at) = at.and_then(stamp) {
+            moments.push(Moment { at, what, source: GENESIS.to_owned() });
+        }
+    };
+    if let Some(request) = &sources.request {
+        let of = |member: &str| request.get(member).and_then(text).unwrap_or_default();
+        says(
+            request.get("created"),
+            format!("{} requested {}: {}", of("requester"), of("role"), of("reason")),
+        );
+    }
+    let access = sources.tape.about("access").and_then(|access| access.get("approvals"));
+    for approval in access.and_then(Value::as_array).into_iter().flatten().filter_map(super::build::approval)
+    {
+        says(approval.made.map(Value::String).as_ref(), format!("{} approved", approval.person));
+    }
+    moments
+}
+
+/// Says what a fact means.
+fn moment(fact: &Fact) -> Option<Moment> {
+    let of = |member: &str| fact.says.get(member).and_then(text).unwrap_or_else(|| "?".to_owned());
+    let what = match fact.fact.as_str() {
+        OPEN => format!(
+            "{} is about to open {} until {}; gate {}",
+            of("person"),
+            of("role"),
+            of("deadline"),
+            of("gate")
+        ),
+        ACTIVE => format!(
+            "credentials {} issued to {}, mfa {}; {} worked with them; request ids {}",
+            of("access_key_id"),
+            of("assumed_role_id"),
+            of("mfa"),
+            of("probe"),
+            of("request_ids")
+        ),
+        REVOKE => format!("{} asked for the end: {}", fact.by, of("reason")),
+        DENIED => format!("the Deny {} is in place; request id {}", of("policy"), of("request_id")),
+        PROVED if of("state") == "expired" => format!("the credentials have expired: {}", of("why")),
+        PROVED => format!(
+            "{} is denied with the session's credentials, that is proved; request ids {}",
+            of("probe"),
+            of("request_ids")
+        ),
+        GATE => format!("gate {}: {}", of("kind"), of("state")),
+        name if name.starts_with(PENDING) => {
+            format!("the close-out could not be finished: {}; dead by {}", of("why"), of("dead_by"))
+        }
+        name if name.starts_with(super::rotate::FACTS) => {
+            format!("{}; request id {}", of("what"), of("request_id"))
+        }
+        name if name == SEEN || name.starts_with("report") => return None,
+        name => format!("{} wrote the fact {name}", fact.by),
+    };
+    Some(Moment { at: fact.at, what, source: format!("fact {}", fact.fact) })
+}
+
+fn taped(sources: &Sources) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    let mut says = |at: Stamp, what: String, source: &str| {
+        moments.push(Moment { at, what, source: source.to_owned() });
+    };
+    if let Some(genesis) = &sources.tape.genesis {
+        says(genesis.created, format!("the recording began on {}", genesis.host.name), GENESIS);
+    }
+    if let Some(seal) = &sources.tape.seal {
+        let of = |member: &str| seal.about.get(member).and_then(text).unwrap_or_else(|| "?".to_owned());
+        let what = format!(
+            "the tape was sealed: ended by {}, exit {}, {} frames",
+            of("ended"),
+            of("exit"),
+            seal.frames
+        );
+        says(seal.sealed, what, "tape seal");
+    }
+    if let Some(recovery) = &sources.tape.recovery {
+        says(recovery.last_write, "the recorder wrote its last byte".to_owned(), "tape recovery");
+        let what = format!("the tape was recovered: {}; {} frames", recovery.reason, recovery.frames);
+        says(recovery.recovered, what, "tape recovery");
+    }
+    moments
+}
+
+fn exposed(sources: &Sources) -> Vec<Moment> {
+    let found = sources.seen.iter().flat_map(|seen| &seen.exposures);
+    let moments = found.map(|exposure| {
+        let kind = serde_json::to_value(exposure.kind).ok().as_ref().and_then(text).unwrap_or_default();
+        let stream = serde_json::to_value(exposure.stream).ok().as_ref().and_then(text).unwrap_or_default();
+        Moment {
+            at: exposure.at,
+            what: format!("{kind} {} appeared, byte {} of the {stream}", exposure.shown, exposure.offset),
+            source: format!("fact {SEEN}"),
+        }
+    });
+    moments.collect()
+}
+
+fn stamp(value: &Value) -> Option<Stamp> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+const GENESIS: &str = "tape genesis";

@@ -1,0 +1,252 @@
+//! Finds secrets in a stream, wherever its chunks are cut.
+
+use std::sync::OnceLock;
+
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use memchr::memmem::Finder;
+use zeroize::Zeroizing;
+
+use super::patterns::{AHEAD, BEFORE, NEEDLES, Needle, Secret};
+use super::visible::Visible;
+
+/// Searches a stream. It keeps the last few bytes, or more from the first word on that waits for what follows it.
+#[derive(Default)]
+pub struct Scanner {
+    kept: Zeroizing<Vec<u8>>,
+    /// The offset of the first kept byte.
+    start: u64,
+    /// Words that begin before this place in `kept` have been looked at.
+    looked: usize,
+    /// A word in `kept` waits for more bytes.
+    waiting: bool,
+    /// Up to which offset bytes had come when, while something waits.
+    times: Vec<(u64, Stamp)>,
+}
+
+/// A secret with its place.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// What was found.
+    pub secret: Secret,
+    /// When its first bytes came.
+    pub at: Stamp,
+    /// The offset of the word that gave it away.
+    pub offset: u64,
+}
+
+impl Scanner {
+    /// Takes the next bytes; returns what is certain now.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
+        if !self.waiting && !self.straddles(bytes) && !any_word(bytes) {
+            self.pass(bytes);
+            return Vec::new();
+        }
+        self.kept.extend_from_slice(bytes);
+        self.note_time();
+        self.look(AHEAD)
+    }
+
+    /// Looks at what waits; no more bytes will come.
+    pub fn finish(&mut self) -> Vec<Hit> {
+        self.look(0)
+    }
+
+    /// Returns whether a word stands across what is kept and these.
+    fn straddles(&self, bytes: &[u8]) -> bool {
+        let mut seam = [0; 2 * WORD_MAX];
+        let last = self.kept.get(self.kept.len().saturating_sub(WORD_MAX)..).unwrap_or_default();
+        let first = bytes.get(..bytes.len().min(WORD_MAX)).unwrap_or_default();
+        for (to, from) in seam.iter_mut().zip(last.iter().chain(first)) {
+            *to = *from;
+        }
+        any_word(&seam)
+    }
+
+    /// Lets bytes pass in which no word begins, but perhaps at their end.
+    fn pass(&mut self, bytes: &[u8]) {
+        let last = bytes.get(bytes.len().saturating_sub(BEFORE + WORD_MAX)..).unwrap_or_default();
+        if last.len() < bytes.len() {
+            self.start += (self.kept.len() + bytes.len() - last.len()) as u64;
+            self.kept.clear();
+        }
+        self.kept.extend_from_slice(last);
+        self.keep_from(self.kept.len().saturating_sub(WORD_MAX));
+    }
+
+    /// Keeps what begins there, and what a word there may need before it.
+    fn keep_from(&mut self, place: usize) {
+        let gone = place.saturating_sub(BEFORE);
+        self.kept.drain(..gone);
+        self.start += gone as u64;
+        self.looked = place - gone;
+    }
+
+    fn note_time(&mut self) {
+        let (end, now) = (self.start + self.kept.len() as u64, Stamp(SystemClock.wall_us()));
+        match self.times.last_mut() {
+            Some((known, at)) if now.0.saturating_sub(at.0) < SAME_TIME_US => *known = end,
+            _ => self.times.push((end, now)),
+        }
+    }
+
+    /// Looks at every word that has `ahead` bytes from its beginning on; the first that has not waits.
+    fn look(&mut self, ahead: usize) -> Vec<Hit> {
+        let words = words(&self.kept, self.looked);
+        let decided = words.iter().take_while(|(at, _)| at + ahead <= self.kept.len()).count();
+        let hits = words.iter().take(decided).flat_map(|(at, needle)| self.look_at(*at, needle)).collect();
+        let waits = words.get(decided).map(|(at, _)| *at);
+        self.waiting = waits.is_some();
+        self.keep_from(waits.unwrap_or_else(|| self.looked.max(self.kept.len().saturating_sub(WORD_MAX))));
+        if !self.waiting {
+            self.times.clear();
+        }
+        hits
+    }
+
+    fn look_at(&self, at: usize, needle: &Needle) -> Vec<Hit> {
+        let offset = self.start + at as u64;
+        let before = self.kept.get(at.saturating_sub(BEFORE)..at).unwrap_or_default();
+        let before: Vec<u8> = Visible::new(before).collect();
+        let end = self.kept.len().min(at + AHEAD);
+        let found = (needle.look)(&before, Visible::new(self.kept.get(at..end).unwrap_or_default()));
+        let came = self.times.iter().find(|(end, _)| *end > offset).map(|(_, at)| *at);
+        let at = came.unwrap_or_else(|| Stamp(SystemClock.wall_us()));
+        found.into_iter().map(|secret| Hit { secret, at, offset }).collect()
+    }
+}
+
+/// Lists the words in bytes, in the order of their places.
+fn words(bytes: &[u8], from: usize) -> Vec<(usize, &'static Needle)> {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let all = NEEDLES.iter().zip(finders());
+    let places = all.flat_map(|(needle, finder)| finder.find_iter(rest).map(move |at| (from + at, needle)));
+    let mut words: Vec<_> = places.collect();
+    words.sort_unstable_by_key(|(at, _)| *at);
+    words
+}
+
+fn any_word(bytes: &[u8]) -> bool {
+    finders().iter().any(|finder| finder.find(bytes).is_some())
+}
+
+fn finders() -> &'static [Finder<'static>; NEEDLES.len()] {
+    static FINDERS: OnceLock<[Finder<'static>; NEEDLES.len()]> = OnceLock::new();
+    FINDERS.get_or_init(|| NEEDLES.each_ref().map(|needle| Finder::new(needle.word)))
+}
+
+impl std::fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scanner({} kept, ..)", self.kept.len())
+    }
+}
+
+/// The longest word has fewer bytes.
+const WORD_MAX: usize = 20;
+/// Bytes that came within this time of each other came together.
+const SAME_TIME_US: u64 = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::patterns::Kind;
+    use super::*;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<(Kind, String, u64)> {
+        let mut scanner = Scanner::default();
+        let mut hits: Vec<Hit> = chunks.into_iter().flat_map(|chunk| scanner.feed(chunk)).collect();
+        hits.extend(scanner.finish());
+        hits.into_iter().map(|hit| (hit.secret.kind, hit.secret.text.to_string(), hit.offset)).collect()
+    }
+
+    fn kinds(text: &str) -> Vec<Kind> {
+        scan([text.as_bytes()]).into_iter().map(|(kind, ..)| kind).collect()
+    }
+
+    #[test]
+    fn each_kind_is_found() {
+        let token = "IQoJb3JpZ2luX2VjE".repeat(20);
+        for (text, expected) in [
+            ("id AKIAIOSFODNN7EXAMPLE.", vec![Kind::AwsAccessKeyId]),
+            ("\"ASIAIOSFODNN7EXAMPLE\"", vec![Kind::AwsTemporaryKeyId]),
+            (&format!("AKIAIOSFODNN7EXAMPLE\t{SECRET}\n"), vec![Kind::AwsAccessKeyId, Kind::AwsSecretKey]),
+            (
+                &format!("\x1b[34;1m\"SecretAccessKey\"\x1b[0m: \x1b[32m\"{SECRET}\""),
+                vec![Kind::AwsSecretKey],
+            ),
+            (&format!("AWS_SECRET_ACCESS_KEY={SECRET}"), vec![Kind::AwsSecretKey]),
+            (&format!("aws_session_token = {token}"), vec![Kind::AwsSessionToken]),
+            (&format!("-----BEGIN OPENSSH PRIVATE KEY-----\r\n{token}\r\n"), vec![Kind::PrivateKey]),
+            (&format!("ghp_{}", "a1B2".repeat(9)), vec![Kind::GithubToken]),
+            (&format!("github_pat_{}", "a1B2_".repeat(9)), vec![Kind::GithubToken]),
+            ("xoxb-123456789012-abcdefABCDEF", vec![Kind::SlackToken]),
+            ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r", vec![Kind::Jwt]),
+        ] {
+            assert_eq!(kinds(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_a_little_like_it_is_not() {
+        for text in [
+            "AKIA",
+            "XAKIAIOSFODNN7EXAMPLE",
+            "AKIAIOSFODNN7EXAMPLEX",
+            "AKIAIOSFODNN7exampl",
+            "SecretAccessKey must have 40 characters",
+            "ghp_short",
+            "eyJhbGciOi.x.y",
+            "xoxo-hugs-and-kisses",
+            "-----BEGIN RSA PRIVATE KEY-----\n",
+            "-----END RSA PRIVATE KEY-----\n",
+            "secret_access_key da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        ] {
+            assert_eq!(kinds(text), [], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_never_ends_keeps_memory_bounded() {
+        let mut scanner = Scanner::default();
+        for _ in 0..200 {
+            scanner.feed(&b"AKIA".repeat(10_000));
+            scanner.feed(&b"\x1b[".repeat(10_000));
+            assert!(scanner.kept.len() < 100_000, "{}", scanner.kept.len());
+        }
+    }
+
+    proptest! {
+        /// Whatever is planted is found, at the same place, however the stream is cut.
+        #[test]
+        fn cuts_change_nothing(
+            parts in prop::collection::vec(prop_oneof![
+                Just("AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\r\n".to_owned()),
+                Just("\x1b[32mghp_0123456789abcdefghijABCDEFGHIJ012345\x1b[0m ".to_owned()),
+                Just("ecret_access_key".to_owned()),
+                Just("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVPmB92K27u ".to_owned()),
+                "[ -~\r\n\x1b]{0,200}",
+                "(some line of a log\r\n){0,400}",
+            ], 0..12),
+            cuts in prop::collection::vec(0usize..8_000, 0..40),
+        ) {
+            let text = parts.concat().into_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let chunks = cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]);
+            prop_assert_eq!(scan(chunks), scan([&text[..]]));
+        }
+
+        #[test]
+        fn a_planted_key_is_found_wherever_it_is_split(before in "[a-z \r\n]{0,300}", at in 0usize..400, size in 1usize..50) {
+            let text = format!("{before}\nAKIAIOSFODNN7EXAMPLE {SECRET}\r\n$ ").into_bytes();
+            let (first, rest) = text.split_at(at.min(text.len()));
+            let found = scan(std::iter::once(first).chain(rest.chunks(size)));
+            prop_assert_eq!(found.len(), 2);
+            prop_assert_eq!(found[0].2, before.len() as u64 + 1);
+            prop_assert_eq!(&found[1].1, SECRET);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Whether a session was allowed: every signature, every person, every time (FORMAT.md 5.1).
+
+use super::access::{APPROVALS_MAX, Access};
+use super::key::PublicKey;
+use super::request::Request;
+use super::signers::AllowedSigners;
+use super::sshsig::SshSig;
+use super::statement::{Decision, Principal, Statement};
+use super::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
+use crate::base64;
+use crate::chain::Digest;
+use crate::clock::Stamp;
+
+/// A request whose signature holds, with what its approvals are judged by.
+#[derive(Debug, Clone)]
+pub struct Petition {
+    /// The request.
+    pub request: Request,
+    /// The digest of its exact bytes.
+    pub digest: Digest,
+    key: PublicKey,
+    signers: AllowedSigners,
+}
+
+/// A decision whose signature holds.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// What was decided.
+    pub statement: Statement,
+    key: PublicKey,
+}
+
+/// A session that was allowed.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// The request.
+    pub request: Request,
+    /// The digest of its exact bytes.
+    pub digest: Digest,
+    /// Who approved, in the order of the tape.
+    pub approvers: Vec<Principal>,
+    /// What a verifier notes.
+    pub notes: Vec<&'static str>,
+}
+
+impl Petition {
+    /// Checks a request: its form, and that its requester signed it.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn open(bytes: &[u8], signature: &str, signers: AllowedSigners) -> Result<Self, String> {
+        let request = Request::parse(bytes)?;
+        if request.expires <= request.created {
+            return Err("the request expires before it is made".into());
+        }
+        let by = (&request.requester, request.created);
+        let key = signed(&signers, bytes, signature, REQUEST_NAMESPACE, by)
+            .map_err(|why| format!("the request's signature: {why}"))?;
+        Ok(Self { digest: Digest::of(bytes), request, key, signers })
+    }
+
+    /// Checks a decision about this request: its form, its signature, that it is about these bytes, and its times.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn decided(&self, bytes: &[u8], signature: &str) -> Result<Decided, String> {
+        let statement = Statement::parse(bytes)?;
+        let by = statement.approver.clone();
+        let namespace = match statement.decision {
+            Decision::Cancel => REQUEST_NAMESPACE,
+            Decision::Approve | Decision::Deny => APPROVAL_NAMESPACE,
+        };
+        let key = signed(&self.signers, bytes, signature, namespace, (&by, statement.made))
+            .map_err(|why| format!("the signature of {by}: {why}"))?;
+        if statement.request != self.request.id || statement.request_sha256 != self.digest {
+            return Err(format!("{by} signed another request's bytes"));
+        }
+        let from = self.request.created.0.saturating_sub(SKEW_US);
+        if statement.made.0 < from || statement.made > self.request.expires {
+            return Err(format!("{by} signed before the request was made, or after it expired"));
+        }
+        Ok(Decided { statement, key })
+    }
+
+    /// Says why two people are not two, if they are not. None stands for the requester.
+    pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<String> {
+        let (name, key) = one.map_or((&self.request.requester, &self.key), Decided::person);
+        let (their_name, their_key) = other.person();
+        let listed =
+            self.signers.lists(their_name.as_str(), key) || self.signers.lists(name.as_str(), their_key);
+        match (name == their_name, one.is_none()) {
+            (true, true) => Some(format!("{name} approved their own request")),
+            (true, false) => Some(format!("{name} counts once")),
+            (false, _) if listed => {
+                Some(format!("{name} and {their_name} count as one: a key stands under both names"))
+            }
+            (false, _) => None,
+        }
+    }
+
+    /// Checks an approval's times against the time of opening.
+    fn holds(&self, decided: &Decided, created: Stamp) -> Result<(), String> {
+        let Statement { decision, approver, made, expires, .. } = &decided.statement;
+        if *decision != Decision::Approve {
+            return Err(format!("{approver} did not approve: {decision}"));
+        }
+        if *expires <= created {
+            return Err(format!("the approval of {approver} had expired"));
+        }
+        if made.0 > created.0.saturating_add(SKEW_US) {
+            return Err(format!("{approver} approved after the session began"));
+        }
+        Ok(())
+    }
+
+    /// Returns until when the request can be used: its time runs from the approval that completed the quorum.
+    pub fn usable_until<'a>(&self, approvals: impl IntoIterator<Item = &'a Decided>) -> Stamp {
+        if self.request.forced {
+            return self.request.expires;
+        }
+        let mut made: Vec<Stamp> = approvals.into_iter().map(|decided| decided.statement.made).collect();
+        made.sort_unstable();
+        let last =
+            usize::try_from(self.request.quorum).ok().and_then(|quorum| made.get(quorum.checked_sub(1)?));
+        let from = last.copied().unwrap_or(self.request.created);
+        Stamp(from.0.saturating_add(self.request.execution_s.saturating_mul(1_000_000)))
+    }
+}
+
+impl Decided {
+    fn person(&self) -> (&Principal, &PublicKey) {
+        (&self.statement.approver, &self.key)
+    }
+}
+
+/// Checks everything that a genesis says of its approvals, as of its making.
+///
+/// # Errors
+/// With every fault that was found.
+pub fn check(access: &Access, created: Stamp) -> Result<Approved, Vec<String>> {
+    let petition = petition(access).map_err(|what| vec![what])?;
+    let mut faults = terms(access, &petition, created);
+    let mut approvals: Vec<Decided> = Vec::new();
+    for signed in access.approvals.iter().take(APPROVALS_MAX) {
+        let decided = base64::decode(&signed.statement)
+            .ok_or_else(|| "a statement is not base64".to_owned())
+            .and_then(|bytes| petition.decided(&bytes, &signed.signature));
+        match decided {
+            Err(what) => faults.push(what),
+            Ok(decided) => {
+                faults.extend(petition.holds(&decided, created).err());
+                faults.extend(petition.same(None, &decided));
+                faults.extend(approvals.iter().filter_map(|one| petition.same(Some(one), &decided)));
+                approvals.push(decided);
+            }
+        }
+    }
+    faults.extend(enough(access, &petition, &approvals, created));
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let notes = match (access.forced, access.quorum) {
+        (true, _) => vec!["forced: opened without its approvals"],
+        (false, 0) => vec!["quorum 0: opened by its requester alone"],
+        _ => Vec::new(),
+    };
+    let approvers = approvals.into_iter().map(|decided| decided.statement.approver).collect();
+    Ok(Approved { request: petition.request, digest: petition.digest, approvers, notes })
+}
+
+fn petition(access: &Access) -> Result<Petition, String> {
+    let bytes = base64::decode(&access.request).ok_or("the request is not base64")?;
+    Petition::open(&bytes, &access.request_signature, access.signers()?)
+}
+
+/// What the genesis says of the request, against what the request says.
+fn terms(access: &Access, petition: &Petition, created: Stamp) -> Vec<String> {
+    let request = &petition.request;
+    let same = (&access.role, &access.role_arn, access.quorum, access.forced)
+        == (&request.role, &request.role_arn, request.quorum, request.forced);
+    let checks = [
+        (access.v == 1, "another version"),
+        (same, "role, quorum or override are not those of the request"),
+        (access.approvals.len() <= APPROVALS_MAX, "too many approvals"),
+        (
+            request.created.0 <= created.0.saturating_add(SKEW_US),
+            "the request was made after the session began",
+        ),
+    ];
+    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what.to_owned()).collect()
+}
+
+fn enough(access: &Access, petition: &Petition, approvals: &[Decided], created: Stamp) -> Vec<String> {
+    let mut faults = Vec::new();
+    if !access.forced && (approvals.len() as u64) < access.quorum {
+        faults.push(format!("{} of {} approvals", approvals.len(), access.quorum));
+    }
+    if created.0 > petition.usable_until(approvals).0.saturating_add(SKEW_US) {
+        faults.push("the approved request had expired".into());
+    }
+    faults
+}
+
+/// Checks a signature and returns its key, which is allowed for that person at that time.
+fn signed(
+    signers: &AllowedSigners,
+    bytes: &[u8],
+    signature: &str,
+    namespace: &str,
+    (principal, at): (&Principal, Stamp),
+) -> Result<PublicKey, String> {
+    let signature = SshSig::parse(signature).map_err(|e| e.to_string())?;
+    let presence = signature.verify(namespace, bytes).map_err(|e| e.to_string())?;
+    signers.allow(principal.as_str(), &signature.key, namespace, at, presence)?;
+    Ok(signature.key)
+}

@@ -1,0 +1,156 @@
+//! Making requests and looking at them: which key signs, what a role allows, what changed since.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::desk::Desk;
+use crate::support::wait::until;
+use crate::support::world::stderr;
+
+#[test]
+fn the_key_in_the_home_directory_signs_without_being_named() {
+    let desk = Desk::new();
+    let dir = desk.world.home().join(".ssh");
+    std::fs::create_dir(&dir).unwrap();
+    desk.join("zoe", ".ssh/id_ecdsa", "ecdsa");
+    let output = desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let id = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(desk.look(id.trim())["requester"], "zoe@example.com");
+}
+
+#[test]
+fn without_a_key_that_may_sign_the_error_says_where_to_look() {
+    let desk = Desk::new();
+    let output = desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
+    assert!(stderr(&output).contains("none of the 0 SSH keys here may sign"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: the role's allowed_signers file must list the key"));
+    desk.join("mallory", "mallory", "ed25519");
+    let signers = std::fs::read_to_string(desk.world.home().join("signers")).unwrap();
+    let limited =
+        signers.replace("mallory@example.com ", "mallory@example.com namespaces=\"bg-shell-approval@v1\" ");
+    std::fs::write(desk.world.home().join("signers"), limited).unwrap();
+    let output = desk.run("mallory", &["request", "--role", "prod", "--reason", "x"]);
+    assert!(stderr(&output).contains("mallory may not sign here"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_request_keeps_to_what_its_role_allows() {
+    let desk = Desk::with("max_duration = \"30m\"\n");
+    for (args, what) in [
+        (&["--reason", "x", "--duration", "31m"][..], "can be opened for 30m at most"),
+        (&["--reason", "x", "--override"], "cannot be opened without its approvals"),
+        (&["--reason", "  "], "a request needs a reason"),
+        (&["--reason", &"x".repeat(9_000)], "shorten its reason"),
+    ] {
+        let output = desk.run("alice", &[&["request", "--role", "prod"], args].concat());
+        assert_eq!(output.status.code(), Some(125));
+        assert!(stderr(&output).contains(what), "{}", stderr(&output));
+    }
+    let output = desk.run("alice", &["request", "--role", "prid", "--reason", "x"]);
+    assert!(stderr(&output).contains("configured are: prod"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_override_needs_no_approvals_where_the_role_allows_it() {
+    let desk = Desk::with("quorum = 2\noverride = true\n");
+    let id = desk.request_with(&["--override"]);
+    let seen = desk.look(&id);
+    assert_eq!((&seen["state"], &seen["override"]), (&"APPROVED".into(), &true.into()));
+    assert_eq!(desk.state(&desk.request()), "REQUESTED");
+}
+
+#[test]
+fn a_role_without_quorum_needs_a_signed_request_all_the_same() {
+    let desk = Desk::with("quorum = 0\n");
+    assert_eq!(desk.state(&desk.request()), "APPROVED");
+    let output =
+        desk.run("bob", &["request", "--role", "prod", "--reason", "x", "--as", "alice@example.com"]);
+    assert!(stderr(&output).contains("may not sign for alice@example.com here"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_request_is_void_once_the_role_has_other_terms() {
+    let desk = Desk::new();
+    let id = desk.request();
+    desk.configure("quorum = 1\n");
+    let seen = desk.look(&id);
+    assert_eq!(seen["state"], "INVALID");
+    assert!(seen["why"].as_str().unwrap().contains("not that which request"), "{seen}");
+    assert!(stderr(&desk.approve("bob", &id)).contains("make a new request"));
+}
+
+#[test]
+fn an_approver_who_was_removed_does_not_count() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    assert!(desk.approve("bob", &id).status.success());
+    let file = desk.world.home().join("signers");
+    let signers = std::fs::read_to_string(&file).unwrap();
+    let others: Vec<&str> = signers.lines().filter(|line| !line.starts_with("bob")).collect();
+    std::fs::write(&file, others.join("\n")).unwrap();
+    let seen = desk.look(&id);
+    assert_eq!(seen["state"], "REQUESTED");
+    assert!(seen["ignored"].to_string().contains("is not in allowed_signers for bob@example.com"), "{seen}");
+    std::fs::write(&file, "bob@example.com namespaces=x ssh-ed25519 AAAA\n").unwrap();
+    assert!(desk.look(&id)["why"].as_str().unwrap().contains("line 1"));
+}
+
+#[test]
+fn facts_that_are_none_are_told_and_never_counted() {
+    let desk = Desk::new();
+    let id = desk.request();
+    for name in ["approvals/bob@example.com", "denials/carol@example.com", "cancel", "approvals/..x", "note"]
+    {
+        desk.forge(&id, name, b"{\"statement\":\"AAAA\",\"signature\":\"none\"}");
+    }
+    let seen = desk.look(&id);
+    assert_eq!(
+        (&seen["state"], seen["ignored"].as_array().unwrap().len()),
+        (&"REQUESTED".into(), 5),
+        "{seen}"
+    );
+    let shown = String::from_utf8(desk.shell().args(["requests", &id]).output().unwrap().stdout).unwrap();
+    assert!(
+        shown.starts_with(&format!("REQUESTED {id}\n")) && shown.matches("  ignored  ").count() == 5,
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_list_has_what_is_open_and_all_of_it_when_asked() {
+    let desk = Desk::with("quorum = 1\n");
+    let (one, two) = (desk.request(), desk.request());
+    assert!(desk.run("bob", &["deny", &one, "--yes"]).status.success());
+    let list = |args: &[&str]| {
+        let output = desk.shell().arg("requests").args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(list(&[]).contains(&two) && !list(&[]).contains(&one));
+    assert!(list(&["--all"]).contains(&one));
+    let lines: Vec<Value> =
+        list(&["--all", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        lines.iter().map(|line| line["state"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["DENIED", "REQUESTED"]
+    );
+    let common = &one[..4];
+    let output = desk.shell().args(["approve", common, "--yes"]).output().unwrap();
+    assert!(stderr(&output).contains("more than one request begins with"), "{}", stderr(&output));
+}
+
+#[test]
+fn watching_ends_when_the_request_is_decided() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    let mut shell = desk.shell();
+    let mut watch =
+        shell.args(["requests", &id, "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    assert!(desk.approve("bob", &id).status.success());
+    until("the watch ends", || watch.try_wait().unwrap().is_some());
+    let output = watch.wait_with_output().unwrap();
+    let last: Value =
+        serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap()).unwrap();
+    assert_eq!(last["state"], "APPROVED");
+}
