@@ -8,16 +8,21 @@
 )]
 
 mod access;
+mod agreement;
 mod approvals;
 mod bytes;
 mod campaign;
 mod closeout;
+mod bucket;
+mod cloud;
 mod config;
 mod contain;
 mod crash;
 mod deadline;
 mod deploy;
 mod disk;
+mod doctor;
+mod drill;
 mod hangup;
 mod input;
 mod job;
@@ -25,6 +30,7 @@ mod layers;
 mod mutation;
 mod nested;
 mod notify;
+mod outage;
 mod program;
 mod refusal;
 mod replay;
