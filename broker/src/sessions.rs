@@ -96,7 +96,8 @@ fn look(
         && matches!(Life::of(&*world.store(), session, now()).map_err(unreadable)?, Life::Live { .. });
     let state = match (&ended, live) {
         (Some(Revocation::Expired { .. }), _) => State::Expired,
-        (Some(_), _) => State::Revoked,
+        (Some(Revocation::Revoked { .. }), _) => State::Revoked,
+        (Some(Revocation::None { .. } | Revocation::Pending { .. }), _) => State::Ended,
         (None, true) if facts.contains(REVOKE) => State::Closing,
         (None, true) => State::Live,
         (None, false) if facts.contains(OPEN) => State::Pending,

@@ -37,8 +37,9 @@ fn a_session_ends_with_its_access_denied_and_proved() {
 #[test]
 fn with_evidence_on_s3_and_keys_in_kms_it_is_the_same() {
     let site = Sandbox::shared().site();
-    let args = ["open", "--role", "drill", "--reason", "a test", "--", "true"];
-    let output = site.shell().args(args).output().unwrap();
+    let mut open = site.shell();
+    open.args(["open", "--role", "drill", "--reason", "a test", "--key"]).arg(site.sandbox.key("alice"));
+    let output = open.args(["--", "true"]).output().unwrap();
     let said = stderr(&output);
     assert!(output.status.success() && said.contains("access revoked and proved in"), "{said}");
     let evidence = site.evidence();

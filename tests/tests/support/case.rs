@@ -138,7 +138,9 @@ impl Bench {
     pub fn session(&self, role: &str, script: &str) -> Command {
         let mut command = self.site.shell();
         let script = format!("{KEEP}\n{script}");
-        command.args(["open", "--role", role, "--reason", "a test", "--", "sh", "-c", &script]);
+        let key = self.site.sandbox.key("alice");
+        command.args(["open", "--role", role, "--reason", "a test", "--key"]).arg(key);
+        command.args(["--", "sh", "-c", &script]);
         command.stderr(Stdio::piped());
         command
     }
