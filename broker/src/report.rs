@@ -125,9 +125,12 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     Ok(stored)
 }
 
+/// Names something in a message.
+type With = fn(Message, &str) -> Message;
+
 /// Names in a message whom and what a report is about.
 fn named(message: Message, report: &Report) -> Message {
-    let known: [(&Option<Known>, fn(Message, &str) -> Message); 4] = [
+    let known: [(&Option<Known>, With); 4] = [
         (&report.access.request, Message::request),
         (&report.access.role, Message::role),
         (&report.who.person, Message::person),
