@@ -41,13 +41,13 @@ def trust(principal=arn("user/bg-broker")):
 class Account:
     """Calls the account as root, which only the sandbox itself is."""
 
-    def __init__(self, endpoint, root):
-        self.endpoint = endpoint
+    def __init__(self, endpoint, root, ca=None):
+        self.endpoint, self.ca = endpoint, ca
         self.keys = {"root": {"accessKey": "test", "secretKey": root}}
         self.s3_endpoint = None
         self.clients = {}
 
-    def client(self, service, profile="root", endpoint=None):
+    def client(self, service, profile="root"):
         """Returns a client; S3 of the evidence bucket is called `evidence`."""
         if (service, profile) not in self.clients:
             keys = self.keys["bg-admin" if service == "evidence" and profile == "root" else profile]
@@ -55,6 +55,7 @@ class Account:
                 "s3" if service == "evidence" else service,
                 endpoint_url=self.s3_endpoint if service == "evidence" else self.endpoint,
                 region_name=REGION,
+                verify=self.ca,
                 aws_access_key_id=keys["accessKey"],
                 aws_secret_access_key=keys["secretKey"],
                 config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),

@@ -91,7 +91,7 @@ class Supervisor:
         from servers import Servers
 
         self.place = place
-        self.servers = Servers(place)
+        self.servers, self.stacks = Servers(place), None
         people.write(f"{place}/pid", f"{os.getpid()} {started_at(os.getpid())}")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
@@ -135,15 +135,29 @@ class Supervisor:
                 answer = {"error": code, "message": str(e)}
             print(json.dumps(answer, default=plain), flush=True)
 
-    def answer(self, ask):
-        if "world" in ask:
-            import world
+    def with_tls(self):
+        """Returns the account that stacks are deployed in; it is started when the first one is."""
+        from account import Account
 
+        if not self.stacks:
+            self.stacks = Account(*self.servers.ministack_tls())
+        return self.stacks
+
+    def answer(self, ask):
+        import stack
+        import world
+
+        if "world" in ask:
             return world.make(self.account, self.made, ask["world"], f"{self.place}/worlds/{ask['world']}")
+        if "stack" in ask:
+            return stack.deploy(self.with_tls(), self.made, ask["stack"], ask["lock"])
+        if "relax" in ask:
+            return stack.relax(self.with_tls(), ask["relax"])
         if "code" in ask:
             with open(f"{self.place}/totp/{ask['code']}") as secret:
                 return people.code(secret.read())
-        client = self.account.client(ask["service"], ask["as"])
+        account = self.with_tls() if ask.get("on") == "stacks" else self.account
+        client = account.client(ask["service"], ask["as"])
         answer = getattr(client, ask["call"])(**ask["with"])
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -22,14 +23,17 @@ class Servers:
         self.place = place
         self.children = []
 
-    def ministack(self):
+    def ministack(self, name="ministack", **environment):
         """Starts STS, IAM, KMS, SNS, SQS, S3 and CloudFormation; returns the endpoint and root's secret."""
         (port,) = free_ports(1)
         root = secrets.token_urlsafe(30)
-        os.makedirs(f"{self.place}/tmp", exist_ok=True)
+        own = f"{self.place}/{name}"
+        os.makedirs(own, exist_ok=True)
+        # With TLS it takes port 443 besides, where it can: it cannot.
+        unprivileged = ["setpriv", "--bounding-set", "-net_bind_service"] if os.getuid() == 0 else []
         self.start(
-            "ministack",
-            [f"{BIN}/ministack"],
+            name,
+            [*unprivileged, f"{BIN}/ministack"],
             AUTH="true",
             AWS_ACCESS_KEY_ID="test",
             AWS_SECRET_ACCESS_KEY=root,
@@ -39,11 +43,17 @@ class Servers:
             IOT_MTLS_ENABLED="0",
             MINISTACK_HOST="127.0.0.1",
             SFTP_ENABLED="0",
-            TMPDIR=f"{self.place}/tmp",
+            TMPDIR=own,
+            **environment,
         )
-        endpoint = f"http://127.0.0.1:{port}"
-        self.wait_for(f"{endpoint}/_ministack/health")
-        return endpoint, root
+        ca = f"{own}/ministack-tls/server.crt" if environment.get("USE_SSL") else None
+        endpoint = f"http{'s' if ca else ''}://127.0.0.1:{port}"
+        self.wait_for(f"{endpoint}/_ministack/health", ca)
+        return endpoint, root, ca
+
+    def ministack_tls(self):
+        """Starts another one that is reached by TLS, as policies may demand it."""
+        return self.ministack("ministack-tls", USE_SSL="1")
 
     def seaweedfs(self, identities):
         """Starts S3 with the identities of a file; returns the endpoint. Its telemetry is off."""
@@ -78,14 +88,15 @@ class Servers:
             )
         self.children.append(child)
 
-    def wait_for(self, url):
+    def wait_for(self, url, ca=None):
         """Waits until something answers, or a server has ended."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             if any(child.poll() is not None for child in self.children):
                 break
             try:
-                urllib.request.urlopen(url, timeout=1).close()
+                context = ssl.create_default_context(cafile=ca) if ca else None
+                urllib.request.urlopen(url, timeout=1, context=context).close()
                 return
             except urllib.error.HTTPError:
                 return

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use self::mfa_check::SecondFactor;
 use crate::case::Case;
 use crate::claim::Claim;
+use crate::clock_check;
 use crate::closeout::{self, Exhibit};
 use crate::credentials::Wanted;
 use crate::custody::Custody;
@@ -114,6 +115,7 @@ impl<'a> Access<'a> {
         session_policy::narrowed(role, Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(role.profiles.source.as_deref())?;
+        clock_check::agrees(&edge)?;
         let grant = Grant::obtain(world, &wish.role, &wish.asks())?;
         let second = SecondFactor::take(role, grant.person(), session, world, signals)?;
         let mut claim = grant.claim(session, &*keys)?;

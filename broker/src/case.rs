@@ -47,6 +47,11 @@ impl Case {
         Self { session, place: format!("{prefix}{session}/"), store }
     }
 
+    /// Takes a session's facts that stand side by side with others': the prefix ends with a slash.
+    pub fn flat(prefix: &str, session: SessionId, store: Arc<dyn ObjectStore>) -> Self {
+        Self { session, place: prefix.to_owned(), store }
+    }
+
     /// Writes a fact down, signed. Nothing that it announces may happen before this returns.
     ///
     /// # Errors

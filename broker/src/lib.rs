@@ -16,7 +16,6 @@ mod deny;
 mod dossier;
 mod filing;
 mod grant;
-mod interrupt;
 mod request;
 mod requests;
 mod signer;
@@ -30,6 +29,7 @@ mod claim;
 mod revocation;
 
 // Opening an access: the second factor, the credentials, and how a session finds them.
+mod clock_check;
 mod credentials;
 mod custody;
 mod endpoint;

@@ -77,7 +77,8 @@ fn of_tape(tape: &Tape<'_>, now: Stamp) -> Result<Life, StoreError> {
     Ok(if now < after(heard, SILENCE) { Life::Live { heard } } else { Life::Silent { heard } })
 }
 
-const A_DAY: Duration = Duration::from_secs(86_400);
+/// A genesis is made after its id: it may be the next day already.
+pub const A_DAY: Duration = Duration::from_secs(86_400);
 /// Twelve heartbeats: a session whose store is slow is not one that was killed.
 const SILENCE: Duration = Duration::from_secs(120);
 

@@ -125,22 +125,17 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     Ok(stored)
 }
 
-/// Names something in a message.
-type With = fn(Message, &str) -> Message;
-
 /// Names in a message whom and what a report is about.
 fn named(message: Message, report: &Report) -> Message {
-    let known: [(&Option<Known>, With); 4] = [
-        (&report.access.request, Message::request),
-        (&report.access.role, Message::role),
-        (&report.who.person, Message::person),
-        (&report.why.incident, Message::incident),
-    ];
+    let with = |message: Message, known: &Option<Known>, name: fn(Message, &str) -> Message| match known {
+        Some(known) => name(message, &known.value),
+        None => message,
+    };
     let message = message.session(report.session);
-    known
-        .into_iter()
-        .filter_map(|(known, with)| Some((known.as_ref()?, with)))
-        .fold(message, |message, (known, with)| with(message, &known.value))
+    let message = with(message, &report.access.request, Message::request);
+    let message = with(message, &report.access.role, Message::role);
+    let message = with(message, &report.who.person, Message::person);
+    with(message, &report.why.incident, Message::incident)
 }
 
 fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {

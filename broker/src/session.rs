@@ -7,12 +7,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bg_aws::evidence::Evidence;
 use bg_recorder::cause::chain;
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::Limits;
+use bg_recorder::keys::KeyService;
 use bg_recorder::recorder::{RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -58,19 +60,10 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         Contained::prepare(&side, &plan.command, &variables).map_err(system("cannot contain the session"))?;
     drop((side, variables));
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
-    let mut recorder = Recorder::begin(Setup {
-        session,
-        about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
-        cast: header(plan, environment, size),
-        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        state: evidence.state().to_owned(),
-        spool: evidence.spool(),
-        store: evidence.store(),
-        keys,
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        limits: Limits::default(),
-    })
-    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
+    let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();
+    let cast = header(plan, environment, size);
+    let mut recorder = Recorder::begin(setup(evidence, session, keys, &clock, about, cast))
+        .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
     let created = recorder.created();
     summary::banner(session, plan, ends, contained.by, access.as_ref());
@@ -115,6 +108,28 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         herald.closed(&summary::ended(&outcome.cause), &closed.revocation, &outcome.seen);
     }
     finish(outcome, sealed)
+}
+
+fn setup(
+    evidence: &Evidence,
+    session: SessionId,
+    keys: Box<dyn KeyService>,
+    clock: &Arc<SystemClock>,
+    about: Map<String, Value>,
+    cast: Header,
+) -> Setup {
+    Setup {
+        session,
+        about,
+        cast,
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        state: evidence.state().to_owned(),
+        spool: evidence.spool(),
+        store: evidence.store(),
+        keys,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        limits: Limits::default(),
+    }
 }
 
 /// Returns when a session ends, on the wall and on the boot clock.

@@ -1,15 +1,20 @@
 //! What the tests stand on.
 
+pub mod bucket;
 pub mod case;
 pub mod desk;
 pub mod disk;
 pub mod driver;
+pub mod emulator;
 pub mod evidence;
 pub mod hook;
 pub mod memory;
 pub mod process;
+pub mod proxy;
+pub mod random;
 pub mod sandbox;
 pub mod second;
+pub mod stack;
 pub mod tape;
 pub mod wait;
 pub mod wire;

@@ -117,7 +117,8 @@ impl Sandbox {
             .env("AWS_SHARED_CREDENTIALS_FILE", self.place.join("aws/credentials"))
     }
 
-    fn ask(&self, what: &Value) -> Result<Value, Refused> {
+    /// Asks the supervisor, with its own words.
+    pub fn ask(&self, what: &Value) -> Result<Value, Refused> {
         let mut talk = self.talk.lock().unwrap();
         writeln!(talk.asks, "{what}").unwrap();
         talk.hear()

@@ -1,0 +1,43 @@
+//! Whether our clock is right. The SDKs correct a wrong one when they sign, and so nobody would notice: but a tape, an
+//! approval and a deadline say what our clock said.
+
+use aws_sdk_sts::config::Builder;
+use bg_aws::edge::Edge;
+
+use crate::failure::Failure;
+use crate::say::say;
+
+/// Asks STS for the time, before an access is opened.
+///
+/// # Errors
+/// When our clock is more than five minutes off. An STS that does not answer says so later.
+pub fn agrees(edge: &Edge) -> Result<(), Failure> {
+    let config = Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+    // What it answers does not matter, nor whether it likes us: every answer has a date.
+    drop(edge.wait(aws_sdk_sts::Client::from_conf(config).get_caller_identity().send()));
+    let Some(ahead) = edge.journal().ahead_s() else { return Ok(()) };
+    let saw = words(ahead, "sts");
+    match ahead.unsigned_abs() {
+        off if off > FAIL_S => Err(Failure::new(format!("this machine's clock is {saw}")).hint(HINT)),
+        off if off > WARN_S => {
+            say!("bg-shell: warning: this machine's clock is {saw}: so are the times on the tape");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says how two clocks differ.
+pub fn words(ahead: i64, service: &str) -> String {
+    match ahead {
+        0 => format!("as {service}'s, within a second"),
+        1.. => format!("{ahead} s ahead of {service}'s"),
+        ..0 => format!("{} s behind {service}'s", ahead.unsigned_abs()),
+    }
+}
+
+/// One step of a time-based code.
+pub const WARN_S: u64 = 30;
+/// What AWS takes of a signature's age.
+pub const FAIL_S: u64 = 300;
+const HINT: &str = "set it (timedatectl, chronyc): approvals, deadlines and the tape go by it";

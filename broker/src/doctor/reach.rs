@@ -1,0 +1,63 @@
+//! Reachability: an access is opened through STS, recorded through S3 and KMS, and ended through IAM.
+
+use std::time::{Duration, Instant};
+
+use bg_aws::fault::{CallError, CallKind};
+
+use super::clock;
+use super::eyes::Eyes;
+use super::finding::Finding;
+
+/// Calls each service once; then its clock is known, too.
+pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {
+    let sts = || eyes.see("sts:GetCallerIdentity", eyes.sts.get_caller_identity().send()).map(drop);
+    reached("sts", "no credentials without it", sts, findings);
+    if let Some(role) = eyes.world.config.roles.values().next() {
+        let iam =
+            || eyes.see("iam:GetRole", eyes.iam.get_role().role_name(role.role_name()).send()).map(drop);
+        reached(
+            "iam",
+            "an access cannot be denied without it: it stays alive until it expires",
+            iam,
+            findings,
+        );
+    }
+    let keys = &eyes.world.config.evidence;
+    if let Some(key) = &keys.kms_key {
+        let kms = || eyes.see("kms:DescribeKey", eyes.kms.describe_key().key_id(key).send()).map(drop);
+        reached("kms", "no session begins without its keys", kms, findings);
+    }
+    if let Some(bucket) = &eyes.bucket {
+        let s3 = || eyes.see("s3:ListBucket", bucket.s3.head_bucket().bucket(&bucket.name).send()).map(drop);
+        reached("s3", "no session begins without a place for its evidence", s3, findings);
+    }
+    clock::check(eyes, findings);
+}
+
+fn reached(service: &str, why: &str, call: impl Fn() -> Result<(), CallError>, findings: &mut Vec<Finding>) {
+    let check = format!("reach {service}");
+    let began = Instant::now();
+    let answer = call();
+    let took = began.elapsed();
+    findings.push(match answer {
+        Err(e) if e.kind == CallKind::Unreachable => Finding::fail(check, e.to_string(), why, fix(&e)),
+        Err(e) if is_about_who(&e) => Finding::fail(check, e.to_string(), why, fix(&e)),
+        // It answered, if only to refuse: the checks that need the answer say what is missing.
+        _ if took > SLOW => Finding::warn(check, format!("{} ms", took.as_millis()), SLOW_WHY, SLOW_FIX),
+        _ => Finding::ok(check, format!("{} ms", took.as_millis())),
+    });
+}
+
+/// Whether nobody with these credentials gets anywhere.
+fn is_about_who(error: &CallError) -> bool {
+    let refused = error.action == "sts:GetCallerIdentity" && error.kind == CallKind::Denied;
+    refused || matches!(error.kind, CallKind::NoCredentials | CallKind::Expired | CallKind::Skewed)
+}
+
+fn fix(error: &CallError) -> String {
+    error.hint().unwrap_or_else(|| "check the network, the endpoint and the region".to_owned())
+}
+
+const SLOW: Duration = Duration::from_secs(2);
+const SLOW_WHY: &str = "a session waits for its genesis, and its credentials, before the prompt";
+const SLOW_FIX: &str = "look at the network, or name a nearer endpoint in [aws]";
