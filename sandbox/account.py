@@ -58,6 +58,7 @@ class Account:
                 verify=self.ca,
                 aws_access_key_id=keys["accessKey"],
                 aws_secret_access_key=keys["secretKey"],
+                aws_session_token=keys.get("token"),
                 config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
             )
         return self.clients[service, profile]
