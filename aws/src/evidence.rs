@@ -99,7 +99,7 @@ pub struct Evidence {
 /// Where the keys are.
 enum Keys {
     Files(PathBuf),
-    Kms(KmsConfig, Edge),
+    Kms(Box<(KmsConfig, Edge)>),
 }
 
 impl Evidence {
@@ -117,7 +117,7 @@ impl Evidence {
         let keys = match (&config.kms_key, &config.signing_key) {
             (Some(data), Some(sign)) => {
                 let kms = KmsConfig { data: data.clone(), sign: sign.clone(), escrow: config.escrow.clone() };
-                Keys::Kms(kms, Edge::open(aws)?)
+                Keys::Kms(Box::new((kms, Edge::open(aws)?)))
             }
             _ => Keys::Files(state.join("keys")),
         };
@@ -149,7 +149,7 @@ impl Evidence {
                 let unusable = |e| KeyError::Failed(Box::new(e));
                 Box::new(LocalKeys::open_or_create(dir).map_err(unusable)?)
             }
-            Keys::Kms(config, edge) => Box::new(KmsKeys::open(config, edge)?),
+            Keys::Kms(kms) => Box::new(KmsKeys::open(&kms.0, &kms.1)?),
         })
     }
 }
@@ -181,4 +181,75 @@ pub enum EvidenceError {
     /// AWS cannot be called.
     #[error(transparent)]
     Edge(#[from] EdgeError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::S3Config;
+
+    fn refusal(config: EvidenceConfig) -> String {
+        let practice = Practice { root: "/nonexistent".into() };
+        Evidence::open(&config, &Reach::default(), &practice)
+            .err()
+            .map_or_else(String::new, |e| e.to_string())
+    }
+
+    fn on_s3() -> EvidenceConfig {
+        EvidenceConfig { store: Some("s3://bucket/prefix".into()), ..EvidenceConfig::default() }
+    }
+
+    #[test]
+    fn what_has_no_effect_or_is_half_is_refused() {
+        let dir = || EvidenceConfig { store: Some("/evidence".into()), ..EvidenceConfig::default() };
+        let key = || Some("arn:aws:kms:r:a:key/k".to_owned());
+        let cases = [
+            (
+                EvidenceConfig { endpoint: Some("http://x".into()), ..dir() },
+                "evidence.endpoint has no meaning",
+            ),
+            (EvidenceConfig { path_style: true, ..EvidenceConfig::default() }, "evidence.path_style"),
+            (EvidenceConfig { object_lock: Some(Lock::Compliance), ..dir() }, "evidence.object_lock"),
+            (EvidenceConfig { object_lock: Some(Lock::Governance), ..on_s3() }, "needs object_lock_days"),
+            (EvidenceConfig { kms_key: key(), ..on_s3() }, "both kms_key and signing_key"),
+            (EvidenceConfig { signing_key: key(), ..dir() }, "both kms_key and signing_key"),
+            (EvidenceConfig { escrow: Some("/e.pem".into()), ..on_s3() }, "evidence.escrow needs"),
+            (EvidenceConfig { state: Some("state".into()), ..dir() }, "not an absolute path"),
+            (EvidenceConfig { store: Some("evidence".into()), ..EvidenceConfig::default() }, "neither s3://"),
+            (EvidenceConfig { store: Some("s3://".into()), ..EvidenceConfig::default() }, "neither s3://"),
+            (
+                EvidenceConfig { store: Some("s3://bucket/a//b".into()), ..EvidenceConfig::default() },
+                "neither",
+            ),
+            (
+                EvidenceConfig { store: Some("s3://bucket/../b".into()), ..EvidenceConfig::default() },
+                "neither",
+            ),
+        ];
+        for (config, expected) in cases {
+            let said = refusal(config.clone());
+            assert!(said.contains(expected), "{config:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_lock_has_a_mode_and_its_days() {
+        let locked = |days| EvidenceConfig {
+            object_lock: Some(Lock::Compliance),
+            object_lock_days: Some(days),
+            ..on_s3()
+        };
+        let parse = |days| S3Config::parse("s3://bucket", &locked(days));
+        assert_eq!(parse(36_500).map(|s3| s3.lock).ok(), Some(Some((Lock::Compliance, 36_500))));
+        assert!(matches!(parse(0), Err(EvidenceError::LockDays(0))));
+        assert!(matches!(parse(36_501), Err(EvidenceError::LockDays(36_501))));
+    }
+
+    #[test]
+    fn a_prefix_ends_with_one_slash_or_is_none() {
+        for (url, prefix) in [("s3://bucket", ""), ("s3://bucket/", ""), ("s3://bucket/a/b//", "a/b/")] {
+            let s3 = S3Config::parse(url, &EvidenceConfig::default()).ok();
+            assert_eq!(s3.map(|s3| (s3.bucket, s3.prefix)), Some(("bucket".into(), prefix.into())), "{url}");
+        }
+    }
 }

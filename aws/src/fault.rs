@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId as _;
+use bg_recorder::cause::chain;
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +65,12 @@ impl CallError {
         let code = error.code().map(ToOwned::to_owned);
         let message = match error {
             SdkError::ServiceError(_) => error.message().unwrap_or("no message").to_owned(),
-            other => DisplayErrorContext(other).to_string(),
+            other => chain(other),
         };
         let answered = error.raw_response().is_some();
-        let kind = kind(code.as_deref(), &message, answered);
+        // That no credentials were found stands deep inside.
+        let all = if answered { message.clone() } else { DisplayErrorContext(error).to_string() };
+        let kind = kind(code.as_deref(), &all, answered);
         let request_id = error.request_id().map(ToOwned::to_owned);
         Self { action, kind, code, message: one_line(&message), request_id }
     }
@@ -170,3 +173,54 @@ fn one_line(message: &str) -> String {
 }
 
 const MESSAGE_MAX: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use bg_recorder::store::StoreError;
+
+    use super::*;
+
+    fn failed(kind: CallKind) -> CallError {
+        CallError { action: "s3:PutObject", kind, code: None, message: "no".into(), request_id: None }
+    }
+
+    #[test]
+    fn a_hint_is_found_however_deep_the_call_is() {
+        let hint_of = |error: &(dyn Error + 'static)| hint(error);
+        let call = failed(CallKind::Denied);
+        let expected = call.hint();
+        assert!(expected.as_ref().is_some_and(|hint| hint.contains("s3:PutObject")));
+        let io = io::Error::other(call);
+        assert_eq!(hint_of(&io), expected);
+        let store = StoreError::Failed { verb: "store", key: "k".into(), source: io };
+        assert_eq!(hint_of(&store), expected);
+        assert_eq!(hint_of(&io::Error::other("no call")), None);
+    }
+
+    #[test]
+    fn codes_are_told_apart() {
+        let known = [
+            ("AccessDenied", CallKind::Denied),
+            ("ExpiredToken", CallKind::Expired),
+            ("PermanentRedirect", CallKind::Elsewhere),
+            ("AuthorizationHeaderMalformed", CallKind::Elsewhere),
+            ("SlowDown", CallKind::Throttled),
+            ("NoSuchBucket", CallKind::Missing),
+            ("DisabledException", CallKind::KeyState),
+            ("KMSInvalidStateException", CallKind::KeyState),
+            ("SomethingNew", CallKind::Refused),
+        ];
+        for (code, expected) in known {
+            assert_eq!(kind(Some(code), "", true), expected, "{code}");
+        }
+        assert_eq!(kind(Some("AccessDenied"), "with an explicit deny in", true), CallKind::ExplicitDeny);
+        assert_eq!(kind(None, "no route", false), CallKind::Unreachable);
+        assert_eq!(kind(None, "no providers gave credentials", false), CallKind::NoCredentials);
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let call = CallError::lost("kms:Sign", "broken\r\noff\x1b[2J");
+        assert_eq!(call.to_string(), "kms:Sign: broken  off [2J");
+    }
+}

@@ -224,7 +224,8 @@ enum Fetch {
 impl ObjectStore for S3Store {
     /// A claim must be won once. Of two writers with *different* bytes one gets [`StoreError::Exists`], whatever
     /// the network does; so what two may race for carries bytes of its own (a session id, a nonce). A writer whose
-    /// first attempt was stored and whose answer was lost finds its own bytes, and has won.
+    /// first attempt was stored and whose answer was lost finds its own bytes, and has won. A put that *failed* may
+    /// have been stored all the same: who must know reads.
     fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let object = self.object(key)?;
         let body = Arc::from(bytes);

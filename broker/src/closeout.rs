@@ -88,11 +88,25 @@ pub struct Denied {
     pub request_id: Option<String>,
 }
 
+/// How a close-out ended, and in whose words.
+struct Ending {
+    revocation: Revocation,
+    said: Option<String>,
+}
+
+impl Ending {
+    fn of(revocation: Revocation) -> Self {
+        Self { revocation, said: None }
+    }
+}
+
 impl Closing<'_> {
     /// Does all of it, as far as it can be done now.
     pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
         say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
-        let denied = self.deny();
+        // What is dead already needs no Deny: it would only stand there.
+        let over = exhibit.is_none() && self.is_over();
+        let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.deny() };
         let proved = match (&denied, exhibit) {
             (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
             (Ok(_), None) => Err(NOT_PROBED.to_owned()),
@@ -100,13 +114,13 @@ impl Closing<'_> {
         };
         let in_place = denied.is_ok();
         let policy = denied.ok().map(|denied| denied.policy);
-        let revocation = proved.unwrap_or_else(|why| self.unproved(why, policy));
-        self.write_down(&revocation);
+        let ending = proved.unwrap_or_else(|why| Ending::of(self.unproved(why, policy)));
+        self.write_down(&ending);
         self.shut_the_gate();
-        if in_place {
+        if in_place || over {
             self.sweep();
         }
-        revocation
+        ending.revocation
     }
 
     /// Returns how the access was closed, where that is proved already.
@@ -147,40 +161,53 @@ impl Closing<'_> {
         Ok(Iam::new(&self.world.edge(self.role.profiles.revoker.as_deref())?))
     }
 
-    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Revocation, String> {
-        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, self.role.proof_patience)?;
-        let proved = now();
+    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
+        let patience = self.role.proof_patience;
+        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, patience)?;
+        let (proved, policy) = (now(), denied.policy.clone());
         Ok(match proof {
-            Proof::Expired => self.expired(EXPIRED_FIRST, Some(denied.policy.clone())),
-            Proof::Denied { request_ids, .. } => Revocation::Revoked {
-                probe: self.role.probe.action().to_owned(),
-                policy: denied.policy.clone(),
-                request_ids: denied.request_id.iter().cloned().chain(request_ids).collect(),
-                began: self.began,
-                proved,
-                elapsed_ms: proved.0.saturating_sub(self.began.0) / 1_000,
+            Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
+            Proof::Denied { request_ids, said } => Ending {
+                revocation: Revocation::Revoked {
+                    probe: self.role.probe.action().to_owned(),
+                    policy,
+                    request_ids: denied.request_id.iter().cloned().chain(request_ids).collect(),
+                    began: self.began,
+                    proved,
+                    elapsed_ms: proved.0.saturating_sub(self.began.0) / 1_000,
+                },
+                said: Some(said),
             },
         })
     }
 
     /// Writes down that it could not be finished now.
     pub fn pend(&self, why: &str) -> Revocation {
-        let revocation = self.unproved(why.to_owned(), None);
-        self.write_down(&revocation);
-        revocation
+        let ending = Ending::of(self.unproved(why.to_owned(), None));
+        self.write_down(&ending);
+        ending.revocation
     }
 
     /// What is not proved is pending, until the credentials are dead by themselves.
     fn unproved(&self, why: String, policy: Option<String>) -> Revocation {
-        let dead_by = self.bound();
-        if now() > after(dead_by, MARGIN) {
-            return self.expired(&why, policy);
+        if self.is_over() {
+            self.expired(&why, policy)
+        } else {
+            Revocation::Pending { why, dead_by: self.bound() }
         }
-        Revocation::Pending { why, dead_by }
     }
 
     fn expired(&self, why: &str, policy: Option<String>) -> Revocation {
+        let earlier = || {
+            self.case.trusted(self.keys, DENIED).ok()??.says.get("policy")?.as_str().map(ToOwned::to_owned)
+        };
+        let policy = policy.or_else(earlier);
         Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: now() }
+    }
+
+    /// Returns whether the credentials are dead by themselves.
+    fn is_over(&self) -> bool {
+        now() > after(self.bound(), MARGIN)
     }
 
     /// Returns when the credentials are dead. Each earlier bound was right when it was written, and is still.
@@ -200,9 +227,13 @@ impl Closing<'_> {
         read.collect()
     }
 
-    fn write_down(&self, revocation: &Revocation) {
-        let says = serde_json::to_value(revocation).unwrap_or_default();
-        match revocation {
+    /// The words of the last refusal go with the proof: they name the kind of policy that denied.
+    fn write_down(&self, ending: &Ending) {
+        let mut says = serde_json::to_value(&ending.revocation).unwrap_or_default();
+        if let (Some(said), Value::Object(says)) = (&ending.said, &mut says) {
+            says.insert("said".into(), Value::from(said.clone()));
+        }
+        match &ending.revocation {
             Revocation::None { .. } => {}
             Revocation::Revoked { .. } | Revocation::Expired { .. } => self.note(PROVED, says),
             Revocation::Pending { why, dead_by } => {
@@ -259,6 +290,7 @@ pub fn now() -> Stamp {
 }
 
 const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
+const FOUND_LATE: &str = "not probed: nobody has the credentials any more, and they are expired";
 const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";
 /// Clocks differ.
 pub const MARGIN: Duration = Duration::from_secs(300);

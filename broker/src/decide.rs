@@ -206,7 +206,9 @@ pub fn describe(dossier: &Dossier) -> Vec<String> {
     let request = dossier.request();
     let for_s = |seconds| humantime::format_duration(std::time::Duration::from_secs(seconds));
     let approvals = match (request.forced, request.quorum) {
-        (true, _) => "none: OVERRIDE, opens without approvals".to_owned(),
+        (true, quorum) => {
+            format!("OVERRIDE: opens without its {quorum} approvals, until {}", request.expires)
+        }
         (false, quorum) => format!("{quorum} people, until {}", request.expires),
     };
     let lines = [
@@ -222,6 +224,7 @@ pub fn describe(dossier: &Dossier) -> Vec<String> {
         ("approvals", approvals),
         ("made", request.created.to_string()),
         ("policy", request.policy_sha256.to_string()),
+        ("nonce", request.nonce.to_string()),
         ("digest", dossier.petition.digest.to_string()),
     ];
     lines.into_iter().map(|(name, value)| format!("  {name:<10} {value}")).collect()

@@ -8,17 +8,24 @@ use bg_recorder::store::{ObjectStore, StoreError};
 
 use crate::case::CASES;
 use crate::failure::Failure;
+use crate::world::World;
 
 /// The names of the facts around each session, oldest session first.
 #[derive(Debug, Default)]
 pub struct Docket(pub BTreeMap<SessionId, BTreeSet<String>>);
 
 impl Docket {
-    /// Lists the cases of a store.
+    /// Lists the cases of a world. In the practice world sessions have no access and no case: there it lists those
+    /// that have a tape of today or yesterday.
     ///
     /// # Errors
-    /// When it cannot be listed.
-    pub fn read(store: &dyn ObjectStore) -> Result<Self, Failure> {
+    /// When they cannot be listed.
+    pub fn of(world: &World) -> Result<Self, Failure> {
+        let docket = Self::read(&*world.store())?;
+        if world.is_practice() { docket.with_recent_tapes(&*world.store()) } else { Ok(docket) }
+    }
+
+    fn read(store: &dyn ObjectStore) -> Result<Self, Failure> {
         let mut docket = Self::default();
         for entry in store.list(CASES).map_err(unlisted)? {
             let name = entry.key.strip_prefix(CASES).and_then(|key| key.split_once('/'));
@@ -29,11 +36,7 @@ impl Docket {
         Ok(docket)
     }
 
-    /// Adds the sessions that have a tape of today or yesterday: those without an access have no case.
-    ///
-    /// # Errors
-    /// When the store cannot be listed.
-    pub fn with_recent_tapes(mut self, store: &dyn ObjectStore) -> Result<Self, Failure> {
+    fn with_recent_tapes(mut self, store: &dyn ObjectStore) -> Result<Self, Failure> {
         for prefix in recent_days() {
             for entry in store.list(&prefix).map_err(unlisted)? {
                 let name = entry.key.strip_prefix(&prefix).and_then(|key| key.split_once('/'));

@@ -1,5 +1,6 @@
 //! All that is known of one request: the facts below `requests/<id>/`, each checked before it counts.
 
+use bg_recorder::approval::SKEW_US;
 use bg_recorder::approval::access::{APPROVALS_MAX, Access, Signed};
 use bg_recorder::approval::quorum::{Decided, Petition};
 use bg_recorder::approval::request::Request;
@@ -69,7 +70,7 @@ impl Dossier {
         if request.id != id {
             return Err(invalid(id, "it names another request"));
         }
-        same_terms(&request, role)?;
+        same_terms(&request, role, now)?;
         let mut dossier = Self {
             petition,
             approvals: Vec::new(),
@@ -153,6 +154,9 @@ impl Dossier {
             let before = self.approvals.iter().find_map(|(one, _)| self.petition.same(Some(one), &decided));
             let refused = match () {
                 () if decided.statement.expires <= now => Some("it has expired".to_owned()),
+                () if decided.statement.made.0 > now.0.saturating_add(SKEW_US) => {
+                    Some("it was made in the future".to_owned())
+                }
                 () if self.approvals.len() >= APPROVALS_MAX => Some("there are enough".to_owned()),
                 () => before,
             };
@@ -253,17 +257,23 @@ pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> 
     Ok((text, signers))
 }
 
-/// A request holds for the role as its approvers knew it.
-fn same_terms(request: &Request, role: &RoleConfig) -> Result<(), Failure> {
-    let (terms, quorum) = (terms::digest(role)?, u64::from(role.quorum));
-    if terms == request.policy_sha256 && request.role_arn == role.arn && request.quorum == quorum {
-        return Ok(());
+/// A request holds for the role as its approvers knew it, and asks for no more than the role gives.
+fn same_terms(request: &Request, role: &RoleConfig, now: Stamp) -> Result<(), Failure> {
+    let what = |what: &str| {
+        Failure::new(format!("request {} is void: {what}", request.id)).hint("make a new request")
+    };
+    let same = terms::digest(role)? == request.policy_sha256
+        && (&request.role_arn, request.quorum) == (&role.arn, u64::from(role.quorum));
+    if !same {
+        return Err(what("the configuration of its role is not that which it was made under"));
     }
-    Err(Failure::new(format!(
-        "the configuration of {} is not that which request {} was made under",
-        request.role, request.id
-    ))
-    .hint("make a new request"))
+    let waits_us = u128::from(request.expires.0.saturating_sub(request.created.0));
+    let within = request.duration_s <= role.max_duration.as_secs().max(1)
+        && request.execution_s <= role.execution_expires.as_secs().max(1)
+        && waits_us <= role.approval_expires.as_micros()
+        && request.created.0 <= now.0.saturating_add(SKEW_US)
+        && (role.r#override || !request.forced);
+    if within { Ok(()) } else { Err(what("it asks for more than its role gives")) }
 }
 
 fn invalid(id: SessionId, what: &str) -> Failure {

@@ -55,8 +55,8 @@ impl Failure {
     pub fn tell(&self) {
         say!("bg-shell: error: {self}");
         // What AWS refused says more than where the call was made from.
-        let hint = self.source.as_deref().and_then(fault::hint).or_else(|| self.hint.clone());
-        if let Some(hint) = hint {
+        let refused = self.source.as_deref().and_then(fault::hint);
+        for hint in refused.iter().chain(&self.hint) {
             say!("bg-shell: hint: {hint}");
         }
     }

@@ -1,8 +1,10 @@
 //! A grant: an approved request, checked again, that one session may claim.
 
+use std::thread;
 use std::time::Duration;
 
-use bg_recorder::approval::quorum::check;
+use bg_recorder::approval::access::Access;
+use bg_recorder::approval::quorum::{Approved, check};
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::{self, Kind};
@@ -16,7 +18,6 @@ use crate::config::RoleConfig;
 use crate::dossier::{Dossier, REQUESTS, find};
 use crate::failure::Failure;
 use crate::filing::{Ask, file, nonce};
-use crate::interrupt::Interrupt;
 use crate::request::filed;
 use crate::say::say;
 use crate::signer::SignerArgs;
@@ -68,6 +69,7 @@ impl<'a> Grant<'a> {
             return Err(Failure::new(format!("request {id} is for the role {}", request.role))
                 .hint(format!("open it with --role {}", request.role)));
         }
+        holds(&dossier)?;
         if args.forced && !request.forced {
             return Err(Failure::new(format!("request {id} does not ask to be opened without approvals"))
                 .hint("make another with bg-shell request --override"));
@@ -112,9 +114,7 @@ impl<'a> Grant<'a> {
             return Err(Failure::new(format!("request {id} was claimed by another session")));
         }
         still(&dossier, dossier.standing(now))?;
-        let access = dossier.access();
-        let approved = check(&access, now)
-            .map_err(|faults| Failure::new(format!("the approvals do not hold: {}", faults.join("; "))))?;
+        let (access, approved) = holds(&dossier)?;
         let (request, role) = (approved.request, self.role.clone());
         let duration_us = request.duration_s.saturating_mul(1_000_000);
         Ok(Claim {
@@ -160,13 +160,23 @@ fn ask<'a>(role: &'a str, args: &'a GrantArgs) -> Result<Ask<'a>, Failure> {
     Ok(Ask { role, reason, incident: args.incident.as_deref(), duration: args.duration, forced: args.forced })
 }
 
-/// Waits until a request is approved, and says who approves. An interrupt ends the waiting, not the request.
+/// Waits until a request is approved, and says who approves. An interrupt ends the waiting, not the request; so
+/// that is said before, and signals stay what they are.
 fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
-    let interrupt = Interrupt::watch()?;
-    let (mut told, mut waiting) = (0, false);
+    let (mut told, mut waiting, mut failed) = (0, false, 0);
     loop {
         let now = Stamp(SystemClock.wall_us());
-        let dossier = Dossier::open(world, id, now)?;
+        let dossier = match Dossier::open(world, id, now) {
+            Ok(dossier) => dossier,
+            // Who waits for hours outlasts a store that is away for seconds.
+            Err(e) if !waiting || failed >= FAILED_MAX => return Err(e),
+            Err(_) => {
+                failed += 1;
+                thread::sleep(POLL);
+                continue;
+            }
+        };
+        failed = 0;
         let standing = dossier.standing(now);
         for (decided, _) in dossier.approvals.iter().skip(told) {
             say!("bg-shell: approved by {} at {}", decided.statement.approver, decided.statement.made);
@@ -178,15 +188,21 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         }
         if !waiting {
             let request = dossier.request();
-            say!("bg-shell: waiting for {} approvals of {id}, until {}", request.quorum, request.expires);
+            say!("bg-shell: waiting for {} approvals until {}", request.quorum, request.expires);
+            say!("bg-shell: Ctrl-C stops waiting, and the request stays: use it later with --request {id},");
+            say!("bg-shell: or withdraw it with bg-shell cancel {id}");
             waiting = true;
         }
-        if interrupt.within(POLL) {
-            return Err(Failure::new(format!("gave up waiting; request {id} stays"))
-                .hint(format!("open it later with --request {id}, or withdraw it: bg-shell cancel {id}"))
-                .code(INTERRUPTED));
-        }
+        thread::sleep(POLL);
     }
+}
+
+/// Judges what the genesis will carry, as its verifiers will.
+fn holds(dossier: &Dossier) -> Result<(Access, Approved), Failure> {
+    let access = dossier.access();
+    let approved = check(&access, Stamp(SystemClock.wall_us()))
+        .map_err(|faults| Failure::new(format!("the approvals do not hold: {}", faults.join("; "))))?;
+    Ok((access, approved))
 }
 
 fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
@@ -201,16 +217,14 @@ fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
 }
 
 const POLL: Duration = Duration::from_secs(1);
-/// As shells tell an end by SIGINT.
-const INTERRUPTED: u8 = 130;
+/// How often in a row the evidence may be unreadable while somebody waits.
+const FAILED_MAX: u32 = 30;
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
     use std::process::Command;
-    use std::thread;
 
-    use bg_recorder::approval::access::Access;
     use bg_recorder::approval::statement::Decision;
     use bg_recorder::practice::Practice;
 

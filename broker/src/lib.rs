@@ -16,7 +16,6 @@ mod deny;
 mod dossier;
 mod filing;
 mod grant;
-mod interrupt;
 mod request;
 mod requests;
 mod signer;

@@ -43,10 +43,9 @@ enum Outcome {
 /// # Errors
 /// When it cannot be done.
 pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
-    let (store, keys) = (world.store(), world.keys()?);
     // What is in the outbox is tried again.
     world.notifier();
-    let docket = Docket::read(&*store)?;
+    let (docket, keys) = (Docket::of(world)?, world.keys()?);
     let has = |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
     let open: Vec<_> = open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();

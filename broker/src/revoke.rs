@@ -48,8 +48,8 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     if let Some(role) = &args.role {
         return blind(args, role, world);
     }
-    let (store, keys) = (world.store(), world.keys()?);
-    let session = Docket::read(&*store)?.with_recent_tapes(&*store)?.find(&args.session)?;
+    let keys = world.keys()?;
+    let session = Docket::of(world)?.find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
         say!("bg-shell: session {session} has no access; should it get one, it is ended at once");

@@ -63,8 +63,7 @@ enum State {
 /// # Errors
 /// When they cannot be looked at.
 pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure> {
-    let (store, keys) = (world.store(), world.keys()?);
-    let docket = Docket::read(&*store)?.with_recent_tapes(&*store)?;
+    let (docket, keys) = (Docket::of(world)?, world.keys()?);
     let mut shown = 0;
     for (session, facts) in &docket.0 {
         let line = look(world, *session, facts, &*keys)?;

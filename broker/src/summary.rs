@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::recorder::{Closed, RecordError};
@@ -119,7 +120,8 @@ impl Summary {
     }
 
     fn read_back(&self) -> Option<Report> {
-        let tape = Tape::list(&*self.store, &self.session.prefix(self.created), Some(self.session)).ok()?;
+        let ahead = Ahead::new(Arc::clone(&self.store));
+        let tape = Tape::list(&ahead, &self.session.prefix(self.created), Some(self.session)).ok()?;
         Some(verify(&tape, std::slice::from_ref(&self.trusted), SystemClock.wall_us()))
     }
 

@@ -16,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Kind::Checkpoint => note.read::<Checkpoint>().is_ok(),
                 Kind::Seal => note.read::<Seal>().is_ok(),
                 Kind::Recovery => note.read::<Recovery>().is_ok(),
+                Kind::Fact => false,
             };
             std::hint::black_box(read);
         }

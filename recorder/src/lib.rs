@@ -38,6 +38,7 @@ pub mod spool;
 pub mod sync;
 
 // Where tapes are kept, and how they are read again.
+pub mod ahead;
 pub mod dir;
 pub mod local_keys;
 pub mod practice;

@@ -49,7 +49,8 @@ pub fn verify_one(
 pub fn verify_all(auditor: &Auditor, shape: Shape, out: &mut dyn Write) -> Result<Verdict, Failure> {
     let catalog = auditor.catalog()?;
     let (found, trusted) = (catalog.found()?, auditor.trusted()?);
-    if found.places.is_empty() {
+    let mut over_set = catalog.deleted(&found);
+    if found.places.is_empty() && over_set.is_empty() {
         return Err(catalog.empty());
     }
     let (mut roll, mut worst) = (Roll::default(), Verdict::Intact);
@@ -63,12 +64,14 @@ pub fn verify_all(auditor: &Auditor, shape: Shape, out: &mut dyn Write) -> Resul
         worst = worse(worst, report.verdict);
     }
     strays(&found.strays);
-    let over_set = roll.findings();
-    if over_set.is_empty() {
-        return Ok(worst);
-    }
-    write_set(over_set, shape, out)?;
-    Ok(Verdict::Broken)
+    over_set.extend(roll.findings());
+    let verdict = match over_set.iter().map(|finding| finding.weight).max() {
+        None | Some(Weight::Note) => return Ok(worst),
+        Some(Weight::Unverifiable) => Verdict::Unverifiable,
+        Some(Weight::Broken) => Verdict::Broken,
+    };
+    write_set(verdict, over_set, shape, out)?;
+    Ok(worse(worst, verdict))
 }
 
 /// Returns the one of two verdicts whose exit code says more: broken, could not look, not ended, intact.
@@ -90,18 +93,23 @@ fn write_report(report: &Report, began: Instant, shape: Shape, out: &mut dyn Wri
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::stdout)
 }
 
-fn write_set(findings: Vec<Finding>, shape: Shape, out: &mut dyn Write) -> Result<(), Failure> {
+fn write_set(
+    verdict: Verdict,
+    findings: Vec<Finding>,
+    shape: Shape,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     if shape == Shape::Human {
         for finding in &findings {
             eprintln!(
-                "bg-replay: broken: over all sessions: {}: {}",
+                "bg-replay: {verdict}: over all sessions: {}: {}",
                 neutral(&finding.object),
                 neutral(&finding.what)
             );
         }
         return Ok(());
     }
-    let report = Report { session: None, verdict: Verdict::Broken, frames: 0, segments: 0, findings };
+    let report = Report { session: None, verdict, frames: 0, segments: 0, findings };
     let line = json(&report)?;
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::stdout)
 }

@@ -1,8 +1,9 @@
 //! The tapes of an evidence store, and how one is named on the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use bg_aws::archive::Archive;
 use bg_recorder::clock::{Clock as _, SystemClock};
@@ -10,10 +11,11 @@ use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::store::{Entry, StoreError};
 use bg_recorder::tape::Tape;
-use bg_recorder::verdict::{Report, Verdict};
+use bg_recorder::verdict::{Finding, Report, Verdict};
 use bg_recorder::verify::verify;
 
 use crate::failure::Failure;
+use crate::fetch::Fetch;
 use crate::surplus;
 
 /// The tapes below `sessions/` of a store.
@@ -28,16 +30,22 @@ pub struct Place {
     /// The session that the place is for, where its name is a session id.
     pub session: Option<SessionId>,
     archive: Archive,
+    fetch: Fetch,
     prefix: String,
 }
 
 impl Place {
+    fn new(session: Option<SessionId>, archive: Archive, prefix: String) -> Self {
+        let fetch = Fetch::new(Arc::clone(&archive.store));
+        Self { session, archive, fetch, prefix }
+    }
+
     /// Lists the tape that is there.
     ///
     /// # Errors
     /// When the store cannot be looked at.
     pub fn tape(&self) -> Result<Tape<'_>, Failure> {
-        Tape::list(&*self.archive.store, &self.prefix, self.session).map_err(unlistable)
+        Tape::list(&self.fetch, &self.prefix, self.session).map_err(unlistable)
     }
 
     /// Lists and verifies the tape that is there.
@@ -55,19 +63,25 @@ impl Place {
 
     fn settled(&self, trusted: &[SigningPublic]) -> Result<(Tape<'_>, Report), Failure> {
         let mut tape = self.tape()?;
+        self.fetch.show(tape.objects.len());
+        let settled = self.verified(&mut tape, trusted);
+        self.fetch.hide();
+        settled.map(|report| (tape, report))
+    }
+
+    fn verified<'p>(&'p self, tape: &mut Tape<'p>, trusted: &[SigningPublic]) -> Result<Report, Failure> {
         for _ in 0..GROWTHS_MAX {
-            let report = verify(&tape, trusted, SystemClock.wall_us());
+            let report = verify(tape, trusted, SystemClock.wall_us());
             if report.verdict != Verdict::Broken {
-                return Ok((tape, report));
+                return Ok(report);
             }
             let now = self.tape()?;
             if now.objects == tape.objects {
-                return Ok((tape, report));
+                return Ok(report);
             }
-            tape = now;
+            *tape = now;
         }
-        let report = verify(&tape, trusted, SystemClock.wall_us());
-        Ok((tape, report))
+        Ok(verify(tape, trusted, SystemClock.wall_us()))
     }
 
     /// Takes the tape that is the whole of an archive: `s3://bucket/…/<session id>`.
@@ -79,7 +93,7 @@ impl Place {
         let session = last.and_then(|name| name.parse().ok());
         let nothing = Failure::blind(format!("there is no tape in {}", archive.name))
             .hint("name the prefix that ends with the session's id, or its id alone");
-        let place = Self { session, archive, prefix: String::new() };
+        let place = Self::new(session, archive, String::new());
         if place.tape()?.objects.is_empty() { Err(nothing) } else { Ok(place) }
     }
 
@@ -95,7 +109,7 @@ impl Place {
             return Err(Failure::blind(format!("{} is not a directory", path.display())).hint(hint));
         }
         let session = root.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let place = Self { session, archive: Archive::dir(root), prefix: String::new() };
+        let place = Self::new(session, Archive::dir(root), String::new());
         if place.session.is_none() && place.tape()?.objects.is_empty() {
             let hint = "name the directory that has the session's objects, the one with `genesis` in it";
             return Err(Failure::blind(format!("there is no tape in {}", path.display())).hint(hint));
@@ -133,12 +147,19 @@ impl Catalog {
                 None => strays.push(key),
             }
         }
-        let place = |((session, prefix), ()): ((SessionId, String), ())| Place {
-            session: Some(session),
-            archive: self.archive.clone(),
-            prefix,
+        let place = |((session, prefix), ()): ((SessionId, String), ())| {
+            Place::new(Some(session), self.archive.clone(), prefix)
         };
         Ok(Found { places: places.into_iter().rev().map(place).collect(), strays })
+    }
+
+    /// Returns what the versions say of sessions that are not among those found: deleted whole, perhaps.
+    pub fn deleted(&self, found: &Found) -> Vec<Finding> {
+        let known: BTreeSet<&str> = found.places.iter().map(|place| place.prefix.as_str()).collect();
+        surplus::findings(&self.archive, SESSIONS, |key| {
+            let there = placed(key).is_some_and(|(_, prefix)| known.contains(prefix.as_str()));
+            (!there).then_some(key)
+        })
     }
 
     /// Finds the tape that the command line names by its id, the beginning of its id, or `last`.

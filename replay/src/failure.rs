@@ -75,11 +75,9 @@ impl Failure {
         }
         // What AWS refused says more than where the call was made from.
         let refused = self.source.as_deref().and_then(|source| fault::hint(source));
-        let hint = refused
-            .as_ref()
-            .or(self.hint.as_ref())
-            .map(|hint| format!("bg-replay: hint: {}\n", neutral(hint)));
-        format!("bg-replay: error: {}\n{}", neutral(&chain), hint.unwrap_or_default())
+        let hints = refused.iter().chain(&self.hint);
+        let hints: String = hints.map(|hint| format!("bg-replay: hint: {}\n", neutral(hint))).collect();
+        format!("bg-replay: error: {}\n{hints}", neutral(&chain))
     }
 
     /// Says it on standard error, and returns the exit code.

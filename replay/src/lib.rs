@@ -9,6 +9,7 @@ mod usage;
 // What the auditor has: tapes, trust, an opening key.
 mod auditor;
 mod catalog;
+mod fetch;
 mod glance;
 mod surplus;
 mod vault;

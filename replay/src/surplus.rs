@@ -9,33 +9,45 @@ use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
 
 /// Adds to a report what the versions say. A directory has none.
 pub fn look(archive: &Archive, prefix: &str, report: &mut Report) {
-    let Some(bucket) = &archive.bucket else { return };
-    match bucket.surplus(prefix) {
-        Ok(surplus) => {
-            for found in surplus {
-                let what = match found.kind {
-                    SurplusKind::Version => "more than one version: it was written again",
-                    SurplusKind::DeleteMarker => "a delete marker: somebody deleted it",
-                };
-                let object = found.key.strip_prefix(prefix).unwrap_or(&found.key);
-                add(report, object, Weight::Broken, what.to_owned());
-            }
-        }
-        // A server without versions has no second one.
-        Err(e) if lacks_versions(&e) => {
-            add(report, "versions", Weight::Note, format!("not looked at: {}", chain(&e)));
-        }
-        Err(e) => add(report, "versions", Weight::Unverifiable, format!("not readable: {}", chain(&e))),
+    for found in findings(archive, prefix, |key| Some(key.strip_prefix(prefix).unwrap_or(key))) {
+        report.verdict = match (found.weight, report.verdict) {
+            (Weight::Broken, _) => Verdict::Broken,
+            (Weight::Unverifiable, verdict) if verdict != Verdict::Broken => Verdict::Unverifiable,
+            (_, verdict) => verdict,
+        };
+        report.findings.push(found);
     }
 }
 
-fn add(report: &mut Report, object: &str, weight: Weight, what: String) {
-    report.findings.push(Finding { object: object.to_owned(), frame: None, what, weight });
-    report.verdict = match (weight, report.verdict) {
-        (Weight::Broken, _) => Verdict::Broken,
-        (Weight::Unverifiable, verdict) if verdict != Verdict::Broken => Verdict::Unverifiable,
-        (_, verdict) => verdict,
+/// Returns what the versions below a prefix say of the keys that `named` gives a name.
+pub fn findings(
+    archive: &Archive,
+    prefix: &str,
+    named: impl for<'k> Fn(&'k str) -> Option<&'k str>,
+) -> Vec<Finding> {
+    let Some(bucket) = &archive.bucket else { return Vec::new() };
+    let found = match bucket.surplus(prefix) {
+        Ok(found) => found,
+        // A server without versions has no second one.
+        Err(e) if lacks_versions(&e) => {
+            return vec![finding("versions", Weight::Note, format!("not looked at: {}", chain(&e)))];
+        }
+        Err(e) => {
+            return vec![finding("versions", Weight::Unverifiable, format!("not readable: {}", chain(&e)))];
+        }
     };
+    let told = found.iter().filter_map(|surplus| {
+        let what = match surplus.kind {
+            SurplusKind::Version => "more than one version: it was written again",
+            SurplusKind::DeleteMarker => "a delete marker: somebody deleted it",
+        };
+        Some(finding(named(&surplus.key)?, Weight::Broken, what.to_owned()))
+    });
+    told.collect()
+}
+
+fn finding(object: &str, weight: Weight, what: String) -> Finding {
+    Finding { object: object.to_owned(), frame: None, what, weight }
 }
 
 fn lacks_versions(error: &StoreError) -> bool {

@@ -10,10 +10,15 @@ Examples:
   bg-replay export last --format cast -o incident.cast
   bg-replay verify --all --json | jq -r 'select(.verdict != \"intact\").session'
   bg-replay verify /mnt/evidence/2026/11/23/01a2…/ --trust sign.pub.pem
+  bg-replay verify s3://evidence/prod/sessions/2026/11/23/01a2… --trust sign.pub.pem
 
-A session is named by its id, the beginning of its id, `last`, or a directory that has
-its objects (with a slash in it). Evidence and keys are those of the practice world, below
-$XDG_STATE_HOME/bg-shell.
+A session is named by its id, the beginning of its id, `last`, or a place that has its
+objects: a directory (with a slash in it) or s3://…
+
+Evidence and keys are those of bg-shell's configuration file, sections [aws] and [evidence],
+or, without one, of the practice world below $XDG_STATE_HOME/bg-shell. Verifying needs to
+read and list the evidence and the public signing key, from a file or kms:GetPublicKey;
+only playing, exporting and searching open it, with kms:Decrypt or a key file.
 
 Exit codes: 0 done, and for verify: intact; 1 broken; 2 could not look, or a wrong command
 line; 3 live, unfinished or recovered (verify only).";

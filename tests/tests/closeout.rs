@@ -22,6 +22,10 @@ fn a_session_ends_with_its_access_denied_and_proved() {
     assert!(refused.contains("with an explicit deny"), "{refused}");
     let proved = bench.fact(assumed.session, "close/proved").unwrap();
     assert_eq!((&proved["state"], &proved["probe"]), (&json!("revoked"), &json!("s3:ListAllMyBuckets")));
+    assert!(
+        proved["said"].as_str().unwrap().contains("explicit deny in an identity-based policy"),
+        "{proved}"
+    );
     assert_eq!(bench.fact(assumed.session, "close/gate").unwrap()["state"], "none");
     let revocation = &bench.seal(assumed.session)["about"]["revocation"];
     assert_eq!(revocation["state"], "revoked");

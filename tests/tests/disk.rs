@@ -12,7 +12,7 @@ fn nothing_starts_on_a_full_disk() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.state(), 64) else { return };
     disk.fill(0);
-    refused(&world, "cannot use the practice keys: ");
+    refused(&world, "cannot use the evidence keys: ");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn nothing_starts_on_a_read_only_disk() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.state(), 8_192) else { return };
     disk.freeze();
-    refused(&world, "cannot use the practice keys: ");
+    refused(&world, "cannot use the evidence keys: ");
     disk.thaw();
     assert!(world.record("true").status.success());
     disk.freeze();

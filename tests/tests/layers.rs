@@ -49,7 +49,8 @@ fn none_names(paths: impl IntoIterator<Item = PathBuf>, words: &[&str]) {
 fn broker_and_replay_never_name_each_other() {
     none_names(sources("broker"), &["bg_replay"]);
     none_names(sources("replay"), &["bg_broker"]);
-    none_names(sources("recorder"), &["bg_broker", "bg_replay"]);
+    none_names(sources("recorder"), &["bg_broker", "bg_replay", "bg_aws", "aws_sdk"]);
+    none_names(sources("aws"), &["bg_broker", "bg_replay"]);
 }
 
 #[test]
@@ -83,6 +84,23 @@ fn approvals_are_judged_from_bytes_alone() {
 }
 
 #[test]
+fn who_records_never_opens() {
+    let opens = ["KeyOpener", "KmsOpener", "LocalOpener", "kms_open", ".decrypt("];
+    none_names(sources("broker"), &opens);
+    let aws = sources("aws").into_iter().filter(|path| !matches!(stem(path), "kms_open" | "lib"));
+    none_names(aws, &opens);
+}
+
+#[test]
+fn nothing_deletes_evidence() {
+    none_names(sources("aws"), &["delete_object", "delete_bucket", "put_object_retention", "copy_object"]);
+    none_names(
+        sources("recorder").into_iter().filter(|path| stem(path) == "store"),
+        &["fn delete", "fn remove"],
+    );
+}
+
+#[test]
 fn shipping_never_holds_a_key() {
     let files = sources("recorder").into_iter().filter(|path| stem(path) == "ship");
     none_names(files, &["crate::keys", "Secret", "SessionKey", "Ratchet", "Sealer"]);
@@ -98,7 +116,7 @@ fn verification_names_no_key_service_no_clock_and_no_terminal() {
 
 #[test]
 fn the_environment_is_read_by_the_command_lines_only() {
-    for package in ["broker", "recorder", "replay"] {
+    for package in ["broker", "recorder", "replay", "aws"] {
         let files = sources(package).into_iter().filter(|path| !matches!(stem(path), "cli" | "main"));
         none_names(files, &["env::var", "env::vars"]);
     }
@@ -106,7 +124,7 @@ fn the_environment_is_read_by_the_command_lines_only() {
 
 #[test]
 fn unsafe_stands_in_one_file() {
-    for package in ["broker", "recorder", "replay"] {
+    for package in ["broker", "recorder", "replay", "aws"] {
         let files = sources(package).into_iter().filter(|path| stem(path) != "keeper");
         none_names(files, &["unsafe {", "unsafe fn", "allow(unsafe_code"]);
     }
@@ -114,7 +132,7 @@ fn unsafe_stands_in_one_file() {
 
 #[test]
 fn nobody_ignores_what_can_fail() {
-    for package in ["broker", "recorder", "replay"] {
+    for package in ["broker", "recorder", "replay", "aws"] {
         none_names(sources(package), &["let _ =", "todo!", "unimplemented!", ".unwrap()"]);
     }
 }

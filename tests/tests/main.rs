@@ -8,10 +8,13 @@
 )]
 
 mod access;
+mod agreement;
 mod approvals;
 mod bytes;
 mod campaign;
 mod closeout;
+mod bucket;
+mod cloud;
 mod config;
 mod contain;
 mod crash;
@@ -27,6 +30,7 @@ mod layers;
 mod mutation;
 mod nested;
 mod notify;
+mod outage;
 mod program;
 mod refusal;
 mod replay;

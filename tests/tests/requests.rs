@@ -2,9 +2,10 @@
 
 use std::process::Stdio;
 
+use data_encoding::BASE64;
 use serde_json::Value;
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, sign_by_hand};
 use crate::support::wait::until;
 use crate::support::world::stderr;
 
@@ -77,8 +78,39 @@ fn a_request_is_void_once_the_role_has_other_terms() {
     desk.configure("quorum = 1\n");
     let seen = desk.look(&id);
     assert_eq!(seen["state"], "INVALID");
-    assert!(seen["why"].as_str().unwrap().contains("not that which request"), "{seen}");
+    assert!(seen["why"].as_str().unwrap().contains("not that which it was made under"), "{seen}");
     assert!(stderr(&desk.approve("bob", &id)).contains("make a new request"));
+}
+
+#[test]
+fn a_request_written_by_hand_gets_no_more_than_the_role_gives() {
+    let desk = Desk::with("quorum = 1\nmax_duration = \"30m\"\n");
+    let id = desk.request();
+    let mut filed: Value =
+        serde_json::from_slice(&std::fs::read(desk.fact(&id, "request")).unwrap()).unwrap();
+    let bytes = BASE64.decode(filed["request"].as_str().unwrap().as_bytes()).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let created = text.split_once("\"created\":\"").unwrap().1[..27].to_owned();
+    for (from, to, void) in [
+        ("\"duration_s\":1800", "\"duration_s\":1800", false),
+        ("\"duration_s\":1800", "\"duration_s\":1801", true),
+        ("\"execution_s\":1800", "\"execution_s\":1801", true),
+        ("\"override\":false", "\"override\":true", true),
+        ("\"quorum\":1", "\"quorum\":0", true),
+        (&created, "2026-01-01T00:00:00.000000Z", true),
+        (&created, "2100-01-01T00:00:00.000000Z", true),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        let file = desk.world.home().join("by-hand");
+        std::fs::write(&file, &changed).unwrap();
+        std::fs::remove_file(desk.world.home().join("by-hand.sig")).unwrap_or(());
+        let signature = sign_by_hand(&desk, &desk.key("alice"), "bg-shell-request@v1", &file);
+        filed["request"] = BASE64.encode(changed.as_bytes()).into();
+        filed["signature"] = std::fs::read_to_string(signature).unwrap().into();
+        std::fs::remove_file(desk.fact(&id, "request")).unwrap();
+        desk.forge(&id, "request", filed.to_string().as_bytes());
+        assert_eq!(desk.state(&id), if void { "INVALID" } else { "REQUESTED" }, "{to}");
+    }
 }
 
 #[test]

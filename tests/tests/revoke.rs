@@ -1,13 +1,13 @@
 //! Accesses that are ended from outside: by name, counted, and never said to be over before they are.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use bg_recorder::session::SessionId;
 use serde_json::{Value, json};
 
 use crate::support::case::{Bench, in_seconds, now};
 use crate::support::wait::until;
-use crate::support::world::stderr;
+use crate::support::world::{World, stderr};
 
 #[test]
 fn a_session_is_revoked_by_name_and_no_other_one() {
@@ -50,6 +50,9 @@ fn what_nobody_can_probe_is_expired_and_never_revoked() {
     assert_eq!(of(over)["state"], "expired");
     assert_eq!((&of(pending)["state"], of(pending)["dead_by"].is_string()), (&json!("pending"), true));
     assert_eq!(bench.fact(over, "close/proved").unwrap()["state"], "expired");
+    let denies: Vec<_> =
+        bench.inline(bench.site.role("drill")).into_iter().filter(|name| name != "access").collect();
+    assert_eq!(denies, [format!("bg-deny-{pending}")], "what is dead needs no Deny");
     assert_eq!(bench.fact(pending, "close/proved"), None);
     let (code, lines) = reconcile(&bench);
     assert_eq!((code, lines.len()), (3, 1), "what is closed is not looked at again: {lines:?}");
@@ -86,7 +89,7 @@ fn revoke_waits_for_the_proof_of_a_session_that_runs() {
     let mut revoke = bench.site.shell();
     let mut revoke = revoke
         .args(["revoke", &session.to_string(), "--reason", "a test", "--wait", "60s"])
-        .stderr(std::process::Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     until("the deny is in place", || bench.fact(session, "close/denied").is_some());
@@ -241,6 +244,20 @@ fn sessions_tells_what_is_open_and_until_when() {
 /// One that denies nobody.
 const NO_POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
     {"Effect": "Deny", "Action": "iam:DeleteUser", "Resource": "arn:aws:iam::000000000000:user/nobody"}]}"#;
+
+#[test]
+fn practice_sessions_are_listed_while_they_run() {
+    let world = World::new();
+    let args = ["open", "--reason", "a test", "--", "cat"];
+    let mut session = world.shell().args(args).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let listed = || world.shell().args(["sessions", "--json"]).output().unwrap();
+    until("the session is listed", || lines(&listed()).len() == 1);
+    let line = &lines(&listed())[0];
+    assert_eq!((&line["state"], &line["role"]), (&json!("live"), &json!("practice")), "{line}");
+    drop(session.stdin.take());
+    session.wait().unwrap();
+    assert_eq!(lines(&listed()).len(), 0);
+}
 
 fn revoke(bench: &Bench, session: SessionId) -> Output {
     let args = ["revoke", &session.to_string(), "--reason", "a test", "--wait", "1s"];

@@ -1,6 +1,7 @@
 //! SSHSIG against OpenSSH itself: what it signs we take, what the forge signs it takes.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use bg_recorder::approval::key::Presence;
@@ -10,6 +11,7 @@ use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_tests::people::Key;
 
 use crate::support::desk::{Desk, sign_by_hand};
+use crate::support::random::{OPTIONS, Random};
 
 const NAMESPACE: &str = "bg-shell-approval@v1";
 const MESSAGE: &[u8] = b"a statement\n";
@@ -57,19 +59,45 @@ fn ssh_keygen_takes_what_the_forge_signs() {
             let armor = key.sign_hashed(NAMESPACE, hash, MESSAGE);
             let signature = desk.world.home().join("signature");
             std::fs::write(&signature, &armor).unwrap();
-            let mut keygen = desk.world.command("ssh-keygen");
-            keygen
-                .args(["-Y", "verify", "-I", "erin@example.com", "-n", NAMESPACE, "-f"])
-                .arg(&signers)
-                .arg("-s")
-                .arg(&signature);
-            let mut child =
-                keygen.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            child.stdin.take().unwrap().write_all(MESSAGE).unwrap();
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "{key:?} {hash:?}: {output:?}");
+            let theirs = ssh_keygen_takes(&desk, &signers, &signature);
+            assert!(theirs, "{key:?} {hash:?}");
             let ours = SshSig::parse(&armor).unwrap().verify(NAMESPACE, MESSAGE);
             assert_eq!(ours.is_ok(), !matches!(key, Key::SkEd25519(5, 0)), "{key:?}: {ours:?}");
         }
     }
+}
+
+#[test]
+fn we_allow_nothing_that_ssh_keygen_refuses() {
+    let desk = Desk::new();
+    let (key, signers) = (Key::Ed25519(1), desk.world.home().join("others"));
+    let signature = desk.world.home().join("signature");
+    std::fs::write(&signature, key.sign(NAMESPACE, MESSAGE)).unwrap();
+    let signed = SshSig::parse(&std::fs::read_to_string(&signature).unwrap()).unwrap();
+    let (mut allowed, mut refused) = (0, 0);
+    for seed in 1..400 {
+        let line = format!("erin@example.com {} {}\n", Random(seed).tokens(OPTIONS), key.line());
+        let now = Stamp(SystemClock.wall_us());
+        let ours = AllowedSigners::parse(line.as_bytes()).is_ok_and(|list| {
+            list.allow("erin@example.com", &signed.key, NAMESPACE, now, Presence::Unknown).is_ok()
+        });
+        std::fs::write(&signers, &line).unwrap();
+        let theirs = ssh_keygen_takes(&desk, &signers, &signature);
+        assert!(theirs || !ours, "seed {seed}: {line}");
+        (allowed, refused) = if ours { (allowed + 1, refused) } else { (allowed, refused + 1) };
+    }
+    assert!(allowed > 20 && refused > 20, "{allowed} allowed, {refused} refused");
+}
+
+fn ssh_keygen_takes(desk: &Desk, signers: &Path, signature: &Path) -> bool {
+    let mut keygen = desk.world.command("ssh-keygen");
+    keygen
+        .env("TZ", "UTC")
+        .args(["-Y", "verify", "-I", "erin@example.com", "-n", NAMESPACE, "-f"])
+        .arg(signers);
+    keygen.arg("-s").arg(signature).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = keygen.spawn().unwrap();
+    // It does not read the message where it refuses the list.
+    child.stdin.take().unwrap().write_all(MESSAGE).unwrap_or(());
+    child.wait().unwrap().success()
 }

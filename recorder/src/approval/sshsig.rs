@@ -146,3 +146,77 @@ pub const SSHSIG_MAX: usize = 4_096;
 const MAGIC: &[u8] = b"SSHSIG";
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Signs with a software key, or with an authenticator that sets these flags.
+    fn sign(message: &[u8], flags: Option<u8>) -> String {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let kind: &[u8] = if flags.is_some() { b"sk-ssh-ed25519@openssh.com" } else { b"ssh-ed25519" };
+        let (mut key, mut blob) = (Vec::new(), Vec::new());
+        put(&mut key, kind);
+        put(&mut key, pair.public_key().as_ref());
+        let mut signed = signed_data("n", Hash::Sha512, message);
+        if let Some(flags) = flags {
+            put(&mut key, b"ssh:");
+            let counted = [&[flags], &[0; 4][..]].concat();
+            signed = [&Sha256::digest(b"ssh:")[..], &counted, &Sha256::digest(&signed)].concat();
+        }
+        put(&mut blob, kind);
+        put(&mut blob, pair.sign(&signed).as_ref());
+        blob.extend(flags.iter().flat_map(|flags| [*flags, 0, 0, 0, 0]));
+        armor(&key, "n", Hash::Sha512, &blob)
+    }
+
+    #[test]
+    fn a_signature_is_over_its_bytes_in_its_namespace() {
+        let signature = SshSig::parse(&sign(b"m", None)).unwrap();
+        assert_eq!(signature.verify("n", b"m"), Ok(Presence::Unknown));
+        assert_eq!(signature.verify("n", b"M"), Err(SshSigError::Signature(KeyError::Invalid)));
+        assert_eq!(signature.verify("N", b"m"), Err(SshSigError::Namespace("n".into())));
+    }
+
+    #[test]
+    fn an_authenticator_tells_whether_somebody_was_there() {
+        let verify = |flags| SshSig::parse(&sign(b"m", Some(flags))).unwrap().verify("n", b"m");
+        assert_eq!(verify(0), Err(SshSigError::Signature(KeyError::Untouched)));
+        assert_eq!(verify(4), Err(SshSigError::Signature(KeyError::Untouched)));
+        assert_eq!(verify(1), Ok(Presence::Touched));
+        assert_eq!(verify(5), Ok(Presence::Verified));
+    }
+
+    #[test]
+    fn a_signature_over_its_limit_is_not_read() {
+        let good = sign(b"m", None);
+        let grown =
+            |len: usize| good.replace("\n-----END", &format!("{}\n-----END", "\n".repeat(len - good.len())));
+        assert!(SshSig::parse(&grown(SSHSIG_MAX)).is_ok());
+        assert_eq!(SshSig::parse(&grown(SSHSIG_MAX + 1)), Err(SshSigError::Armor));
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_bytes_verify(at in 0usize..400, byte: u8) {
+            let good = sign(b"m", Some(1));
+            let at = at % good.len();
+            let mut bytes = good.clone().into_bytes();
+            bytes[at] = byte;
+            let changed = String::from_utf8_lossy(&bytes).into_owned();
+            let verified = SshSig::parse(&changed).is_ok_and(|signature| signature.verify("n", b"m").is_ok());
+            // Where a line of the armor ends says nothing.
+            prop_assert_eq!(verified, changed.replace('\n', "") == good.replace('\n', ""));
+        }
+
+        #[test]
+        fn no_blob_makes_the_parser_panic(bytes: Vec<u8>) {
+            let text = format!("{BEGIN}\n{}\n{END}", base64::encode(&[MAGIC, &[0, 0, 0, 1], &bytes].concat()));
+            prop_assert!(SshSig::parse(&text).is_err());
+            prop_assert!(PublicKey::parse(&bytes).is_none());
+        }
+    }
+}

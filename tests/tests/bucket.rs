@@ -1,0 +1,117 @@
+//! A bucket, seen directly: what the store promises, whatever else writes there or fails.
+
+use std::sync::{Arc, Barrier};
+
+use bg_recorder::store::{ObjectStore as _, StoreError};
+
+use crate::support::bucket::{edge, record, replay, store, weed};
+use crate::support::emulator::Cloud;
+use crate::support::proxy::{Proxy, Weather};
+
+#[test]
+fn of_twenty_racing_puts_one_wins() {
+    let cloud = Cloud::shared();
+    let store = Arc::new(weed(cloud, "race"));
+    for round in 0..5 {
+        let start = Arc::new(Barrier::new(20));
+        let puts: Vec<_> = (0..20u8)
+            .map(|n| {
+                let (store, start) = (Arc::clone(&store), Arc::clone(&start));
+                std::thread::spawn(move || {
+                    start.wait();
+                    store.put_new(&format!("claims/{round}"), &[n; 100])
+                })
+            })
+            .collect();
+        let results: Vec<_> = puts.into_iter().map(|put| put.join().unwrap()).collect();
+        let won: Vec<_> = (0..20u8).filter(|n| results[usize::from(*n)].is_ok()).collect();
+        assert_eq!(won.len(), 1, "{results:?}");
+        assert!(results.iter().all(|put| matches!(put, Ok(()) | Err(StoreError::Exists(_)))), "{results:?}");
+        assert_eq!(store.get(&format!("claims/{round}"), 100).unwrap(), [won[0]; 100]);
+    }
+}
+
+#[test]
+fn a_bucket_behaves_as_a_directory_does() {
+    let store = weed(Cloud::shared(), "behaves");
+    for n in 0..1_100u32 {
+        store.put_new(&format!("many/{n:05}"), b"x").unwrap();
+    }
+    let many = store.list("many/").unwrap();
+    assert_eq!(many.len(), 1_100, "more than a page");
+    assert!(many.is_sorted() && many[7].key == "many/00007" && many[7].len == 1);
+    assert_eq!(store.list("man/").unwrap(), [], "a prefix ends with a slash");
+    store.put_new("a/b", b"one").unwrap();
+    assert!(matches!(store.put_new("a/b", b"one"), Err(StoreError::Exists(_))));
+    assert_eq!(store.get("a/b", 3).unwrap(), b"one");
+    assert!(matches!(store.get("a/b", 2), Err(StoreError::TooLarge(_))));
+    assert!(matches!(store.get("a/c", 2), Err(StoreError::Missing(_))));
+    for key in ["../x", "/etc/passwd", "a/../b", "a//b", "a/", "", "./a"] {
+        assert!(matches!(store.get(key, 1), Err(StoreError::NotAKey(_))), "{key}");
+        assert!(matches!(store.put_new(key, b""), Err(StoreError::NotAKey(_))), "{key}");
+    }
+}
+
+#[test]
+fn a_lost_answer_is_no_lost_race() {
+    let cloud = Cloud::shared();
+    let proxy = Proxy::start(cloud.weed.port);
+    let (mine, direct) = (store(&edge(&proxy.url()), "lost"), weed(cloud, "lost"));
+    proxy.turn(Weather::LosePut);
+    mine.put_new("claims/1", b"mine").unwrap();
+    assert_eq!(direct.get("claims/1", 9).unwrap(), b"mine", "stored by the attempt whose answer was lost");
+    direct.put_new("claims/2", b"theirs").unwrap();
+    proxy.turn(Weather::LosePut);
+    assert!(matches!(mine.put_new("claims/2", b"mine"), Err(StoreError::Exists(_))));
+    assert!(matches!(mine.put_new("claims/1", b"mine"), Err(StoreError::Exists(_))), "one attempt: not ours");
+}
+
+#[test]
+fn objects_are_locked_where_that_is_configured() {
+    let cloud = Cloud::shared();
+    cloud.owner("s3.create_bucket(Bucket='locked', ObjectLockEnabledForBucket=True)");
+    let lock = "object_lock = \"governance\"\nobject_lock_days = 2\n";
+    let evidence = cloud.versioned("tapes").replace("s3://versioned", "s3://locked") + lock;
+    let world = cloud.world("recorder", &evidence);
+    record(&world, "echo kept");
+    assert_eq!(replay(&world, &["verify", "last"]).0, 0);
+    let modes = cloud.owner(
+        "import datetime
+for entry in s3.list_objects_v2(Bucket='locked', Prefix='tapes/sessions')['Contents']:
+    head = s3.head_object(Bucket='locked', Key=entry['Key'], ChecksumMode='ENABLED')
+    days = (head['ObjectLockRetainUntilDate'] - datetime.datetime.now(datetime.timezone.utc)).total_seconds() / 86400
+    print(head['ObjectLockMode'], round(days, 1), len(head['ChecksumSHA256']), head['ContentType'])",
+    );
+    assert!(modes.lines().count() >= 4, "{modes}");
+    assert!(modes.lines().all(|line| line == "GOVERNANCE 2.0 44 application/octet-stream"), "{modes}");
+}
+
+#[test]
+fn a_second_version_and_a_delete_marker_are_found() {
+    let cloud = Cloud::shared();
+    let world = cloud.world("recorder", &cloud.versioned("twice"));
+    record(&world, "echo once");
+    assert_eq!(replay(&world, &["verify", "last"]).0, 0);
+    // The same bytes again: nothing but the versions can show it.
+    cloud.owner(
+        "key = s3.list_objects_v2(Bucket='versioned', Prefix='twice/sessions')['Contents'][-1]['Key']
+s3.put_object(Bucket='versioned', Key=key, Body=s3.get_object(Bucket='versioned', Key=key)['Body'].read())",
+    );
+    let (code, verdict, _) = replay(&world, &["verify", "last"]);
+    assert!(code == 1 && verdict.contains("more than one version"), "{verdict}");
+    let world = cloud.world("recorder", &cloud.versioned("gone"));
+    record(&world, "echo gone");
+    cloud.owner(
+        "key = s3.list_objects_v2(Bucket='versioned', Prefix='gone/sessions')['Contents'][-1]['Key']
+s3.delete_object(Bucket='versioned', Key=key)",
+    );
+    let (code, verdict, _) = replay(&world, &["verify", "last"]);
+    assert!(code == 1 && verdict.contains("a delete marker"), "{verdict}");
+    // The whole of the host's only session: no later one is there to miss it.
+    cloud.owner(
+        "for entry in s3.list_objects_v2(Bucket='versioned', Prefix='gone/sessions')['Contents']:
+    s3.delete_object(Bucket='versioned', Key=entry['Key'])",
+    );
+    let (code, _, said) = replay(&world, &["verify", "--all"]);
+    assert!(code == 1 && said.contains("over all sessions: ") && said.contains("a delete marker"), "{said}");
+}
