@@ -160,6 +160,9 @@ class Account:
         self.s3_endpoint = endpoint
         s3 = self.client("evidence")
         s3.create_bucket(Bucket=EVIDENCE, ObjectLockEnabledForBucket=True)
+        # The first put makes volumes, which may take seconds: nobody else is to wait for that.
+        first = s3.put_object(Bucket=EVIDENCE, Key="first", Body=b"")
+        s3.delete_object(Bucket=EVIDENCE, Key="first", VersionId=first["VersionId"])
         here = f"arn:aws:s3:::{EVIDENCE}"
         kept = {
             "Effect": "Deny", "Principal": "*", "Resource": f"{here}/*",

@@ -10,10 +10,10 @@
 mod access;
 mod agreement;
 mod approvals;
+mod bucket;
 mod bytes;
 mod campaign;
 mod closeout;
-mod bucket;
 mod cloud;
 mod config;
 mod contain;

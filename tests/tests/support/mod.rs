@@ -1,18 +1,18 @@
 //! What the tests stand on.
 
+pub mod bucket;
 pub mod case;
 pub mod desk;
 pub mod disk;
 pub mod driver;
+pub mod emulator;
 pub mod evidence;
 pub mod hook;
 pub mod memory;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod sandbox;
-pub mod bucket;
-pub mod emulator;
-pub mod proxy;
 pub mod second;
 pub mod stack;
 pub mod tape;
