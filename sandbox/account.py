@@ -58,6 +58,7 @@ class Account:
                 verify=self.ca,
                 aws_access_key_id=keys["accessKey"],
                 aws_secret_access_key=keys["secretKey"],
+                aws_session_token=keys.get("token"),
                 config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
             )
         return self.clients[service, profile]
@@ -159,6 +160,9 @@ class Account:
         self.s3_endpoint = endpoint
         s3 = self.client("evidence")
         s3.create_bucket(Bucket=EVIDENCE, ObjectLockEnabledForBucket=True)
+        # The first put makes volumes, which may take seconds: nobody else is to wait for that.
+        first = s3.put_object(Bucket=EVIDENCE, Key="first", Body=b"")
+        s3.delete_object(Bucket=EVIDENCE, Key="first", VersionId=first["VersionId"])
         here = f"arn:aws:s3:::{EVIDENCE}"
         kept = {
             "Effect": "Deny", "Principal": "*", "Resource": f"{here}/*",

@@ -62,7 +62,7 @@ def deploy(account, made, name, lock):
             ],
         )
     outputs = wait(account, name) | {"emergency": f"{name}-emergency", "broker": f"{name}-broker"}
-    outputs |= {"bucket": outputs["EvidenceStore"].removeprefix("s3://"), "access": emergency["Policy"]["Arn"]}
+    outputs |= {"name": name, "bucket": outputs["EvidenceStore"].removeprefix("s3://"), "access": emergency["Policy"]["Arn"]}
     finish(account, name, outputs, lock)
     directory = f"{made['place']}/stacks/{name}"
     os.makedirs(directory, exist_ok=True)
@@ -110,6 +110,7 @@ def profiles(account, outputs, directory):
         found[profile] = (of["AccessKeyId"], of["SecretAccessKey"], of["SessionToken"])
     text = ""
     for profile, (identity, secret, token) in found.items():
+        account.keys[f"{outputs['name']}:{profile}"] = {"accessKey": identity, "secretKey": secret, "token": token}
         text += f"[{profile}]\naws_access_key_id = {identity}\naws_secret_access_key = {secret}\n"
         text += f"aws_session_token = {token}\n" if token else ""
     write(f"{directory}/credentials", text, 0o600)

@@ -22,6 +22,7 @@ fn a_drill_goes_the_whole_way_and_is_measured() {
         "commands",
         "exit",
         "revoked",
+        "report",
         "copy",
         "tape",
         "time to access",

@@ -42,6 +42,7 @@ mod sandbox;
 mod secrets;
 mod session;
 mod sshsig;
+mod stack;
 mod subreaper;
 mod support;
 mod terminal;

@@ -7,7 +7,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 
 use super::finding::Finding;
-use crate::case::{CASES, Case, OPEN, PROVED};
+use crate::case::{CASES, Case, GATE, OPEN, PROVED};
 use crate::world::World;
 
 /// Checks that no access is older than its deadline.
@@ -33,7 +33,9 @@ pub fn check(world: &World, findings: &mut Vec<Finding>) {
             cases.entry(session).or_default().insert(fact);
         }
     }
-    let open = cases.iter().filter(|(_, facts)| facts.contains(OPEN) && !facts.contains(PROVED));
+    let open = cases
+        .iter()
+        .filter(|(_, facts)| facts.contains(OPEN) && !(facts.contains(PROVED) && facts.contains(GATE)));
     let (mut live, mut late) = (0, Vec::new());
     for (session, _) in open {
         if is_late(world, session) { late.push(*session) } else { live += 1 }

@@ -166,6 +166,7 @@ impl Play<'_> {
         log.step("exit", || session.leave(0).map(|saw| ((), saw)))?;
         if self.drill.role.is_some() {
             log.to_revoke_ms = log.step("revoked", || self.proved(session.id))?;
+            log.step("report", || self.reported(session.id))?;
         }
         Ok(())
     }
@@ -278,6 +279,16 @@ impl Play<'_> {
                 Ok((Some(elapsed_ms), format!("{probe} is denied, {elapsed_ms} ms after the end")))
             }
             other => Err(format!("not by a denial: {other:?}")),
+        }
+    }
+
+    fn reported(&self, session: SessionId) -> Result<((), String), String> {
+        let facts = Case::new(session, self.drill.world.store()).facts().map_err(|e| e.to_string())?;
+        let there = facts.iter().any(|fact| fact == "report.json");
+        if there {
+            Ok(((), "the incident report is stored".to_owned()))
+        } else {
+            Err("there is none".to_owned())
         }
     }
 
