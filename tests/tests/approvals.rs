@@ -249,7 +249,7 @@ fn what_hides_in_a_reason_is_shown_to_the_approver() {
     let hidden = String::from_utf8(output.stdout).unwrap().trim().to_owned();
     let shown = stderr(&desk.approve("bob", &hidden));
     assert!(
-        shown.contains("harmless\\u{202e}lufmrah\\u{1b}[2J\\u{d}\\u{a}role       prod\\u{200b}"),
+        shown.contains("harmless\\u{202e}lufmrah\\x1b[2J\\r\\nrole       prod\\u{200b}"),
         "{shown}"
     );
     assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
