@@ -1,6 +1,5 @@
 //! The store or the key service is away: the session goes on or ends, and nothing accepted is lost.
 
-
 use bg_recorder::store::ObjectStore as _;
 
 use crate::support::bucket::{edge, refused, replay, store};
