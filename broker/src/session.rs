@@ -73,10 +73,10 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
     })
-    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
+    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(state_hint(world)))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
     let created = recorder.created();
-    summary::banner(session, plan, ends, contained.by, access.as_ref());
+    summary::banner(world, session, plan, ends, contained.by, access.as_ref());
     let began = Instant::now();
     let opened = match &mut access {
         None => Ok(()),
@@ -354,8 +354,14 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-const STATE_HINT: &str =
-    "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+fn state_hint(world: &World) -> &'static str {
+    if world.is_practice() {
+        "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)"
+    } else {
+        "evidence.state must be writable and the store reachable; bg-shell doctor checks both"
+    }
+}
+
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
 /// How long closing waits for the store.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::neutral::neutral;
 use bg_recorder::recorder::{Closed, RecordError};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
@@ -21,9 +22,17 @@ use crate::open::Plan;
 use crate::relay::{Cause, Outcome};
 use crate::revocation::Revocation;
 use crate::say::say;
+use crate::world::World;
 
 /// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
-pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment, access: Option<&Access<'_>>) {
+pub fn banner(
+    world: &World,
+    session: SessionId,
+    plan: &Plan,
+    ends: Stamp,
+    by: Containment,
+    access: Option<&Access<'_>>,
+) {
     let secrets = match plan.secrets {
         Secrets::Redact => "secret prompts by length only",
         Secrets::Record => "secret prompts, too",
@@ -31,10 +40,11 @@ pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment, acc
     let left_s = ends.0.saturating_sub(SystemClock.wall_us()).div_ceil(1_000_000);
     let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
     match access.map(Access::claim) {
-        None => say!("bg-shell: PRACTICE session {session}"),
+        None if world.is_practice() => say!("bg-shell: PRACTICE session {session}"),
+        None => say!("bg-shell: session {session}, without a role"),
         Some(claim) => {
             say!("bg-shell: EMERGENCY session {session}");
-            say!("bg-shell: role {}, as {}, because: {}", claim.name, claim.person, claim.reason);
+            say!("bg-shell: role {}, as {}, because: {}", claim.name, claim.person, neutral(&claim.reason));
             if claim.forced {
                 say!("bg-shell: opened WITHOUT ITS APPROVALS: everyone is told, a review must follow");
             }
