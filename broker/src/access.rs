@@ -11,7 +11,6 @@ use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
-use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Map, Value, json};
 
@@ -63,13 +62,13 @@ impl<'a> Access<'a> {
     pub fn prepare(
         grant: Grant<'a>,
         max_duration: Duration,
-        session: SessionId,
         world: &'a World,
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
         // The code and the credentials pass through this process's memory: no core, no ptrace.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|e| Failure::new("cannot protect the broker").because(std::io::Error::from(e)))?;
+        let session = grant.session();
         let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
         session_policy::narrowed(grant.role(), Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
@@ -77,7 +76,7 @@ impl<'a> Access<'a> {
         let edge = world.edge(grant.role().profiles.source.as_deref())?;
         clock_check::agrees(&edge)?;
         let second = SecondFactor::take(&grant, session, world, signals)?;
-        let mut claim = grant.claim(session, &*keys)?;
+        let mut claim = grant.claim(&*keys)?;
         let now = Stamp(SystemClock.wall_us());
         claim.deadline = claim.deadline.min(after(now, max_duration));
         let lasts_s = claim.deadline.0.saturating_sub(now.0).saturating_add(500_000) / 1_000_000;

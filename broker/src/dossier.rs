@@ -111,10 +111,10 @@ impl Dossier {
         self.petition.usable_until(self.approvals.iter().map(|(decided, _)| decided))
     }
 
-    /// Returns what the genesis carries of it.
-    pub fn access(&self) -> Access {
+    /// Returns what the genesis carries of it, with the claim of its session.
+    pub fn access(&self, claim: Signed) -> Access {
         let approvals = self.approvals.iter().map(|(_, signed)| signed.clone()).collect();
-        Access::new(self.request(), &self.bytes, &self.filed.signature, &self.signers, approvals)
+        Access::new(self.request(), &self.bytes, &self.filed.signature, &self.signers, approvals, claim)
     }
 
     fn facts(&mut self, store: &dyn ObjectStore, now: Stamp) -> Result<(), Failure> {
@@ -198,8 +198,11 @@ impl Dossier {
         let bytes = store.get(key, NOTE_MAX as u64).map_err(|e| e.to_string())?;
         let fact: Fact =
             Note::parse(Kind::Fact, &bytes).and_then(|note| note.read()).map_err(|e| e.to_string())?;
+        let says = |member: &str| fact.says.get(member).and_then(|text| text.as_str()).unwrap_or_default();
+        let statement = base64::decode(says("statement")).unwrap_or_default();
+        let taken = self.petition.taken(&statement, says("signature"), fact.session);
         self.claim = Some(fact);
-        Ok(())
+        taken.map(drop)
     }
 }
 
