@@ -47,6 +47,8 @@ pub struct Dossier {
     pub decided: Vec<String>,
     /// What is stored and does not count, and why.
     pub ignored: Vec<String>,
+    /// The session policy that its terms are the digest of: what is used later is this, not the file.
+    pub scope: Option<Vec<u8>>,
     filed: Filed,
     bytes: Vec<u8>,
     signers: Vec<u8>,
@@ -70,7 +72,8 @@ impl Dossier {
         if request.id != id {
             return Err(invalid(id, "it names another request"));
         }
-        same_terms(&request, role, now)?;
+        let scope = terms::scope(role)?;
+        same_terms(&request, role, scope.as_deref(), now)?;
         let mut dossier = Self {
             petition,
             approvals: Vec::new(),
@@ -79,6 +82,7 @@ impl Dossier {
             claim: None,
             decided: Vec::new(),
             ignored: Vec::new(),
+            scope,
             filed,
             bytes,
             signers: text,
@@ -261,11 +265,11 @@ pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> 
 }
 
 /// A request holds for the role as its approvers knew it, and asks for no more than the role gives.
-fn same_terms(request: &Request, role: &RoleConfig, now: Stamp) -> Result<(), Failure> {
+fn same_terms(request: &Request, role: &RoleConfig, scope: Option<&[u8]>, now: Stamp) -> Result<(), Failure> {
     let what = |what: &str| {
         Failure::new(format!("request {} is void: {what}", request.id)).hint("make a new request")
     };
-    let same = terms::digest(role)? == request.policy_sha256
+    let same = terms::digest(role, scope) == request.policy_sha256
         && (&request.role_arn, request.quorum) == (&role.arn, u64::from(role.quorum));
     if !same {
         return Err(what("the configuration of its role is not that which it was made under"));

@@ -97,6 +97,11 @@ impl<'a> Grant<'a> {
         self.role
     }
 
+    /// Returns the role's session policy, as it was approved.
+    pub fn scope(&self) -> Option<&[u8]> {
+        self.dossier.scope.as_deref()
+    }
+
     /// Returns who asked.
     pub fn person(&self) -> &str {
         self.dossier.request().requester.as_str()
@@ -141,6 +146,7 @@ impl<'a> Grant<'a> {
             session,
             name: request.role,
             role,
+            scope: dossier.scope,
             person: request.requester.to_string(),
             reason: request.reason,
             incident: request.incident,
@@ -362,7 +368,64 @@ mod tests {
         let approved = check(&access, claim.session, Stamp(SystemClock.wall_us())).unwrap();
         assert_eq!(approved.notes, ["quorum 0: opened by its requester alone"]);
         let dossier = Dossier::open(&first, id.parse().unwrap(), claim.requested).unwrap();
-        assert_eq!(dossier.claim.unwrap().session, claim.session);
+        assert_eq!((dossier.claim.unwrap().session, dossier.ignored), (claim.session, Vec::new()));
+    }
+
+    #[test]
+    fn nobody_but_the_requester_opens_what_was_approved() {
+        let dir = desk(0);
+        let world = world(dir.path());
+        let request = Grant::obtain(&world, "x", &args(dir.path(), None)).unwrap();
+        let id = request.dossier.request().id.to_string();
+        let as_bob = SignerArgs { person: Some("bob@example.com".into()), ..signer(dir.path(), "bob") };
+        let as_alice = SignerArgs { person: Some("alice@example.com".into()), ..signer(dir.path(), "bob") };
+        for (signer, expected) in [
+            (signer(dir.path(), "bob"), "may not sign for alice@example.com"),
+            (as_alice, "may not sign for alice@example.com"),
+            (as_bob, "only alice@example.com can open"),
+        ] {
+            let args = GrantArgs { signer, ..args(dir.path(), Some(id.clone())) };
+            let refused = Grant::obtain(&world, "x", &args).err().unwrap().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
+        assert!(open(dir.path(), Some(id)).is_ok());
+    }
+
+    #[test]
+    fn a_claim_that_the_requester_did_not_sign_is_told() {
+        let dir = desk(0);
+        let world = world(dir.path());
+        let args = args(dir.path(), None);
+        let mut grant = Grant::obtain(&world, "x", &args).unwrap();
+        let id = grant.dossier.request().id;
+        let other = Grant::obtain(&world, "x", &args).unwrap();
+        grant.taking = other.taking;
+        let refused = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("the claim is for another request's bytes"), "{refused}");
+        let dossier = Dossier::open(&world, id, Stamp(SystemClock.wall_us())).unwrap();
+        assert_eq!(dossier.ignored, ["claim: the claim is for another request's bytes"]);
+        assert!(dossier.claim.is_some(), "its name is taken all the same");
+    }
+
+    #[test]
+    fn the_session_policy_that_was_approved_is_the_one_that_is_used() {
+        let dir = desk(0);
+        let (config, policy) = (dir.path().join("config.toml"), dir.path().join("policy.json"));
+        let text = std::fs::read_to_string(&config).unwrap();
+        let named = format!("session_policy = \"{}\"\nquorum", policy.display());
+        std::fs::write(&config, text.replace("quorum", &named)).unwrap();
+        let allowing = |action: &str| {
+            format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#)
+        };
+        std::fs::write(&policy, allowing("s3:Get*")).unwrap();
+        let claim = open(dir.path(), None).unwrap();
+        let world = world(dir.path());
+        let grant = Grant::obtain(&world, "x", &args(dir.path(), None)).unwrap();
+        std::fs::write(&policy, allowing("*")).unwrap();
+        let wanted = crate::credentials::Wanted::of(&claim).unwrap();
+        assert!(wanted.policy.contains("s3:Get*"), "{}", wanted.policy);
+        let refused = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("is not that which it was made under"), "{refused}");
     }
 
     #[test]
