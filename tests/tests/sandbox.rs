@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::sandbox::{Sandbox, root};
 use crate::support::wait::until;
+use crate::support::world::stderr;
 
 #[test]
 fn who_records_cannot_decrypt_and_who_decrypts_cannot_sign() {
