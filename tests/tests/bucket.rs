@@ -6,7 +6,7 @@ use bg_recorder::store::{ObjectStore as _, StoreError};
 
 use crate::support::bucket::{edge, record, replay, store, weed};
 use crate::support::emulator::Cloud;
-use crate::support::proxy::{Proxy, Weather};
+use crate::support::wire::{Fault, Wire};
 
 #[test]
 fn of_twenty_racing_puts_one_wins() {
@@ -55,13 +55,13 @@ fn a_bucket_behaves_as_a_directory_does() {
 #[test]
 fn a_lost_answer_is_no_lost_race() {
     let cloud = Cloud::shared();
-    let proxy = Proxy::start(cloud.weed.port);
-    let (mine, direct) = (store(&edge(&proxy.url()), "lost"), weed(cloud, "lost"));
-    proxy.turn(Weather::LosePut);
+    let wire = Wire::to(cloud.weed.port);
+    let (mine, direct) = (store(&edge(&wire.endpoint()), "lost"), weed(cloud, "lost"));
+    wire.fault_next(1, |request| request.method == "PUT", Fault::ResetAnswer);
     mine.put_new("claims/1", b"mine").unwrap();
     assert_eq!(direct.get("claims/1", 9).unwrap(), b"mine", "stored by the attempt whose answer was lost");
     direct.put_new("claims/2", b"theirs").unwrap();
-    proxy.turn(Weather::LosePut);
+    wire.fault_next(1, |request| request.method == "PUT", Fault::ResetAnswer);
     assert!(matches!(mine.put_new("claims/2", b"mine"), Err(StoreError::Exists(_))));
     assert!(matches!(mine.put_new("claims/1", b"mine"), Err(StoreError::Exists(_))), "one attempt: not ours");
 }

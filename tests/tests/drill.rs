@@ -56,8 +56,8 @@ fn an_access_that_cannot_be_denied_is_called_pending_and_denied_later() {
 }
 
 #[test]
-fn credentials_that_got_out_are_ended_by_the_kill_switch() {
-    passes_with("leaked-key", &["revoke", "end", "revoked", "copy", "tape"]);
+fn credentials_that_got_out_are_ended_and_a_key_that_was_shown_is_reported() {
+    passes_with("leaked-key", &["revoke", "end", "revoked", "exposed", "copy", "tape"]);
 }
 
 #[test]

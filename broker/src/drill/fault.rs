@@ -20,7 +20,8 @@ pub enum Fault {
     IamDown,
     /// The clock is ten minutes off: no session begins
     ClockSkew,
-    /// The session's credentials get out: the kill switch ends the session and the copy
+    /// A planted key shows on the screen, and the session's credentials get out: the kill switch ends them, and the
+    /// report names the key to rotate
     LeakedKey,
 }
 

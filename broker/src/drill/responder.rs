@@ -270,6 +270,8 @@ const GONE_PATIENCE: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_millis(5);
 
 /// What the responder does. The place says when, and what nobody may read on the tape.
+/// What the responder shows on the screen, where the drill is about that.
+pub const SHOWN_VARIABLE: &str = "BG_SHELL_DRILL";
 const SCRIPT: &str = r#"place=$1
 shift
 umask 077
@@ -280,6 +282,7 @@ id
 uname -a
 date -u
 ls /
+[ -z "$BG_SHELL_DRILL" ] || echo "found in a file: $BG_SHELL_DRILL"
 [ $# -eq 0 ] || "$@"
 echo $? >"$place/done.new"
 mv "$place/done.new" "$place/done"

@@ -1,30 +1,25 @@
 //! What happens in a drill, step by step.
 
+mod outcome;
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
-use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Verdict;
-use bg_recorder::verify::verify;
-use serde_json::Value;
 
 use super::copy::Copy;
 use super::log::{Log, Stopped, millis};
-use super::responder::{Circumstances, Responder, Session};
+use super::responder::{Circumstances, Responder, SHOWN_VARIABLE, Session};
 use super::valve::Valve;
 use super::{Drill, Fault, altered};
-use crate::case::{ACTIVE, Case, DENIED, PENDING, PROVED};
+use crate::case::{ACTIVE, CASES, Case, PENDING, PROVED};
 use crate::failure::{PENDING as IS_PENDING, REVOKED};
-use crate::liveness::{A_DAY, minted};
-use crate::opened::after;
-use crate::revocation::Revocation;
 
 /// Plays it; returns the session that was opened, if there was one. The log says the rest.
 pub fn play(drill: &Drill<'_>, responder: Responder<'_>, log: &mut Log) -> Option<SessionId> {
-    let mut play = Play { drill, responder, session: None };
+    let mut play = Play { drill, responder, planted: planted(), session: None };
     // Where it stopped is in the log.
     play.run(log).unwrap_or(());
     play.session
@@ -33,6 +28,8 @@ pub fn play(drill: &Drill<'_>, responder: Responder<'_>, log: &mut Log) -> Optio
 struct Play<'a> {
     drill: &'a Drill<'a>,
     responder: Responder<'a>,
+    /// An access key id that nobody has.
+    planted: String,
     session: Option<SessionId>,
 }
 
@@ -128,7 +125,11 @@ impl Play<'_> {
                 circumstances.environment = vec![("FAKETIME_DONT_FAKE_MONOTONIC", "1".into())];
                 "the clock is ten minutes ahead".to_owned()
             }
-            None | Some(Fault::RecorderKill | Fault::LeakedKey) => "as they are".to_owned(),
+            Some(Fault::LeakedKey) => {
+                circumstances.environment = vec![(SHOWN_VARIABLE, self.planted.clone().into())];
+                format!("{} will show on the screen", self.planted)
+            }
+            None | Some(Fault::RecorderKill) => "as they are".to_owned(),
         };
         Ok(((circumstances, valve), saw))
     }
@@ -191,7 +192,7 @@ impl Play<'_> {
         })?;
         log.step("end", || session.ends(REVOKED.into()).map(|saw| ((), saw)))?;
         log.to_revoke_ms = log.step("revoked", || self.proved(session.id))?;
-        Ok(())
+        log.step("exposed", || self.is_told(session.id))
     }
 
     fn loses_the_store(
@@ -247,7 +248,7 @@ impl Play<'_> {
     /// No session begins, and nothing was issued.
     fn is_refused(&self, request: Option<&str>, how: &Circumstances, log: &mut Log) -> Result<(), Stopped> {
         let issued = || {
-            let listed = self.drill.world.store().list(crate::case::CASES).map_err(|e| e.to_string())?;
+            let listed = self.drill.world.store().list(CASES).map_err(|e| e.to_string())?;
             Ok::<_, String>(listed.iter().filter(|entry| entry.key.ends_with(&format!("/{ACTIVE}"))).count())
         };
         log.step("refused", || {
@@ -259,55 +260,12 @@ impl Play<'_> {
             }
         })
     }
+}
 
-    fn is_denied(&self, session: SessionId, log: &mut Log) -> Result<(), Stopped> {
-        log.step("denied", || {
-            let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
-            let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, DENIED);
-            let fact = fact.map_err(|e| e.to_string())?.ok_or("there is no Deny")?;
-            let policy = fact.says.get("policy").and_then(Value::as_str).unwrap_or_default().to_owned();
-            Ok(((), format!("by {policy}")))
-        })
-    }
-
-    fn proved(&self, session: SessionId) -> Result<(Option<u64>, String), String> {
-        let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
-        let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, PROVED);
-        let fact = fact.map_err(|e| e.to_string())?.ok_or("it is not proved")?;
-        match serde_json::from_value(Value::Object(fact.says)) {
-            Ok(Revocation::Revoked { elapsed_ms, probe, .. }) => {
-                Ok((Some(elapsed_ms), format!("{probe} is denied, {elapsed_ms} ms after the end")))
-            }
-            other => Err(format!("not by a denial: {other:?}")),
-        }
-    }
-
-    fn reported(&self, session: SessionId) -> Result<((), String), String> {
-        let facts = Case::new(session, self.drill.world.store()).facts().map_err(|e| e.to_string())?;
-        let there = facts.iter().any(|fact| fact == "report.json");
-        if there {
-            Ok(((), "the incident report is stored".to_owned()))
-        } else {
-            Err("there is none".to_owned())
-        }
-    }
-
-    fn tape(&self, session: SessionId, wanted: Verdict) -> Result<((), String), String> {
-        let (world, minted) = (self.drill.world, minted(session));
-        let keys = world.keys().map_err(|e| e.to_string())?;
-        let trusted = [keys.ring().sign.clone()];
-        for prefix in [session.prefix(minted), session.prefix(after(minted, A_DAY))] {
-            let store = world.store();
-            let tape = Tape::list(&*store, &prefix, Some(session)).map_err(|e| e.to_string())?;
-            if tape.objects.is_empty() {
-                continue;
-            }
-            let report = verify(&tape, &trusted, SystemClock.wall_us());
-            let saw = format!("{}, {} frames", report.verdict, report.frames);
-            return if report.verdict == wanted { Ok(((), saw)) } else { Err(saw) };
-        }
-        Err("there is none".to_owned())
-    }
+/// Makes an access key id that nobody has.
+fn planted() -> String {
+    let random = data_encoding::BASE32.encode(uuid::Uuid::now_v7().as_bytes());
+    format!("AKIA{}", random.chars().skip(10).take(16).collect::<String>())
 }
 
 const REASON: &str = "drill";

@@ -10,7 +10,6 @@ pub mod evidence;
 pub mod hook;
 pub mod memory;
 pub mod process;
-pub mod proxy;
 pub mod random;
 pub mod sandbox;
 pub mod second;

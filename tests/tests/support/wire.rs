@@ -63,8 +63,18 @@ impl Request {
     }
 }
 
-/// When a fault applies.
-type Matches = Box<dyn Fn(&Request) -> bool + Send>;
+/// When a fault applies, and how often.
+struct Rule {
+    matches: Box<dyn Fn(&Request) -> bool + Send>,
+    fault: Fault,
+    left: u64,
+}
+
+impl Rule {
+    fn applies(&self, request: &Request) -> bool {
+        self.left > 0 && (self.matches)(request)
+    }
+}
 
 /// A proxy on loopback.
 pub struct Wire {
@@ -75,7 +85,7 @@ pub struct Wire {
 struct Shared {
     upstream: u16,
     requests: Mutex<Vec<Request>>,
-    faults: Mutex<Vec<(Matches, Fault)>>,
+    rules: Mutex<Vec<Rule>>,
     listening: Mutex<Option<u32>>,
     turn: AtomicU32,
 }
@@ -86,7 +96,7 @@ impl Wire {
         let shared = Arc::new(Shared {
             upstream,
             requests: Mutex::default(),
-            faults: Mutex::default(),
+            rules: Mutex::default(),
             listening: Mutex::default(),
             turn: AtomicU32::new(0),
         });
@@ -118,7 +128,12 @@ impl Wire {
 
     /// From now on, requests that match meet a fault. The newest rule wins.
     pub fn fault(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
-        lock(&self.shared.faults).insert(0, (Box::new(matches), fault));
+        self.fault_next(u64::MAX, matches, fault);
+    }
+
+    /// The next so many requests that match meet a fault.
+    pub fn fault_next(&self, left: u64, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
+        lock(&self.shared.rules).insert(0, Rule { matches: Box::new(matches), fault, left });
     }
 
     /// From now on, every request meets a fault.
@@ -128,7 +143,7 @@ impl Wire {
 
     /// No request meets a fault any more.
     pub fn heal(&self) {
-        lock(&self.shared.faults).clear();
+        lock(&self.shared.rules).clear();
     }
 
     /// Nobody listens any more: connections are refused.
@@ -196,7 +211,8 @@ impl Shared {
         if request.header("expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let early = self.matching(request);
+        let early =
+            lock(&self.rules).iter().find(|rule| rule.applies(request)).map(|rule| rule.fault.clone());
         let wanted = if matches!(early, Some(Fault::ResetUpload)) { len / 2 } else { len };
         if request.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
             request.body = chunks(client)?;
@@ -205,11 +221,13 @@ impl Shared {
             client.read_exact(&mut rest)?;
             request.body.extend(rest);
         }
-        Ok(self.matching(request))
-    }
-
-    fn matching(&self, request: &Request) -> Option<Fault> {
-        lock(&self.faults).iter().find(|(matches, _)| matches(request)).map(|(_, fault)| fault.clone())
+        // Only now is it known what the request asks for.
+        let mut rules = lock(&self.rules);
+        let rule = rules.iter_mut().find(|rule| rule.applies(request));
+        Ok(rule.map(|rule| {
+            rule.left -= 1;
+            rule.fault.clone()
+        }))
     }
 
     fn upstream(&self, request: &Request) -> io::Result<Vec<u8>> {

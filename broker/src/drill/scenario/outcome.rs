@@ -1,0 +1,86 @@
+//! What must hold after a drill: read from the store, as anybody could.
+
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::session::SessionId;
+use bg_recorder::tape::Tape;
+use bg_recorder::verdict::Verdict;
+use bg_recorder::verify::verify;
+use serde_json::Value;
+
+use super::Play;
+use crate::case::{CASES, Case, DENIED, PROVED};
+use crate::drill::log::{Log, Stopped};
+use crate::liveness::{A_DAY, minted};
+use crate::opened::after;
+use crate::revocation::Revocation;
+
+impl Play<'_> {
+    /// The report names the key that was shown, and how to rotate it.
+    pub(super) fn is_told(&self, session: SessionId) -> Result<((), String), String> {
+        let key = format!("{CASES}{session}/report.json");
+        let bytes = self.drill.world.store().get(&key, REPORT_MAX).map_err(|e| e.to_string())?;
+        let report: Value = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+        let found = report.pointer("/exposures/found").and_then(Value::as_array);
+        let named = found.into_iter().flatten().any(|one| {
+            let rotate = one.get("rotate").map(Value::to_string).unwrap_or_default();
+            one.get("shown").and_then(Value::as_str) == Some(&self.planted)
+                && rotate.contains(&format!("--access-key-id {} --status Inactive", self.planted))
+        });
+        if named {
+            Ok(((), "the report says how to rotate it".to_owned()))
+        } else {
+            Err("no report names it".to_owned())
+        }
+    }
+
+    pub(super) fn is_denied(&self, session: SessionId, log: &mut Log) -> Result<(), Stopped> {
+        log.step("denied", || {
+            let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
+            let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, DENIED);
+            let fact = fact.map_err(|e| e.to_string())?.ok_or("there is no Deny")?;
+            let policy = fact.says.get("policy").and_then(Value::as_str).unwrap_or_default().to_owned();
+            Ok(((), format!("by {policy}")))
+        })
+    }
+
+    pub(super) fn proved(&self, session: SessionId) -> Result<(Option<u64>, String), String> {
+        let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
+        let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, PROVED);
+        let fact = fact.map_err(|e| e.to_string())?.ok_or("it is not proved")?;
+        match serde_json::from_value(Value::Object(fact.says)) {
+            Ok(Revocation::Revoked { elapsed_ms, probe, .. }) => {
+                Ok((Some(elapsed_ms), format!("{probe} is denied, {elapsed_ms} ms after the end")))
+            }
+            other => Err(format!("not by a denial: {other:?}")),
+        }
+    }
+
+    pub(super) fn reported(&self, session: SessionId) -> Result<((), String), String> {
+        let facts = Case::new(session, self.drill.world.store()).facts().map_err(|e| e.to_string())?;
+        let there = facts.iter().any(|fact| fact == "report.json");
+        if there {
+            Ok(((), "the incident report is stored".to_owned()))
+        } else {
+            Err("there is none".to_owned())
+        }
+    }
+
+    pub(super) fn tape(&self, session: SessionId, wanted: Verdict) -> Result<((), String), String> {
+        let (world, minted) = (self.drill.world, minted(session));
+        let keys = world.keys().map_err(|e| e.to_string())?;
+        let trusted = [keys.ring().sign.clone()];
+        for prefix in [session.prefix(minted), session.prefix(after(minted, A_DAY))] {
+            let store = world.store();
+            let tape = Tape::list(&*store, &prefix, Some(session)).map_err(|e| e.to_string())?;
+            if tape.objects.is_empty() {
+                continue;
+            }
+            let report = verify(&tape, &trusted, SystemClock.wall_us());
+            let saw = format!("{}, {} frames", report.verdict, report.frames);
+            return if report.verdict == wanted { Ok(((), saw)) } else { Err(saw) };
+        }
+        Err("there is none".to_owned())
+    }
+}
+
+const REPORT_MAX: u64 = 8 * 1_048_576;
