@@ -16,6 +16,8 @@ import time
 import people
 
 READY_S = 90
+# Only a directory with this file in it is ever emptied: a pid file may be anybody's.
+MARK = ".bg-shell-sandbox"
 
 
 def up(place):
@@ -76,11 +78,12 @@ def started_at(pid):
 
 def fresh(place):
     """Makes the directory, or empties one that an earlier sandbox made. Nothing else is ever removed."""
-    if os.path.exists(f"{place}/pid"):
+    if os.path.exists(f"{place}/{MARK}"):
         shutil.rmtree(place)
     os.makedirs(place, mode=0o700, exist_ok=True)
     if os.listdir(place):
         raise SystemExit(f"sandbox: {place} is not empty, and no sandbox made it")
+    people.write(f"{place}/{MARK}", "")
     people.write(f"{place}/pid", f"{os.getpid()} 0")
 
 

@@ -21,7 +21,7 @@ Try, in a shell with its environment (the code is asked for; another shell has i
   . '{place}/env'
   bg-shell request --role prod --reason 'disk full on db-3' --key '{place}/ssh/alice'
   bg-shell approve ID --key '{place}/ssh/bob'
-  bg-shell open --role prod --request ID -- aws s3 ls
+  bg-shell open --role prod --request ID --key '{place}/ssh/alice' -- aws s3 ls
 
 Then:  bg-shell doctor     bg-replay verify last     sandbox/down '{place}'
 """

@@ -100,7 +100,9 @@ pub fn is_dead(world: &World, session: SessionId, keys: &dyn KeyService) -> bool
         Ok(Some(proved)) => proved.at,
         _ => opened.deadline,
     };
-    now() > after(opened.dead_by(last_asked), MARGIN)
+    // What was derived from the credentials, such as a console's session, may outlive them: to the deadline, where
+    // the session policy ends it.
+    now() > after(opened.dead_by(last_asked).max(opened.deadline), MARGIN)
 }
 
 fn unreadable(session: SessionId, e: CaseError) -> Failure {

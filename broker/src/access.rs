@@ -11,7 +11,6 @@ use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
-use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +24,7 @@ use crate::custody::Custody;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::grant::Grant;
+use crate::herald;
 use crate::opened::after;
 use crate::private::{Private, Variables};
 use crate::session_policy;
@@ -63,21 +63,25 @@ impl<'a> Access<'a> {
     pub fn prepare(
         grant: Grant<'a>,
         max_duration: Duration,
-        session: SessionId,
         world: &'a World,
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
         // The code and the credentials pass through this process's memory: no core, no ptrace.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|e| Failure::new("cannot protect the broker").because(std::io::Error::from(e)))?;
+        let session = grant.session();
         let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        session_policy::narrowed(grant.role(), Stamp(SystemClock.wall_us())).map_err(not_narrowed)?;
+        session_policy::narrowed(grant.role(), grant.scope(), Stamp(SystemClock.wall_us()))
+            .map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(grant.role().profiles.source.as_deref())?;
         clock_check::agrees(&edge)?;
         let second = SecondFactor::take(&grant, session, world, signals)?;
-        let mut claim = grant.claim(session, &*keys)?;
+        let mut claim = grant.claim(&*keys)?;
+        if claim.forced {
+            herald::overridden(world, &claim);
+        }
         let now = Stamp(SystemClock.wall_us());
         claim.deadline = claim.deadline.min(after(now, max_duration));
         let lasts_s = claim.deadline.0.saturating_sub(now.0).saturating_add(500_000) / 1_000_000;

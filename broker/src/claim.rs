@@ -15,6 +15,8 @@ pub struct Claim {
     pub name: String,
     /// The role.
     pub role: RoleConfig,
+    /// The role's session policy, as it was approved.
+    pub scope: Option<Vec<u8>>,
     /// The person: a principal of the role's allowed_signers.
     pub person: String,
     /// Why.

@@ -59,7 +59,7 @@ impl Wanted {
             session_name: session_name(claim),
             source_identity: source_identity(&claim.person),
             tags: if claim.role.session_tags { tags.collect() } else { Vec::new() },
-            policy: session_policy::narrowed(&claim.role, claim.deadline)?,
+            policy: session_policy::narrowed(&claim.role, claim.scope.as_deref(), claim.deadline)?,
             duration_s: DURATION_S,
         })
     }
@@ -150,6 +150,7 @@ mod tests {
             session: bg_recorder::session::SessionId::mint(),
             name: "prod".into(),
             role: toml::from_str(&toml).unwrap(),
+            scope: None,
             person: "alice@example.com".into(),
             reason: "disk full".into(),
             incident: Some("INC #7".into()),

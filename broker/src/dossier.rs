@@ -47,6 +47,8 @@ pub struct Dossier {
     pub decided: Vec<String>,
     /// What is stored and does not count, and why.
     pub ignored: Vec<String>,
+    /// The session policy that its terms are the digest of: what is used later is this, not the file.
+    pub scope: Option<Vec<u8>>,
     filed: Filed,
     bytes: Vec<u8>,
     signers: Vec<u8>,
@@ -70,7 +72,8 @@ impl Dossier {
         if request.id != id {
             return Err(invalid(id, "it names another request"));
         }
-        same_terms(&request, role, now)?;
+        let scope = terms::scope(role)?;
+        same_terms(&request, role, scope.as_deref(), now)?;
         let mut dossier = Self {
             petition,
             approvals: Vec::new(),
@@ -79,6 +82,7 @@ impl Dossier {
             claim: None,
             decided: Vec::new(),
             ignored: Vec::new(),
+            scope,
             filed,
             bytes,
             signers: text,
@@ -111,10 +115,10 @@ impl Dossier {
         self.petition.usable_until(self.approvals.iter().map(|(decided, _)| decided))
     }
 
-    /// Returns what the genesis carries of it.
-    pub fn access(&self) -> Access {
+    /// Returns what the genesis carries of it, with the claim of its session.
+    pub fn access(&self, claim: Signed) -> Access {
         let approvals = self.approvals.iter().map(|(_, signed)| signed.clone()).collect();
-        Access::new(self.request(), &self.bytes, &self.filed.signature, &self.signers, approvals)
+        Access::new(self.request(), &self.bytes, &self.filed.signature, &self.signers, approvals, claim)
     }
 
     fn facts(&mut self, store: &dyn ObjectStore, now: Stamp) -> Result<(), Failure> {
@@ -198,8 +202,11 @@ impl Dossier {
         let bytes = store.get(key, NOTE_MAX as u64).map_err(|e| e.to_string())?;
         let fact: Fact =
             Note::parse(Kind::Fact, &bytes).and_then(|note| note.read()).map_err(|e| e.to_string())?;
+        let says = |member: &str| fact.says.get(member).and_then(|text| text.as_str()).unwrap_or_default();
+        let statement = base64::decode(says("statement")).unwrap_or_default();
+        let taken = self.petition.taken(&statement, says("signature"), fact.session);
         self.claim = Some(fact);
-        Ok(())
+        taken.map(drop)
     }
 }
 
@@ -258,11 +265,11 @@ pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> 
 }
 
 /// A request holds for the role as its approvers knew it, and asks for no more than the role gives.
-fn same_terms(request: &Request, role: &RoleConfig, now: Stamp) -> Result<(), Failure> {
+fn same_terms(request: &Request, role: &RoleConfig, scope: Option<&[u8]>, now: Stamp) -> Result<(), Failure> {
     let what = |what: &str| {
         Failure::new(format!("request {} is void: {what}", request.id)).hint("make a new request")
     };
-    let same = terms::digest(role)? == request.policy_sha256
+    let same = terms::digest(role, scope) == request.policy_sha256
         && (&request.role_arn, request.quorum) == (&role.arn, u64::from(role.quorum));
     if !same {
         return Err(what("the configuration of its role is not that which it was made under"));

@@ -178,8 +178,9 @@ fn random() -> io::Result<Zeroizing<String>> {
 /// A session's tools ask once in a while; a fork bomb of them waits in the backlog.
 const CONNECTIONS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const HEADER_PATIENCE: Duration = Duration::from_secs(2);
-const CONVERSATION_PATIENCE: Duration = Duration::from_secs(5);
+/// Who has every seat taken by callers that say nothing keeps nobody waiting for as long as an SDK waits.
+const HEADER_PATIENCE: Duration = Duration::from_secs(1);
+const CONVERSATION_PATIENCE: Duration = Duration::from_millis(1_500);
 const REQUEST_MAX: usize = 16_384;
 
 #[cfg(test)]
@@ -282,6 +283,19 @@ mod tests {
         assert_eq!(status, 431);
         quiet.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         assert!((&quiet).read_to_end(&mut Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn callers_that_take_every_seat_and_say_nothing_starve_nobody() {
+        let visit = Visit::new();
+        visit.open();
+        let address = visit.endpoint.desk.address;
+        let quiet: Vec<_> =
+            (0..CONNECTIONS_MAX).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let asked = std::time::Instant::now();
+        assert_eq!(visit.right().0, 200);
+        assert!(asked.elapsed() < Duration::from_secs(2), "an SDK has given up: {:?}", asked.elapsed());
+        drop(quiet);
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn request(ask: &Ask<'_>, role: &RoleConfig, person: &Principal) -> Result<Reque
         expires: Stamp(created.0.saturating_add(waits)),
         execution_s: role.execution_expires.as_secs().max(1),
         quorum: role.quorum.into(),
-        policy_sha256: terms::digest(role)?,
+        policy_sha256: terms::digest(role, terms::scope(role)?.as_deref()),
         nonce: nonce()?,
         forced: ask.forced,
     })

@@ -101,10 +101,10 @@ impl Door<'_> {
     /// so the count is taken again.
     fn close(&self, session: SessionId) -> Result<Standing, GateError> {
         self.note(session, CLOSED, json!({}))?;
-        let mut others = self.holders()?;
+        let mut others = self.others(session)?;
         if others == 0 {
             self.hinge.shut()?;
-            others = self.holders()?;
+            others = self.others(session)?;
             if others > 0 {
                 self.hinge.open()?;
             }
@@ -125,9 +125,9 @@ impl Door<'_> {
         }
     }
 
-    /// Counts the sessions that opened it, have not closed it, and may still live. One of a crashed session counts
+    /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts
     /// until its credentials are dead, unless reconcile closes it before.
-    fn holders(&self) -> Result<usize, GateError> {
+    fn others(&self, but: SessionId) -> Result<usize, GateError> {
         let (now, mut holders) = (Stamp(SystemClock.wall_us()), 0);
         let listed = self.store.list(&self.prefix).map_err(CaseError::Store)?;
         let mut names: Vec<(SessionId, &str)> = Vec::new();
@@ -137,12 +137,27 @@ impl Door<'_> {
                 names.push((session, fact));
             }
         }
-        for (session, _) in names.iter().filter(|(_, fact)| *fact == OPEN) {
-            if !names.contains(&(*session, CLOSED)) && self.may_live(*session, now)? {
+        for (session, _) in names.iter().filter(|(session, fact)| *fact == OPEN && *session != but) {
+            let let_go = names.contains(&(*session, CLOSED)) && self.has_let_go(*session, now)?;
+            if !let_go && self.may_live(*session, now)? {
                 holders += 1;
             }
         }
         Ok(holders)
+    }
+
+    /// Whoever can write evidence but not sign shuts no gate before a colleague. Sessions of long ago are not read again.
+    fn has_let_go(&self, session: SessionId, now: Stamp) -> Result<bool, GateError> {
+        let minted_ms = session.as_bytes().iter().take(6).fold(0, |ms, byte| ms << 8 | u64::from(*byte));
+        if now.0 / 1_000 > minted_ms.saturating_add(LONG_AGO_MS) {
+            return Ok(true);
+        }
+        let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
+        match case.trusted(self.keys, CLOSED) {
+            Ok(fact) => Ok(fact.is_some()),
+            Err(CaseError::NotAFact(..) | CaseError::Untrusted(_)) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// What cannot be read counts: it is better to leave a gate open than to end a colleague's access.
@@ -205,6 +220,8 @@ enum GateError {
 }
 
 const CLOSED: &str = "closed";
+/// 31 days: no session is open for that long.
+const LONG_AGO_MS: u64 = 31 * 24 * 3_600 * 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -297,6 +314,18 @@ mod tests {
         door.open(crashed, Stamp(1)).unwrap();
         door.open(one, FAR).unwrap();
         assert_eq!(door.close(one).unwrap(), Standing::Closed);
+    }
+
+    #[test]
+    fn who_cannot_sign_shuts_no_gate_before_a_colleague() {
+        let (place, hinge) = (Place::new(), Remembered::default());
+        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        door.open(one, FAR).unwrap();
+        door.open(two, FAR).unwrap();
+        place.store().put_new(&format!("gates/1-r/{two}/closed"), b"junk").unwrap();
+        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert!(*hinge.open.borrow());
+        assert_eq!(door.close(two).unwrap(), Standing::Closed, "its own word is not needed for itself");
     }
 
     #[test]

@@ -3,8 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use bg_recorder::approval::access::Access;
+use bg_recorder::approval::CLAIM_NAMESPACE;
+use bg_recorder::approval::access::{Access, Signed};
 use bg_recorder::approval::quorum::{Approved, check};
+use bg_recorder::approval::taking::Taking;
+use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::{self, Kind};
@@ -15,12 +18,12 @@ use serde_json::{Map, Value, json};
 use crate::case::{Fact, author};
 use crate::claim::Claim;
 use crate::config::RoleConfig;
-use crate::dossier::{Dossier, REQUESTS, find};
+use crate::dossier::{Dossier, REQUESTS, find, signers};
 use crate::failure::Failure;
 use crate::filing::{Ask, file, nonce};
 use crate::request::filed;
 use crate::say::say;
-use crate::signer::SignerArgs;
+use crate::signer::{Signer, SignerArgs};
 use crate::standing::Standing;
 use crate::world::World;
 
@@ -46,6 +49,9 @@ pub struct Grant<'a> {
     world: &'a World,
     role: &'a RoleConfig,
     dossier: Dossier,
+    session: SessionId,
+    /// That its requester opens it, in that session.
+    taking: Signed,
 }
 
 impl<'a> Grant<'a> {
@@ -63,18 +69,27 @@ impl<'a> Grant<'a> {
                 request.id
             }
         };
+        // Who cannot sign shall not wait for it.
+        let signer = opener(world, role, id, &args.signer)?;
         let dossier = wait(world, id)?;
         let request = dossier.request();
         if request.role != role_name {
             return Err(Failure::new(format!("request {id} is for the role {}", request.role))
                 .hint(format!("open it with --role {}", request.role)));
         }
-        holds(&dossier)?;
         if args.forced && !request.forced {
             return Err(Failure::new(format!("request {id} does not ask to be opened without approvals"))
                 .hint("make another with bg-shell request --override"));
         }
-        Ok(Self { world, role, dossier })
+        let session = SessionId::mint();
+        let taking = take(&dossier, session, &signer)?;
+        holds(&dossier, session, &taking)?;
+        Ok(Self { world, role, dossier, session, taking })
+    }
+
+    /// Returns the one session that it is for.
+    pub fn session(&self) -> SessionId {
+        self.session
     }
 
     /// Returns the role.
@@ -82,18 +97,23 @@ impl<'a> Grant<'a> {
         self.role
     }
 
+    /// Returns the role's session policy, as it was approved.
+    pub fn scope(&self) -> Option<&[u8]> {
+        self.dossier.scope.as_deref()
+    }
+
     /// Returns who asked.
     pub fn person(&self) -> &str {
         self.dossier.request().requester.as_str()
     }
 
-    /// Claims the request for one session; whoever comes second gets nothing. Everything is verified again.
+    /// Claims the request for its session; whoever comes second gets nothing. Everything is verified again.
     ///
     /// # Errors
     /// When somebody else has claimed it, or it does not hold any more.
-    pub fn claim(self, session: SessionId, keys: &dyn KeyService) -> Result<Claim, Failure> {
+    pub fn claim(self, keys: &dyn KeyService) -> Result<Claim, Failure> {
         let id = self.dossier.request().id;
-        let bytes = self.claim_bytes(session, keys)?;
+        let bytes = self.claim_bytes(keys)?;
         let key = format!("{REQUESTS}{id}/claim");
         let store = self.world.store();
         match store.put_new(&key, &bytes) {
@@ -107,25 +127,26 @@ impl<'a> Grant<'a> {
             }
             Err(e) => return Err(Failure::new("cannot claim the request").because(e)),
         }
-        self.settle(session)
+        self.settle()
     }
 
     /// What came in until the claim counts: a denial or a withdrawal that was there first wins.
-    fn settle(self, session: SessionId) -> Result<Claim, Failure> {
-        let now = Stamp(SystemClock.wall_us());
+    fn settle(self) -> Result<Claim, Failure> {
+        let (session, now) = (self.session, Stamp(SystemClock.wall_us()));
         let id = self.dossier.request().id;
         let mut dossier = Dossier::open(self.world, id, now)?;
         if dossier.claim.take().is_none_or(|claim| claim.session != session) {
             return Err(Failure::new(format!("request {id} was claimed by another session")));
         }
         still(&dossier, dossier.standing(now))?;
-        let (access, approved) = holds(&dossier)?;
+        let (access, approved) = holds(&dossier, session, &self.taking)?;
         let (request, role) = (approved.request, self.role.clone());
         let duration_us = request.duration_s.saturating_mul(1_000_000);
         Ok(Claim {
             session,
             name: request.role,
             role,
+            scope: dossier.scope,
             person: request.requester.to_string(),
             reason: request.reason,
             incident: request.incident,
@@ -139,16 +160,18 @@ impl<'a> Grant<'a> {
         })
     }
 
-    fn claim_bytes(&self, session: SessionId, keys: &dyn KeyService) -> Result<Vec<u8>, Failure> {
+    fn claim_bytes(&self, keys: &dyn KeyService) -> Result<Vec<u8>, Failure> {
         let request = self.dossier.request().id;
-        let says =
-            json!({"request": request, "request_sha256": self.dossier.petition.digest, "nonce": nonce()?});
+        let says = json!({
+            "request": request, "request_sha256": self.dossier.petition.digest, "nonce": nonce()?,
+            "statement": self.taking.statement, "signature": self.taking.signature,
+        });
         let says = match says {
             Value::Object(says) => says,
             _ => Map::new(),
         };
         let at = Stamp(SystemClock.wall_us());
-        let fact = Fact { session, fact: "claim".into(), at, by: author(), says };
+        let fact = Fact { session: self.session, fact: "claim".into(), at, by: author(), says };
         let text =
             note::text(Kind::Fact, &fact).map_err(|e| Failure::new("cannot write the claim").because(e))?;
         let signature = keys.sign(&text).map_err(|e| Failure::new("cannot sign the claim").because(e))?;
@@ -163,6 +186,35 @@ fn ask<'a>(role: &'a str, args: &'a GrantArgs) -> Result<Ask<'a>, Failure> {
             .hint("give one with --reason, or an approved request with --request")
     })?;
     Ok(Ask { role, reason, incident: args.incident.as_deref(), duration: args.duration, forced: args.forced })
+}
+
+/// Finds a key of whoever asked: nobody else may open what was approved for them.
+fn opener(world: &World, role: &RoleConfig, id: SessionId, args: &SignerArgs) -> Result<Signer, Failure> {
+    let dossier = Dossier::open(world, id, Stamp(SystemClock.wall_us()))?;
+    let requester = &dossier.request().requester;
+    if args.person.as_ref().is_some_and(|person| person != requester.as_str()) {
+        return Err(Failure::new(format!("only {requester} can open request {id}"))
+            .hint("it was approved for them; make a request of your own"));
+    }
+    let (_, signers) = signers(role)?;
+    let args = SignerArgs { person: Some(requester.to_string()), key: args.key.clone() };
+    Signer::find(&args, &signers, CLAIM_NAMESPACE, world)
+}
+
+/// Has the requester sign that this session takes the request.
+fn take(dossier: &Dossier, session: SessionId, signer: &Signer) -> Result<Signed, Failure> {
+    let statement = Taking {
+        v: 1,
+        request: dossier.request().id,
+        request_sha256: dossier.petition.digest,
+        session,
+        requester: signer.person.clone(),
+        made: Stamp(SystemClock.wall_us()),
+        nonce: nonce()?,
+    };
+    let bytes = statement.write().map_err(Failure::new)?;
+    let signature = signer.sign(CLAIM_NAMESPACE, &bytes)?;
+    Ok(Signed { statement: base64::encode(&bytes), signature })
 }
 
 /// Waits until a request is approved, and says who approves. An interrupt ends the waiting, not the request; so
@@ -203,9 +255,9 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
 }
 
 /// Judges what the genesis will carry, as its verifiers will.
-fn holds(dossier: &Dossier) -> Result<(Access, Approved), Failure> {
-    let access = dossier.access();
-    let approved = check(&access, Stamp(SystemClock.wall_us()))
+fn holds(dossier: &Dossier, session: SessionId, taking: &Signed) -> Result<(Access, Approved), Failure> {
+    let access = dossier.access(taking.clone());
+    let approved = check(&access, session, Stamp(SystemClock.wall_us()))
         .map_err(|faults| Failure::new(format!("the approvals do not hold: {}", faults.join("; "))))?;
     Ok((access, approved))
 }
@@ -290,7 +342,7 @@ mod tests {
     fn open(dir: &Path, request: Option<String>) -> Result<Claim, String> {
         let world = world(dir);
         let grant = Grant::obtain(&world, "x", &args(dir, request)).map_err(|e| e.to_string())?;
-        grant.claim(SessionId::mint(), &*world.keys().unwrap()).map_err(|e| e.to_string())
+        grant.claim(&*world.keys().unwrap()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -313,10 +365,67 @@ mod tests {
             assert!(failure.contains("claimed"), "{failure}");
         }
         let access: Access = serde_json::from_value(claim.access.clone()).unwrap();
-        let approved = check(&access, Stamp(SystemClock.wall_us())).unwrap();
+        let approved = check(&access, claim.session, Stamp(SystemClock.wall_us())).unwrap();
         assert_eq!(approved.notes, ["quorum 0: opened by its requester alone"]);
         let dossier = Dossier::open(&first, id.parse().unwrap(), claim.requested).unwrap();
-        assert_eq!(dossier.claim.unwrap().session, claim.session);
+        assert_eq!((dossier.claim.unwrap().session, dossier.ignored), (claim.session, Vec::new()));
+    }
+
+    #[test]
+    fn nobody_but_the_requester_opens_what_was_approved() {
+        let dir = desk(0);
+        let world = world(dir.path());
+        let request = Grant::obtain(&world, "x", &args(dir.path(), None)).unwrap();
+        let id = request.dossier.request().id.to_string();
+        let as_bob = SignerArgs { person: Some("bob@example.com".into()), ..signer(dir.path(), "bob") };
+        let as_alice = SignerArgs { person: Some("alice@example.com".into()), ..signer(dir.path(), "bob") };
+        for (signer, expected) in [
+            (signer(dir.path(), "bob"), "may not sign for alice@example.com"),
+            (as_alice, "may not sign for alice@example.com"),
+            (as_bob, "only alice@example.com can open"),
+        ] {
+            let args = GrantArgs { signer, ..args(dir.path(), Some(id.clone())) };
+            let refused = Grant::obtain(&world, "x", &args).err().unwrap().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
+        assert!(open(dir.path(), Some(id)).is_ok());
+    }
+
+    #[test]
+    fn a_claim_that_the_requester_did_not_sign_is_told() {
+        let dir = desk(0);
+        let world = world(dir.path());
+        let args = args(dir.path(), None);
+        let mut grant = Grant::obtain(&world, "x", &args).unwrap();
+        let id = grant.dossier.request().id;
+        let other = Grant::obtain(&world, "x", &args).unwrap();
+        grant.taking = other.taking;
+        let refused = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("the claim is for another request's bytes"), "{refused}");
+        let dossier = Dossier::open(&world, id, Stamp(SystemClock.wall_us())).unwrap();
+        assert_eq!(dossier.ignored, ["claim: the claim is for another request's bytes"]);
+        assert!(dossier.claim.is_some(), "its name is taken all the same");
+    }
+
+    #[test]
+    fn the_session_policy_that_was_approved_is_the_one_that_is_used() {
+        let dir = desk(0);
+        let (config, policy) = (dir.path().join("config.toml"), dir.path().join("policy.json"));
+        let text = std::fs::read_to_string(&config).unwrap();
+        let named = format!("session_policy = \"{}\"\nquorum", policy.display());
+        std::fs::write(&config, text.replace("quorum", &named)).unwrap();
+        let allowing = |action: &str| {
+            format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#)
+        };
+        std::fs::write(&policy, allowing("s3:Get*")).unwrap();
+        let claim = open(dir.path(), None).unwrap();
+        let world = world(dir.path());
+        let grant = Grant::obtain(&world, "x", &args(dir.path(), None)).unwrap();
+        std::fs::write(&policy, allowing("*")).unwrap();
+        let wanted = crate::credentials::Wanted::of(&claim).unwrap();
+        assert!(wanted.policy.contains("s3:Get*"), "{}", wanted.policy);
+        let refused = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("is not that which it was made under"), "{refused}");
     }
 
     #[test]
@@ -347,7 +456,7 @@ mod tests {
         decide(dir.path(), "bob", &id, Decision::Approve);
         let grant = Grant::obtain(&world, "x", &args(dir.path(), Some(id.clone()))).unwrap();
         decide(dir.path(), "carol", &id, Decision::Deny);
-        let claim = grant.claim(SessionId::mint(), &*world.keys().unwrap());
+        let claim = grant.claim(&*world.keys().unwrap());
         assert!(claim.unwrap_err().to_string().contains("is denied by carol@example.com"));
         let again = Grant::obtain(&world, "x", &args(dir.path(), Some(id)));
         assert!(again.err().unwrap().to_string().contains("is claimed"));
@@ -358,8 +467,7 @@ mod tests {
         let dir = desk(2);
         let world = world(dir.path());
         let forced = GrantArgs { forced: true, ..args(dir.path(), None) };
-        let claim =
-            Grant::obtain(&world, "x", &forced).unwrap().claim(SessionId::mint(), &*world.keys().unwrap());
+        let claim = Grant::obtain(&world, "x", &forced).unwrap().claim(&*world.keys().unwrap());
         let claim = claim.unwrap();
         assert!(claim.forced && claim.access["forced"] == true);
     }

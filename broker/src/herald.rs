@@ -2,6 +2,7 @@
 
 use bg_recorder::session::SessionId;
 
+use crate::case::Fact;
 use crate::claim::Claim;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::report;
@@ -24,8 +25,7 @@ impl<'a> Herald<'a> {
     /// The credentials are there, and the shell is about to begin.
     pub fn opened(&self) {
         let Some(claim) = &self.claim else { return };
-        let occasion = if claim.forced { Occasion::Overridden } else { Occasion::Opened };
-        self.tell(occasion, &format!("until {}", claim.deadline));
+        self.tell(Occasion::Opened, &format!("until {}", claim.deadline));
     }
 
     /// So many seconds are left.
@@ -51,6 +51,21 @@ impl<'a> Herald<'a> {
     fn notifier(&self) -> &Notifier {
         self.world.notifier()
     }
+}
+
+/// Tells that a role is being opened without its approvals: at the claim, whether it then works or not.
+pub fn overridden(world: &World, claim: &Claim) {
+    let detail = format!("claimed, until {}", claim.deadline);
+    world.notifier().tell(Message::of(Occasion::Overridden, claim).detail(&detail));
+}
+
+/// Tells that a session was told to end, and nothing proves yet that its access is closed.
+pub fn pending(world: &World, session: SessionId, opened: Option<&Fact>, (role, why): (&str, &str)) {
+    let says = |name: &str| opened?.says.get(name)?.as_str();
+    let message = Message::new(Occasion::RevokePending).session(session).role(role).detail(why);
+    let message = says("person").into_iter().fold(message, Message::person);
+    // Under the request's name, as whoever tells later that it is over.
+    world.notifier().tell(says("request").into_iter().fold(message, Message::request));
 }
 
 /// Tells of an access that somebody else than its session has closed, and writes its report. That it is pending still

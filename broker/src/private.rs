@@ -13,8 +13,8 @@ use crate::cli::SESSION_VARIABLE;
 use crate::endpoint::Endpoint;
 use crate::world::World;
 
-/// Changes to the environment that the session inherits.
-#[derive(Debug, Default)]
+/// Changes to the environment that the session inherits. One of them is the endpoint's token.
+#[derive(Default)]
 pub struct Variables {
     /// What is set.
     pub set: Vec<(&'static str, OsString)>,
@@ -26,6 +26,13 @@ impl Variables {
     /// Returns what every session is told: which one it is.
     pub fn of(session: SessionId) -> Self {
         Self { set: vec![(SESSION_VARIABLE, session.to_string().into())], removed: Vec::new() }
+    }
+}
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.set.iter().map(|(name, _)| *name).collect();
+        write!(f, "Variables({names:?}, ..)")
     }
 }
 
@@ -116,6 +123,12 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+
+    #[test]
+    fn no_value_of_a_variable_is_printed() {
+        let variables = Variables { set: vec![("TOKEN", "s3cret".into())], removed: Vec::new() };
+        assert_eq!(format!("{variables:?}"), "Variables([\"TOKEN\"], ..)");
+    }
 
     #[test]
     fn it_is_private_and_gone_when_dropped_and_takes_old_ones_along() {

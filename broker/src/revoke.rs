@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::abandoned::{self, Gone};
 use crate::aws::iam::Iam;
-use crate::case::{Case, CaseError, REVOKE};
+use crate::case::{Case, CaseError, OPEN, REVOKE};
 use crate::closeout::{Closing, now};
 use crate::deny_policy::DenyPolicy;
 use crate::docket::Docket;
@@ -62,7 +62,13 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     wait(&closing, args.wait)?;
     Ok(match closing.proved() {
         Some(revocation) => told(session, &revocation),
-        None if is_live(&closing)? => told(session, &closing.pend(RUNS)),
+        None if is_live(&closing)? => {
+            let revocation = closing.pend(RUNS);
+            let opened = closing.case.trusted(&*keys, OPEN).ok().flatten();
+            let why = revocation.to_string();
+            herald::pending(world, session, opened.as_ref(), (&closing.name, &why));
+            told(session, &revocation)
+        }
         None => {
             let revocation = closing.run(None);
             herald::late(world, session, &revocation);
@@ -89,6 +95,8 @@ fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failu
     if let Err(failure) = asked {
         say!("bg-shell: warning: the session goes on, without access: {failure}");
     }
+    let why = format!("denied by {}, and nothing is proved: the evidence was not asked", policy.name());
+    herald::pending(world, session, None, (name, &why));
     Ok(pending(session, "nothing is proved; run bg-shell reconcile when the evidence is there again"))
 }
 

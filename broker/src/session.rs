@@ -49,9 +49,10 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let keys = world.keys()?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
-    let (session, size, clock) = (SessionId::mint(), terminal::size(), Arc::new(SystemClock));
+    let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
+    let (size, clock) = (terminal::size(), Arc::new(SystemClock));
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
-    let prepare = |grant| Access::prepare(grant, plan.max_duration, session, world, &mut signals);
+    let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
     let mut access = grant.map(prepare).transpose()?;
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
     let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;

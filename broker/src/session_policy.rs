@@ -10,17 +10,16 @@ use crate::config::RoleConfig;
 /// Returns the policy (compact JSON) that goes with every `sts:AssumeRole` of one session.
 ///
 /// # Errors
-/// When the role's scope is unreadable or no policy, or the whole is too long.
-pub fn narrowed(role: &RoleConfig, deadline: Stamp) -> Result<String, PolicyError> {
-    let scope = match &role.session_policy {
+/// When the role's scope is no policy, or the whole is too long.
+pub fn narrowed(role: &RoleConfig, scope: Option<&[u8]>, deadline: Stamp) -> Result<String, PolicyError> {
+    let statements = match scope {
         None => vec![json!({"Effect": "Allow", "Action": "*", "Resource": "*"})],
-        Some(path) => {
-            let unreadable = |e| PolicyError::Unreadable(path.clone(), e);
-            let text = std::fs::read_to_string(path).map_err(unreadable)?;
-            scope(&text).map_err(|why| PolicyError::NotAPolicy(path.clone(), why))?
+        Some(text) => {
+            let path = || role.session_policy.clone().unwrap_or_default();
+            parse(text).map_err(|why| PolicyError::NotAPolicy(path(), why))?
         }
     };
-    let policy = with_denies(scope, &role.arn, deadline);
+    let policy = with_denies(statements, &role.arn, deadline);
     let len = policy.chars().count();
     if len > POLICY_MAX { Err(PolicyError::TooLong { len }) } else { Ok(policy) }
 }
@@ -37,8 +36,8 @@ fn with_denies(mut statements: Vec<Value>, role_arn: &str, deadline: Stamp) -> S
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
-fn scope(text: &str) -> Result<Vec<Value>, String> {
-    let policy: Map<String, Value> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+fn parse(text: &[u8]) -> Result<Vec<Value>, String> {
+    let policy: Map<String, Value> = serde_json::from_slice(text).map_err(|e| e.to_string())?;
     if policy.get("Version").is_some_and(|version| version != "2012-10-17") {
         return Err("its Version is not 2012-10-17".into());
     }
@@ -52,9 +51,6 @@ fn scope(text: &str) -> Result<Vec<Value>, String> {
 /// Why a session has no policy, and so no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// The file cannot be read.
-    #[error("cannot read {path}", path = .0.display())]
-    Unreadable(PathBuf, #[source] std::io::Error),
     /// It is no policy.
     #[error("{path} is not a policy: {1}", path = .0.display())]
     NotAPolicy(PathBuf, String),
@@ -78,15 +74,10 @@ mod tests {
     const ROLE: &str = "arn:aws:iam::111122223333:role/emergency-admin";
     const NOON: Stamp = Stamp(1_795_435_200_900_000);
 
-    fn role(session_policy: Option<PathBuf>) -> RoleConfig {
+    fn policy(scope: Option<&str>) -> Result<String, PolicyError> {
         let toml = format!("arn = {ROLE:?}\nallowed_signers = '/x'\nmfa = {{ mode = 'none' }}");
-        RoleConfig { session_policy, ..toml::from_str(&toml).unwrap() }
-    }
-
-    fn file(text: &str) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        file
+        let role: RoleConfig = toml::from_str(&toml).unwrap();
+        narrowed(&role, scope.map(str::as_bytes), NOON)
     }
 
     fn statements(policy: &str) -> Vec<Value> {
@@ -96,7 +87,7 @@ mod tests {
 
     #[test]
     fn without_a_scope_the_role_itself_is_the_scope_until_the_deadline() {
-        let policy = narrowed(&role(None), NOON).unwrap();
+        let policy = policy(None).unwrap();
         let statements = statements(&policy);
         assert_eq!(statements[0]["Effect"], "Allow");
         assert_eq!(statements[1]["Condition"]["DateGreaterThan"]["aws:CurrentTime"], "2026-11-23T12:00:00Z");
@@ -107,12 +98,10 @@ mod tests {
 
     #[test]
     fn a_scope_keeps_its_statements_and_gains_the_denies() {
-        let list = file(
-            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}"#,
-        );
-        let one = file(r#"{"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}"#);
+        let list = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}"#;
+        let one = r#"{"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}"#;
         for scope in [list, one] {
-            let policy = narrowed(&role(Some(scope.path().to_owned())), NOON).unwrap();
+            let policy = policy(Some(scope)).unwrap();
             assert_eq!(statements(&policy).len(), 4);
             assert_eq!(statements(&policy)[0]["Action"], "s3:Get*");
             assert!(!policy.contains(r#""Action":"*","Effect":"Allow""#));
@@ -124,11 +113,7 @@ mod tests {
         for text in
             ["", "[]", "{}", r#"{"Statement": []}"#, r#"{"Version": "2008-10-17", "Statement": [{}]}"#]
         {
-            let refused = narrowed(&role(Some(file(text).path().to_owned())), NOON);
-            assert!(
-                matches!(refused, Err(PolicyError::NotAPolicy(..) | PolicyError::Unreadable(..))),
-                "{text}"
-            );
+            assert!(matches!(policy(Some(text)), Err(PolicyError::NotAPolicy(..))), "{text}");
         }
     }
 
@@ -136,12 +121,12 @@ mod tests {
     fn the_limit_is_checked_before_anything_is_called() {
         let scope = |len: usize| {
             let pad = "x".repeat(len);
-            file(&format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"{pad}","Resource":"*"}}]}}"#))
+            format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"{pad}","Resource":"*"}}]}}"#)
         };
-        let base = narrowed(&role(Some(scope(0).path().to_owned())), NOON).unwrap().len();
-        let fits = narrowed(&role(Some(scope(POLICY_MAX - base).path().to_owned())), NOON);
+        let base = policy(Some(&scope(0))).unwrap().len();
+        let fits = policy(Some(&scope(POLICY_MAX - base)));
         assert_eq!(fits.unwrap().len(), POLICY_MAX);
-        let over = narrowed(&role(Some(scope(POLICY_MAX - base + 1).path().to_owned())), NOON);
+        let over = policy(Some(&scope(POLICY_MAX - base + 1)));
         assert!(matches!(over, Err(PolicyError::TooLong { len: 2_049 })));
     }
 }

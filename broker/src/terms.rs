@@ -6,19 +6,22 @@ use serde_json::json;
 use crate::config::{Mfa, RoleConfig};
 use crate::failure::Failure;
 
-/// Returns the digest of a role's terms. Who may sign is not among them: that is judged by the file in force when
-/// the role is opened.
+/// Reads a role's session policy, if it has one.
 ///
 /// # Errors
-/// When the role's session policy cannot be read.
-pub fn digest(role: &RoleConfig) -> Result<Digest, Failure> {
-    let policy = match &role.session_policy {
-        None => None,
-        Some(path) => {
-            let unreadable = format!("cannot read the session policy {}", path.display());
-            Some(Digest::of(&std::fs::read(path).map_err(|e| Failure::new(unreadable).because(e))?))
-        }
+/// When it cannot be read.
+pub fn scope(role: &RoleConfig) -> Result<Option<Vec<u8>>, Failure> {
+    let read = |path: &std::path::PathBuf| {
+        let unreadable = format!("cannot read the session policy {}", path.display());
+        std::fs::read(path).map_err(|e| Failure::new(unreadable).because(e))
     };
+    role.session_policy.as_ref().map(read).transpose()
+}
+
+/// Returns the digest of a role's terms. Who may sign is not among them: that is judged by the file in force when
+/// the role is opened.
+pub fn digest(role: &RoleConfig, scope: Option<&[u8]>) -> Digest {
+    let policy = scope.map(Digest::of);
     let mfa = match &role.mfa {
         Mfa::User { .. } => "user",
         Mfa::Broker { .. } => "broker",
@@ -31,5 +34,5 @@ pub fn digest(role: &RoleConfig) -> Result<Digest, Failure> {
         "max_duration_s": role.max_duration.as_secs(),
         "gate": role.gate, "delivery": role.delivery, "secrets": role.secrets, "session_policy": policy,
     });
-    Ok(Digest::of(terms.to_string().as_bytes()))
+    Digest::of(terms.to_string().as_bytes())
 }

@@ -1,5 +1,6 @@
 //! What the session's endpoint answers with, from memory: not yet, the newest credentials, or never again.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bg_recorder::clock::Stamp;
@@ -27,7 +28,6 @@ enum State {
 }
 
 /// What whoever asks is told.
-#[derive(Debug)]
 pub enum Answer {
     /// The credentials, as the container credentials provider of the AWS SDKs reads them.
     Credentials(Zeroizing<Vec<u8>>),
@@ -35,6 +35,15 @@ pub enum Answer {
     NotYet(&'static str),
     /// Never again.
     Over(&'static str),
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credentials(_) => f.write_str("Credentials(..)"),
+            Self::NotYet(why) | Self::Over(why) => f.write_str(why),
+        }
+    }
 }
 
 impl Vault {
@@ -149,6 +158,15 @@ mod tests {
         vault.put(issued(after(900)), after(60));
         assert_eq!(expiration(&vault, NOW), "2026-11-23T12:01:00Z");
         assert_eq!(vault.served(), 3);
+    }
+
+    #[test]
+    fn neither_vault_nor_answer_prints_a_secret() {
+        let vault = Vault::default();
+        vault.put(issued(after(900)), after(3_600));
+        let printed = format!("{vault:?} {:?}", vault.answer(NOW));
+        assert!(printed.contains("Credentials(..)") && !printed.contains("secret"), "{printed}");
+        assert!(!printed.contains("token"), "{printed}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod request;
 pub mod statement;
+pub mod taking;
 
 pub mod key;
 pub mod pattern;
@@ -18,5 +19,7 @@ pub mod quorum;
 pub const REQUEST_NAMESPACE: &str = "bg-shell-request@v1";
 /// The namespace in which approvers sign, whatever they decide.
 pub const APPROVAL_NAMESPACE: &str = "bg-shell-approval@v1";
+/// The namespace in which a requester signs that a session takes the request.
+pub const CLAIM_NAMESPACE: &str = "bg-shell-claim@v1";
 /// How far the clocks of requester, approvers and recording host may differ, in microseconds.
 pub const SKEW_US: u64 = 300_000_000;

@@ -4,10 +4,12 @@
 use bg_recorder::approval::access::{Access, Signed};
 use bg_recorder::approval::request::Request;
 use bg_recorder::approval::statement::{Decision, Nonce, Principal, Statement};
-use bg_recorder::approval::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE};
+use bg_recorder::approval::taking::Taking;
+use bg_recorder::approval::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::Stamp;
 use bg_recorder::genesis::Genesis;
+use bg_recorder::session::SessionId;
 use data_encoding::BASE64;
 use serde_json::Value;
 
@@ -26,6 +28,8 @@ pub struct Plea {
     pub signers: String,
     /// The decisions.
     pub votes: Vec<Vote>,
+    /// That Alice opens it.
+    pub claim: Claim,
     /// Before the request is signed, after it was written.
     pub bytes: fn(Vec<u8>) -> Vec<u8>,
     /// Before it goes into the genesis.
@@ -44,9 +48,21 @@ pub struct Vote {
     pub namespace: &'static str,
 }
 
+/// The opening of a request.
+pub struct Claim {
+    /// What is said. The digest is the request's unless it was set.
+    pub taking: Taking,
+    /// The digest, where it is not the request's.
+    pub digest: Option<Digest>,
+    /// Who signs it.
+    pub by: Key,
+    /// In which namespace.
+    pub namespace: &'static str,
+}
+
 impl Plea {
     /// Alice asks; Bob and Carol approve.
-    pub fn granted() -> Self {
+    pub fn granted(session: SessionId) -> Self {
         let signers = [
             ("alice", ALICE),
             ("bob", BOB),
@@ -63,6 +79,7 @@ impl Plea {
             namespace: REQUEST_NAMESPACE,
             signers: format!("# who may ask and approve\n\n{signers}"),
             votes: vec![Vote::of("bob", BOB), Vote::of("carol", CAROL)],
+            claim: Claim::of(session),
             bytes: |bytes| bytes,
             access: |_| {},
         }
@@ -73,9 +90,33 @@ impl Plea {
         let bytes = (self.bytes)(self.request.write().unwrap());
         let votes = self.votes.iter().map(|vote| vote.sign(Digest::of(&bytes))).collect();
         let signature = self.by.sign(self.namespace, &bytes);
-        let mut access = Access::new(&self.request, &bytes, &signature, self.signers.as_bytes(), votes);
+        let claim = self.claim.sign(Digest::of(&bytes));
+        let signers = self.signers.as_bytes();
+        let mut access = Access::new(&self.request, &bytes, &signature, signers, votes, claim);
         (self.access)(&mut access);
         access
+    }
+}
+
+impl Claim {
+    /// Alice's, a minute before the session.
+    fn of(session: SessionId) -> Self {
+        let taking = Taking {
+            v: 1,
+            request: request().id,
+            request_sha256: Digest::of(b""),
+            session,
+            requester: principal("alice"),
+            made: Stamp(WALL_US - 60_000_000),
+            nonce: Nonce::new([8; 16]),
+        };
+        Self { taking, digest: None, by: ALICE, namespace: CLAIM_NAMESPACE }
+    }
+
+    fn sign(&self, request_sha256: Digest) -> Signed {
+        let request_sha256 = self.digest.unwrap_or(request_sha256);
+        let bytes = Taking { request_sha256, ..self.taking.clone() }.write().unwrap();
+        Signed { statement: BASE64.encode(&bytes), signature: self.by.sign(self.namespace, &bytes) }
     }
 }
 
@@ -104,7 +145,7 @@ impl Vote {
 
 /// Puts a bent plea into a genesis.
 pub fn plead(genesis: &mut Genesis, bend: impl FnOnce(&mut Plea)) {
-    let mut plea = Plea::granted();
+    let mut plea = Plea::granted(genesis.session);
     bend(&mut plea);
     let access = serde_json::to_value(plea.access()).unwrap();
     let about = [("role", Value::from(ROLE)), ("max_duration_s", 3_600.into()), ("access", access)];

@@ -310,6 +310,25 @@ fn a_role_that_aws_refuses_is_told_in_a_line_and_leaves_nothing_open() {
 }
 
 #[test]
+fn an_override_is_told_although_the_role_then_does_not_open() {
+    let scene = Scene::without_mfa();
+    let closed = scene.site.role("trust").to_owned();
+    scene.site.configure(|text| text.replace(scene.site.role("drill"), &closed));
+    let mut shell = scene.site.shell();
+    shell.args(["open", "--role", "spot", "--reason", "a test", "--override", "--key"]);
+    let output = shell.arg(scene.site.sandbox.key("alice")).args(["--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
+    let mut events = Vec::new();
+    until("the override is told", || {
+        let published = scene.site.published().into_iter();
+        let message = |wrap: Value| serde_json::from_str::<Value>(wrap["Message"].as_str().unwrap()).unwrap();
+        events.extend(published.map(message).map(|message| message["event"].clone()));
+        events.contains(&"overridden".into())
+    });
+    assert!(!events.contains(&"opened".into()), "{events:?}");
+}
+
+#[test]
 fn credentials_whose_answer_was_lost_count_as_issued() {
     let scene = Scene::without_mfa();
     let wire = scene.wire();

@@ -109,6 +109,17 @@ fn what_was_not_delivered_is_delivered_by_a_later_run() {
 }
 
 #[test]
+fn a_receiver_sends_nobody_elsewhere() {
+    let inner = Hook::start(Manner::Answers(200));
+    let hook = Hook::start(Manner::Redirects(inner.port));
+    let evidence = evidence(&[(&hook, "generic")]);
+    let session = evidence.session("true");
+    let output = evidence.run(&["report", &session, "--write"]);
+    assert!(stderr(&output).contains("not delivered yet: 127.0.0.1 (status 307: no)"), "{}", stderr(&output));
+    assert_eq!((inner.received().len(), waiting(&evidence)), (0, 1));
+}
+
+#[test]
 fn a_secret_that_others_can_read_is_not_used() {
     let hook = Hook::start(Manner::Answers(200));
     let evidence = evidence(&[(&hook, "generic")]);

@@ -110,6 +110,18 @@ fn revoke_waits_for_the_proof_of_a_session_that_runs() {
 }
 
 #[test]
+fn a_revocation_that_stays_pending_is_told() {
+    let bench = Bench::new();
+    let session = bench.live();
+    bench.announce(session, "drill", bench.site.role("drill"), in_seconds(900));
+    let id = session.to_string();
+    let args = ["revoke", &id, "--reason", "a test", "--wait", "1s"];
+    let output = bench.site.shell().args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(told(&bench), [json!(["revoke-pending", "drill", id, "alice"])]);
+}
+
+#[test]
 fn a_session_that_runs_is_left_to_close_itself() {
     let bench = Bench::new();
     let session = bench.live();
@@ -184,7 +196,16 @@ fn denies_that_nobody_needs_are_swept_and_no_others() {
     let (dead, alive, unknown) = (SessionId::mint(), SessionId::mint(), SessionId::mint());
     bench.announce(dead, "drill", &role, in_seconds(-7_200));
     bench.announce(alive, "drill", &role, in_seconds(60));
-    for session in [dead, alive, unknown] {
+    // Its credentials are dead; what was derived from them may live to the deadline.
+    let early = SessionId::mint();
+    bench.announce(early, "drill", &role, in_seconds(3_600));
+    bench.put(
+        "cases",
+        early,
+        "close/proved",
+        &json!({"state": "none", "why": "x", "at": in_seconds(-7_200)}),
+    );
+    for session in [dead, alive, unknown, early] {
         let with = json!({"RoleName": role.rsplit('/').next().unwrap(), "PolicyName": format!("bg-deny-{session}"),
             "PolicyDocument": NO_POLICY});
         bench.site.sandbox.call("root", "iam", "put_role_policy", with).unwrap();
@@ -195,7 +216,7 @@ fn denies_that_nobody_needs_are_swept_and_no_others() {
     let mut left = bench.inline(&role);
     left.sort();
     let mut kept = vec!["access".to_owned()];
-    kept.extend([alive, unknown, one].map(|session| format!("bg-deny-{session}")));
+    kept.extend([alive, unknown, early, one].map(|session| format!("bg-deny-{session}")));
     kept.sort();
     assert_eq!(left, kept);
 }
@@ -219,6 +240,7 @@ fn without_evidence_a_session_is_denied_on_the_role_that_is_named() {
     until("the session is denied", || {
         bench.call(&one).is_err_and(|said| said.contains("with an explicit deny"))
     });
+    assert_eq!(told(&bench), [json!(["revoke-pending", "drill", id, null])]);
     let short = ["revoke", &id[..8], "--reason", "a test", "--role", "drill"];
     assert_eq!(bench.site.shell().args(short).output().unwrap().status.code(), Some(125));
 }
@@ -257,6 +279,20 @@ fn practice_sessions_are_listed_while_they_run() {
     drop(session.stdin.take());
     session.wait().unwrap();
     assert_eq!(lines(&listed()).len(), 0);
+}
+
+/// Returns the first message that was published: event, role, session, person.
+fn told(bench: &Bench) -> Vec<Value> {
+    let mut told = Vec::new();
+    until("somebody is told", || {
+        told = bench.site.published();
+        !told.is_empty()
+    });
+    let read = |wrap: &Value| {
+        let message: Value = serde_json::from_str(wrap["Message"].as_str().unwrap()).unwrap();
+        json!([message["event"], message["role"], message["session"], message["person"]])
+    };
+    told.iter().map(read).collect()
 }
 
 fn revoke(bench: &Bench, session: SessionId) -> Output {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::sandbox::{Sandbox, root};
 use crate::support::wait::until;
+use crate::support::world::stderr;
 
 #[test]
 fn who_records_cannot_decrypt_and_who_decrypts_cannot_sign() {
@@ -119,4 +120,16 @@ fn up_is_idempotent_and_down_leaves_nothing_behind() {
     assert!(script("down").contains("stopped"));
     assert_eq!(servers(), 0);
     assert!(script("down").contains("nothing runs"));
+}
+
+#[test]
+fn up_empties_no_directory_that_no_sandbox_made() {
+    let dir = tempfile::tempdir().unwrap();
+    // Any daemon has one.
+    std::fs::write(dir.path().join("pid"), "1 0").unwrap();
+    std::fs::write(dir.path().join("thesis"), "years of work").unwrap();
+    let output = Command::new(root().join("sandbox/up")).arg(dir.path()).output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    assert!(stderr(&output).contains("is not empty, and no sandbox made it"), "{output:?}");
+    assert_eq!(std::fs::read_to_string(dir.path().join("thesis")).unwrap(), "years of work");
 }

@@ -387,6 +387,7 @@ class Denied(Exception):
 ACCESS_REQUEST_LIMIT, STATEMENT_LIMIT, ARMOR_LIMIT, SIGNERS_LIMIT, APPROVALS_LIMIT = 8_192, 2_048, 4_096, 65_536, 16
 SKEW_US = 300_000_000
 REQUEST_NAMESPACE, APPROVAL_NAMESPACE = "bg-shell-request@v1", "bg-shell-approval@v1"
+CLAIM_NAMESPACE = "bg-shell-claim@v1"
 SK_ED25519, SK_P256 = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"
 # Curves by key type: the name, and the bytes of a coordinate.
 CURVES = {"ecdsa-sha2-nistp256": ("nistp256", 32), "ecdsa-sha2-nistp384": ("nistp384", 48), SK_P256: ("nistp256", 32)}
@@ -404,7 +405,7 @@ def is_nonce(value):
 SIGNED = {"statement": str, "signature": str}
 ACCESS = {
     "v": 1, "role": str, "role_arn": str, "quorum": is_uint, "forced": bool, "request": str, "request_signature": str,
-    "allowed_signers": str, "approvals": [SIGNED],
+    "allowed_signers": str, "approvals": [SIGNED], "claim": SIGNED,
 }
 REQUEST = {
     "v": 1, "id": is_session, "role": str, "role_arn": str, "requester": is_principal, "reason": str,
@@ -415,6 +416,11 @@ REQUEST = {
 STATEMENT = {
     "v": 1, "decision": lambda value: value in ("approve", "deny", "cancel"), "request": is_session,
     "request_sha256": is_hex32, "approver": is_principal, "made": is_wall, "expires": is_wall, "nonce": is_nonce,
+}
+
+CLAIM = {
+    "v": 1, "request": is_session, "request_sha256": is_hex32, "session": is_session, "requester": is_principal,
+    "made": is_wall, "nonce": is_nonce,
 }
 
 
@@ -693,10 +699,10 @@ def access_bytes(text, what):
 
 
 class Access:
-    """One `about.access`, judged as of the genesis's `created`."""
+    """One `about.access` of a session, judged as of the genesis's `created`."""
 
-    def __init__(self, access, created):
-        self.access, self.created, self.faults = access, created, []
+    def __init__(self, access, session, created):
+        self.access, self.session, self.created, self.faults = access, session, created, []
         self.signers = Signers(access_bytes(access["allowed_signers"], "allowed_signers"))
         raw = access_bytes(access["request"], "the request")
         self.request = request = signed_line(raw, ACCESS_REQUEST_LIMIT, REQUEST)
@@ -730,7 +736,22 @@ class Access:
             complete = sorted(self.moments)[: access["quorum"]]
             until = max(complete, default=self.made) + request["execution_s"] * 1_000_000
         self.must(self.created <= until + SKEW_US, "the approved request had expired")
+        try:
+            self.claim(access["claim"])
+        except Denied as error:
+            self.faults.append(str(error))
         return self.faults
+
+    def claim(self, signed):
+        raw = access_bytes(signed["statement"], "the claim")
+        claim = signed_line(raw, STATEMENT_LIMIT, CLAIM)
+        who, made = self.request["requester"], wall_micros(claim["made"])
+        self.signers.signed(signed["signature"], CLAIM_NAMESPACE, raw, who, made)
+        same = (claim["request"], claim["request_sha256"]) == (self.request["id"], self.digest)
+        self.must(same, "the claim is for another request's bytes")
+        self.must(claim["requester"] == who, "the claim is another person's")
+        self.must(claim["session"] == self.session, "the claim is for another session")
+        self.must(self.made - SKEW_US <= made <= self.created + SKEW_US, "claimed too early or too late")
 
     def approval(self, signed):
         raw = access_bytes(signed["statement"], "a statement")
@@ -1009,10 +1030,10 @@ class Tape:
         elif self.signing_key.spki not in self.trusted:
             self.broken("genesis", "wrong signer: not a trusted key")
         self.disagree("genesis", "genesis", self.differing(genesis, {"session": self.session}))
-        self.check_access(genesis["about"], wall_micros(genesis["created"]))
+        self.check_access(genesis["about"], genesis["session"], wall_micros(genesis["created"]))
         self.see_times("genesis", genesis["boot_us"], wall_micros(genesis["created"]))
 
-    def check_access(self, about, created):
+    def check_access(self, about, session, created):
         """Section 5.1."""
         role, access = about.get("role"), about.get("access")
         if access is None:
@@ -1023,7 +1044,7 @@ class Tape:
             self.broken("genesis", "access: members")
             return
         try:
-            judged = Access(access, created)
+            judged = Access(access, session, created)
             faults = judged.judge()
         except Denied as error:
             self.broken("genesis", f"access: {error}")

@@ -1,8 +1,10 @@
 //! The second factor: that who checks it can, and that nobody gets past.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+
+use rustix::process::geteuid;
 
 use super::eyes::SeenRole;
 use super::finding::Finding;
@@ -95,6 +97,13 @@ fn by_broker(check: String, secrets: &Path, role: &RoleConfig) -> Finding {
             "chmod 600, and change it",
         );
     }
+    let readable: Vec<&str> =
+        people.iter().map(String::as_str).filter(|person| File::open(secrets.join(person)).is_ok()).collect();
+    if lacking.is_empty() && !readable.is_empty() {
+        let uid = geteuid().as_raw();
+        let saw = format!("uid {uid}, who runs this, reads the TOTP secrets of {}", readable.join(", "));
+        return Finding::warn(check, saw, READABLE_WHY, READABLE_FIX);
+    }
     if lacking.is_empty() {
         return Finding::ok(
             check,
@@ -112,5 +121,32 @@ fn others_read(path: &Path) -> bool {
 const BY_AWS_WHY: &str = "whoever has the access key opens the role, without the responder's device";
 const BY_AWS_FIX: &str =
     "demand aws:MultiFactorAuthPresent in the trust policy: deploy/policies/emergency-trust.json";
+const READABLE_WHY: &str =
+    "a responder with this uid makes everybody's codes: the second factor is one in name only";
+const READABLE_FIX: &str = "run bg-shell as a user of its own that no responder becomes otherwise, or let AWS check: mfa.mode = \"user\"";
 const BY_BROKER_FIX: &str =
     "one file a person in mfa.secrets, named as in allowed_signers: the TOTP secret in base32";
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn secrets_that_whoever_runs_it_can_read_are_told_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (signers, secrets) = (dir.path().join("signers"), dir.path().join("totp"));
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+        fs::write(&signers, format!("alice {key}\n")).unwrap();
+        fs::create_dir(&secrets).unwrap();
+        fs::write(secrets.join("alice"), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap();
+        fs::set_permissions(secrets.join("alice"), fs::Permissions::from_mode(0o600)).unwrap();
+        let toml = format!(
+            "arn = 'arn:aws:iam::123456789012:role/x'\nallowed_signers = {signers:?}\nmfa = {{ mode = 'none' }}"
+        );
+        let role: RoleConfig = toml::from_str(&toml).unwrap();
+        let finding = by_broker("mfa x".into(), &secrets, &role);
+        assert_eq!(finding.verdict, Verdict::Warn);
+        assert!(finding.saw.ends_with("reads the TOTP secrets of alice"), "{}", finding.saw);
+    }
+}

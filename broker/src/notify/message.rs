@@ -168,7 +168,7 @@ impl Message {
             Occasion::Denied => format!("{who} denied a request for {role}"),
             Occasion::Cancelled => format!("{who} withdrew a request for {role}"),
             Occasion::Opened => format!("{who} opened {role}"),
-            Occasion::Overridden => format!("OVERRIDE: {who} opened {role} without its approvals"),
+            Occasion::Overridden => format!("OVERRIDE: {who} opens {role} without its approvals"),
             Occasion::DeadlineNear => format!("the session of {who} in {role} ends soon"),
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),

@@ -27,6 +27,8 @@ pub struct Access {
     pub allowed_signers: String,
     /// Every approval that counts.
     pub approvals: Vec<Signed>,
+    /// That its requester opens it, in this session.
+    pub claim: Signed,
 }
 
 /// A signed statement, in exact bytes.
@@ -46,6 +48,7 @@ impl Access {
         signature: &str,
         signers: &[u8],
         approvals: Vec<Signed>,
+        claim: Signed,
     ) -> Self {
         Self {
             v: 1,
@@ -57,6 +60,7 @@ impl Access {
             request_signature: signature.to_owned(),
             allowed_signers: base64::encode(signers),
             approvals,
+            claim,
         }
     }
 

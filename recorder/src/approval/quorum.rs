@@ -6,10 +6,12 @@ use super::request::Request;
 use super::signers::AllowedSigners;
 use super::sshsig::SshSig;
 use super::statement::{Decision, Principal, Statement};
-use super::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
+use super::taking::Taking;
+use super::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
 use crate::base64;
 use crate::chain::Digest;
 use crate::clock::Stamp;
+use crate::session::SessionId;
 
 /// A request whose signature holds, with what its approvals are judged by.
 #[derive(Debug, Clone)]
@@ -82,6 +84,30 @@ impl Petition {
         Ok(Decided { statement, key })
     }
 
+    /// Checks that the requester takes this request in this session: form, signature, and that it is about these bytes.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn taken(&self, bytes: &[u8], signature: &str, session: SessionId) -> Result<Taking, String> {
+        let taking = Taking::parse(bytes)?;
+        let by = (&self.request.requester, taking.made);
+        signed(&self.signers, bytes, signature, CLAIM_NAMESPACE, by)
+            .map_err(|why| format!("the claim's signature: {why}"))?;
+        if (taking.request, taking.request_sha256) != (self.request.id, self.digest) {
+            return Err("the claim is for another request's bytes".into());
+        }
+        if taking.requester != self.request.requester {
+            return Err(format!("{} claims what they did not ask for", taking.requester));
+        }
+        if taking.session != session {
+            return Err("the claim is for another session".into());
+        }
+        if taking.made.0 < self.request.created.0.saturating_sub(SKEW_US) {
+            return Err("the claim was made before the request".into());
+        }
+        Ok(taking)
+    }
+
     /// Says why two people are not two, if they are not. None stands for the requester.
     pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<String> {
         let (name, key) = one.map_or((&self.request.requester, &self.key), Decided::person);
@@ -133,11 +159,11 @@ impl Decided {
     }
 }
 
-/// Checks everything that a genesis says of its approvals, as of its making.
+/// Checks everything that the genesis of a session says of its approvals, as of its making.
 ///
 /// # Errors
 /// With every fault that was found.
-pub fn check(access: &Access, created: Stamp) -> Result<Approved, Vec<String>> {
+pub fn check(access: &Access, session: SessionId, created: Stamp) -> Result<Approved, Vec<String>> {
     let petition = petition(access).map_err(|what| vec![what])?;
     let mut faults = terms(access, &petition, created);
     let mut approvals: Vec<Decided> = Vec::new();
@@ -156,6 +182,7 @@ pub fn check(access: &Access, created: Stamp) -> Result<Approved, Vec<String>> {
         }
     }
     faults.extend(enough(access, &petition, &approvals, created));
+    faults.extend(claimed(access, &petition, session, created).err());
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -199,6 +226,14 @@ fn enough(access: &Access, petition: &Petition, approvals: &[Decided], created: 
         faults.push("the approved request had expired".into());
     }
     faults
+}
+
+/// Whoever opened it has shown a key of whoever asked.
+fn claimed(access: &Access, petition: &Petition, session: SessionId, created: Stamp) -> Result<(), String> {
+    let bytes = base64::decode(&access.claim.statement).ok_or("the claim's statement is not base64")?;
+    let taking = petition.taken(&bytes, &access.claim.signature, session)?;
+    let before = taking.made.0 <= created.0.saturating_add(SKEW_US);
+    if before { Ok(()) } else { Err("the claim was made after the session began".into()) }
 }
 
 /// Checks a signature and returns its key, which is allowed for that person at that time.

@@ -23,7 +23,7 @@ impl Verifier {
         };
         let named = role.and_then(Value::as_str) == Some(access.role.as_str());
         self.require(named, "genesis", "access: for another role");
-        match check(&access, genesis.created) {
+        match check(&access, genesis.session, genesis.created) {
             Err(faults) => {
                 for fault in faults {
                     self.broken("genesis", None, &format!("access: {fault}"));

@@ -2,7 +2,7 @@
 
 use bg_recorder::approval::access::Access;
 use bg_recorder::approval::statement::{Decision, Statement};
-use bg_recorder::approval::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE};
+use bg_recorder::approval::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::Stamp;
 use bg_recorder::genesis::Genesis;
@@ -14,7 +14,7 @@ use crate::people::Key;
 use crate::plea::{ALICE, BOB, DAVE, ERIN, FRANK, GRACE, Plea, Vote, plead, principal};
 
 pub fn list() -> Vec<Fault> {
-    [granted(), requests(), signatures(), people(), times(), signers(), terms()]
+    [granted(), requests(), claims(), signatures(), people(), times(), signers(), terms()]
         .into_iter()
         .flatten()
         .collect()
@@ -114,6 +114,59 @@ fn requests() -> Vec<Fault> {
         }),
         bad("access_request_base64", "the request's base64 is not canonical", |g| {
             plead(g, |p| p.access = |a| a.request.insert(4, '\n'));
+        }),
+    ]
+}
+
+fn claims() -> Vec<Fault> {
+    vec![
+        bad("access_claim_missing", "nobody signed that they open it", |g| {
+            plead(g, |_| {});
+            g.about["access"].as_object_mut().unwrap().remove("claim");
+        }),
+        bad("access_claim_by_another", "an approver opens what was approved for the requester", |g| {
+            plead(g, |p| {
+                p.claim.by = BOB;
+                p.claim.taking.requester = principal("bob");
+            });
+        }),
+        bad("access_claim_signed_by_another", "another person's key signed the claim", |g| {
+            plead(g, |p| p.claim.by = BOB);
+        }),
+        bad("access_claim_names_another", "the requester signed the claim in another's name", |g| {
+            plead(g, |p| p.claim.taking.requester = principal("bob"));
+        }),
+        bad("access_claim_namespace", "the claim was signed in the requests' namespace", |g| {
+            plead(g, |p| p.claim.namespace = REQUEST_NAMESPACE);
+        }),
+        bad("access_claim_of_another_session", "the claim is for another session", |g| {
+            plead(g, |p| p.claim.taking.session = "01a20764-d400-7000-8000-00000000000b".parse().unwrap());
+        }),
+        bad("access_claim_of_another_id", "the claim names another request", |g| {
+            plead(g, |p| p.claim.taking.request = "01a20764-d400-7000-8000-00000000000b".parse().unwrap());
+        }),
+        bad("access_claim_of_another_request", "the claim is for another request's bytes", |g| {
+            plead(g, |p| p.claim.digest = Some(Digest::of(b"another")));
+        }),
+        bad("access_claim_too_early", "the claim was signed long before the request", |g| {
+            plead(g, |p| p.claim.taking.made = Stamp(p.request.created.0 - 300_000_001));
+        }),
+        bad("access_claim_too_late", "the claim was signed after the session began", |g| {
+            plead(g, |p| p.claim.taking.made = Stamp(WALL_US + 301_000_000));
+        }),
+        bad("access_claim_version", "the claim is of version 2", |g| plead(g, |p| p.claim.taking.v = 2)),
+        bad("access_claim_edited", "a byte of the claim was changed after it was signed", |g| {
+            plead(g, |p| p.access = |a| edit(&mut a.claim.statement, "\"nonce\":\"08", "\"nonce\":\"07"));
+        }),
+        bad("access_claim_too_long", "the claim is over its limit", |g| {
+            plead(g, |p| {
+                p.access = |a| {
+                    let bytes = BASE64.decode(a.claim.statement.as_bytes()).unwrap();
+                    let bytes = changed(&bytes, "{\"v\":1,", &format!("{{\"v\":1,{}", " ".repeat(2_048)));
+                    a.claim.statement = BASE64.encode(&bytes);
+                    a.claim.signature = ALICE.sign(CLAIM_NAMESPACE, &bytes);
+                };
+            });
         }),
     ]
 }

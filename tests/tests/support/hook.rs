@@ -37,6 +37,8 @@ pub struct Delivery {
 pub enum Manner {
     /// Answers with that status.
     Answers(u16),
+    /// Sends whoever asks to that port of this machine.
+    Redirects(u16),
     /// Takes connections and never answers.
     Silent,
 }
@@ -52,11 +54,15 @@ impl Hook {
             let mut silent = Vec::new();
             for stream in listener.incoming() {
                 let (stream, theirs) = (stream.unwrap(), Arc::clone(&theirs));
-                match *theirs.manner.lock().unwrap() {
-                    Manner::Answers(status) => drop(thread::spawn({
-                        let theirs = Arc::clone(&theirs);
-                        move || serve(stream, status, &theirs.received)
-                    })),
+                let manner = *theirs.manner.lock().unwrap();
+                match manner {
+                    Manner::Answers(status) => {
+                        drop(thread::spawn(move || serve(stream, &format!("{status} x"), &theirs.received)));
+                    }
+                    Manner::Redirects(port) => {
+                        let answer = format!("307 x\r\nlocation: http://127.0.0.1:{port}/elsewhere");
+                        drop(thread::spawn(move || serve(stream, &answer, &theirs.received)));
+                    }
                     Manner::Silent => silent.push(stream),
                 }
             }
@@ -98,7 +104,7 @@ impl Delivery {
     }
 }
 
-fn serve(stream: TcpStream, status: u16, received: &Mutex<Vec<Delivery>>) {
+fn serve(stream: TcpStream, answer: &str, received: &Mutex<Vec<Delivery>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
     loop {
@@ -121,6 +127,6 @@ fn serve(stream: TcpStream, status: u16, received: &Mutex<Vec<Delivery>>) {
         reader.read_exact(&mut body).unwrap();
         let delivery = Delivery { line: line.trim_end().to_owned(), headers, body };
         received.lock().unwrap().push(delivery);
-        write!(writer, "HTTP/1.1 {status} x\r\ncontent-length: 2\r\n\r\nno").unwrap();
+        write!(writer, "HTTP/1.1 {answer}\r\ncontent-length: 2\r\n\r\nno").unwrap();
     }
 }
