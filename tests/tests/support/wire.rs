@@ -41,6 +41,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The status that came back; 0 when none did.
     pub status: u16,
+    /// What the server answered, whether or not that arrived.
+    pub answer: Vec<u8>,
 }
 
 impl Request {
@@ -66,6 +68,13 @@ impl Request {
 /// When a fault applies.
 type Matches = Box<dyn Fn(&Request) -> bool + Send>;
 
+/// Which requests meet which fault, and how many of them still will.
+struct Rule {
+    matches: Matches,
+    fault: Fault,
+    left: u32,
+}
+
 /// A proxy on loopback.
 pub struct Wire {
     port: u16,
@@ -75,7 +84,7 @@ pub struct Wire {
 struct Shared {
     upstream: u16,
     requests: Mutex<Vec<Request>>,
-    faults: Mutex<Vec<(Matches, Fault)>>,
+    faults: Mutex<Vec<Rule>>,
     listening: Mutex<Option<u32>>,
     turn: AtomicU32,
 }
@@ -118,7 +127,16 @@ impl Wire {
 
     /// From now on, requests that match meet a fault. The newest rule wins.
     pub fn fault(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
-        lock(&self.shared.faults).insert(0, (Box::new(matches), fault));
+        self.rule(matches, fault, u32::MAX);
+    }
+
+    /// The next request that matches meets a fault, and no other one.
+    pub fn fault_once(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
+        self.rule(matches, fault, 1);
+    }
+
+    fn rule(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault, left: u32) {
+        lock(&self.shared.faults).insert(0, Rule { matches: Box::new(matches), fault, left });
     }
 
     /// From now on, every request meets a fault.
@@ -186,7 +204,11 @@ impl Shared {
             }
             _ => self.upstream(&request)?,
         };
-        lock(&self.requests)[number].status = status(&answer);
+        {
+            let mut requests = lock(&self.requests);
+            requests[number].status = status(&answer);
+            requests[number].answer.clone_from(&answer);
+        }
         deliver(&mut client, &answer, fault.as_ref())
     }
 
@@ -196,7 +218,7 @@ impl Shared {
         if request.header("expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let early = self.matching(request);
+        let early = self.matching(request, 0);
         let wanted = if matches!(early, Some(Fault::ResetUpload)) { len / 2 } else { len };
         if request.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
             request.body = chunks(client)?;
@@ -205,11 +227,15 @@ impl Shared {
             client.read_exact(&mut rest)?;
             request.body.extend(rest);
         }
-        Ok(self.matching(request))
+        Ok(self.matching(request, 1))
     }
 
-    fn matching(&self, request: &Request) -> Option<Fault> {
-        lock(&self.faults).iter().find(|(matches, _)| matches(request)).map(|(_, fault)| fault.clone())
+    /// Returns the fault that a request meets, and counts it so many times.
+    fn matching(&self, request: &Request, times: u32) -> Option<Fault> {
+        let mut rules = lock(&self.faults);
+        let rule = rules.iter_mut().find(|rule| rule.left > 0 && (rule.matches)(request))?;
+        rule.left -= times;
+        Some(rule.fault.clone())
     }
 
     fn upstream(&self, request: &Request) -> io::Result<Vec<u8>> {
@@ -268,7 +294,7 @@ fn head(client: &mut TcpStream) -> io::Result<Option<Request>> {
         target: words.next().unwrap_or_default(),
         headers: lines.filter_map(header).collect(),
         body: bytes[end + 4..].to_vec(),
-        status: 0,
+        ..Request::default()
     }))
 }
 
