@@ -2,6 +2,7 @@
 //! that is neither dead nor spoken of.
 
 mod denied;
+mod each;
 mod race;
 mod surroundings;
 mod throttled;

@@ -1,7 +1,10 @@
 //! AWS refuses a call: each one that bg-shell makes, before there are credentials and after.
 
+use std::process::Stdio;
+
 use crate::support::driver::Driver;
 use crate::support::field::{Field, PROBE, REQUEST_ID, When, told};
+use crate::support::wait::until;
 use crate::support::world::stderr;
 
 /// A call that is refused, and the role that is opened.
@@ -233,4 +236,52 @@ fn a_store_that_shows_nothing_to_who_looks_for_sessions_says_so() {
         assert_eq!(output.status.code(), Some(125), "{command:?}: {}", stderr(&output));
         told(&stderr(&output), "s3:ListBucket");
     }
+}
+
+#[test]
+fn a_kill_switch_that_cannot_be_written_down_says_how_iam_alone_does_it() {
+    let field = Field::new();
+    let mut session =
+        field.open("drill", "cat >/dev/null").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the session runs", || field.ran());
+    let id = field.sessions()[0].clone();
+    field.deny_puts("/revoke", When::Always);
+    let output = field.run(&["revoke", &id, "--reason", "a test"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    told(&said, "s3:PutObject");
+    assert!(said.contains("with --role NAME and the whole id it is denied by IAM alone"), "{said}");
+    let output = field.run(&["revoke", &id, "--reason", "a test", "--role", "drill"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the session goes on, without access"), "{}", stderr(&output));
+    until("the session is denied", || {
+        field.call(&field.issued()[0]).is_err_and(|refused| refused.contains("explicit deny"))
+    });
+    drop(session.stdin.take());
+    let ended = session.wait_with_output().unwrap();
+    assert!(stderr(&ended).contains("access revoked and proved in"), "{}", stderr(&ended));
+    field.settle(&stderr(&ended));
+}
+
+#[test]
+fn a_decision_that_may_not_be_stored_is_none() {
+    let field = Field::new();
+    let key = |person: &str| field.site.sandbox.key(person).into_os_string().into_string().unwrap();
+    let (alice, bob) = (key("alice"), key("bob"));
+    let ask = ["request", "--role", "two", "--reason", "a test", "--key", &alice];
+    let request = String::from_utf8(field.run(&ask).stdout).unwrap().trim().to_owned();
+    field.deny("s3:PutObject", When::Always);
+    for decision in [
+        &ask[..],
+        &["approve", &request, "--yes", "--key", &bob],
+        &["deny", &request, "--key", &bob],
+        &["cancel", &request, "--key", &alice],
+    ] {
+        let output = field.run(decision);
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(125), 0), "{decision:?}: {said}");
+        told(&said, "s3:PutObject");
+    }
+    field.heal();
+    assert_eq!(field.lines(&["requests"])[0]["state"], "requested");
 }

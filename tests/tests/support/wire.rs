@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum Fault {
 /// A request that passed, or tried to.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
+    /// How many came before it.
+    pub number: usize,
     /// The method.
     pub method: String,
     /// Path and query.
@@ -87,6 +89,7 @@ struct Shared {
     faults: Mutex<Vec<Rule>>,
     listening: Mutex<Option<u32>>,
     turn: AtomicU32,
+    begun: AtomicUsize,
 }
 
 impl Wire {
@@ -98,6 +101,7 @@ impl Wire {
             faults: Mutex::default(),
             listening: Mutex::default(),
             turn: AtomicU32::new(0),
+            begun: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let wire = Self { port: listener.local_addr().unwrap().port(), shared };
@@ -189,6 +193,7 @@ impl Shared {
     /// One request a connection: the answer says so.
     fn exchange(&self, mut client: TcpStream) -> io::Result<()> {
         let Some(mut request) = head(&mut client)? else { return Ok(()) };
+        request.number = self.begun.fetch_add(1, Ordering::SeqCst);
         let fault = self.fault_of(&mut request, &mut client)?;
         let number = {
             let mut requests = lock(&self.requests);
