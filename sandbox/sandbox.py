@@ -156,10 +156,14 @@ class Supervisor:
             return stack.deploy(self.with_tls(), self.made, ask["stack"], ask["lock"])
         if "relax" in ask:
             return stack.relax(self.with_tls(), ask["relax"])
+        if "kill" in ask:
+            return self.servers.kill(ask["kill"])
         if "code" in ask:
             with open(f"{self.place}/totp/{ask['code']}") as secret:
                 return people.code(secret.read())
         account = self.with_tls() if ask.get("on") == "stacks" else self.account
+        if "keys" in ask:
+            account.keys[ask["as"]] = ask["keys"]
         client = account.client(ask["service"], ask["as"])
         answer = getattr(client, ask["call"])(**ask["with"])
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}

@@ -21,7 +21,7 @@ class Servers:
 
     def __init__(self, place):
         self.place = place
-        self.children = []
+        self.children, self.named = [], {}
 
     def ministack(self, name="ministack", **environment):
         """Starts STS, IAM, KMS, SNS, SQS, S3 and CloudFormation; returns the endpoint and root's secret."""
@@ -87,6 +87,12 @@ class Servers:
                 preexec_fn=die_with_parent,
             )
         self.children.append(child)
+        self.named[name] = child
+
+    def kill(self, name):
+        """Kills one server as `kill -9` does, with what it started."""
+        os.killpg(self.named[name].pid, signal.SIGKILL)
+        self.named[name].wait()
 
     def wait_for(self, url, ca=None):
         """Waits until something answers, or a server has ended."""

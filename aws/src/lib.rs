@@ -2,7 +2,7 @@
 //!
 //! Everything here is called from threads and waits: the one runtime is inside. In reading order:
 
-mod attempts;
+pub mod attempts;
 pub mod edge;
 pub mod fault;
 pub mod journal;

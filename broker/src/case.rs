@@ -64,10 +64,9 @@ impl Case {
     ) -> Result<Fact, CaseError> {
         let at = Stamp(SystemClock.wall_us());
         let fact = Fact { session: self.session, fact: fact.to_owned(), at, by: author(), says };
-        let refused = |why| CaseError::Unsigned(why);
-        let text = note::text(Kind::Fact, &fact).map_err(|e| refused(chain(&e)))?;
+        let text = note::text(Kind::Fact, &fact).map_err(|e| CaseError::Unsigned(Box::new(e)))?;
         let ring = keys.ring();
-        let signature = keys.sign(&text).map_err(|e| refused(chain(&e)))?;
+        let signature = keys.sign(&text).map_err(|e| CaseError::Unsigned(Box::new(e)))?;
         let bytes = note::assemble(&text, &[ring.sign.line(&ring.sign_name, signature)]);
         match self.store.put_new(&self.key(&fact.fact), &bytes) {
             Ok(()) => Ok(fact),
@@ -144,8 +143,8 @@ pub enum CaseError {
     #[error("{0} exists already")]
     Taken(String),
     /// It could not be signed.
-    #[error("cannot sign a fact: {0}")]
-    Unsigned(String),
+    #[error("cannot sign a fact")]
+    Unsigned(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What is there is no fact.
     #[error("{0} is not a fact: {1}")]
     NotAFact(String, String),

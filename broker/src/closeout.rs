@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
+use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
 use serde_json::{Map, Value, json};
@@ -141,7 +142,11 @@ impl Closing<'_> {
             self.sweep();
             put = deny.put(&iam);
         }
-        let request_id = put.map_err(|e| e.to_string())?;
+        let request_id = put.map_err(|e| {
+            let why = e.to_string();
+            Failure::new("cannot deny the access").because(e).tell();
+            why
+        })?;
         let denied = Denied { policy: deny.name(), request_id };
         self.note(DENIED, json!({"policy": denied.policy, "role": role, "request_id": denied.request_id}));
         Ok(denied)
@@ -253,7 +258,7 @@ impl Closing<'_> {
                 self.note(GATE, json!({"kind": kind.get("kind"), "state": standing.to_string()}));
             }
             Err(failure) => {
-                say!("bg-shell: warning: {failure}");
+                failure.tell();
                 say!("bg-shell: hint: bg-shell reconcile tries again");
             }
         }
@@ -278,7 +283,8 @@ impl Closing<'_> {
         match self.case.put(self.keys, fact, says) {
             Ok(_) | Err(CaseError::Taken(_)) => {}
             Err(e) => {
-                say!("bg-shell: warning: the fact {fact} is not stored: {e}; bg-shell reconcile writes it")
+                let why = chain(&e);
+                say!("bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it")
             }
         }
     }

@@ -22,7 +22,16 @@ pub trait CredentialSource: Send {
     ///
     /// # Errors
     /// When it may not, or nobody answered: the credentials may have been issued all the same.
-    fn assume(&self, wanted: &Wanted) -> Result<Issued, CallError>;
+    fn assume(&self, wanted: &Wanted) -> Result<Issued, NotIssued>;
+}
+
+/// Why there are no credentials here.
+#[derive(Debug)]
+pub struct NotIssued {
+    /// What the last attempt said.
+    pub call: CallError,
+    /// Whether there are none anywhere else: each attempt was refused, and no answer was lost.
+    pub certain: bool,
 }
 
 /// What an `sts:AssumeRole` of one session says, every time.

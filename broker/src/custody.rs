@@ -7,11 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use bg_aws::fault::CallError;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::event::{CredentialState, Notice};
 
-use crate::credentials::{CredentialSource, Issued, Wanted};
+use crate::credentials::{CredentialSource, Issued, NotIssued, Wanted};
 use crate::killswitch::Target as _;
 use crate::switch::Switch;
 use crate::vault::Vault;
@@ -118,7 +117,7 @@ impl Keeper {
         }
     }
 
-    fn renew(&self) -> Result<Stamp, CallError> {
+    fn renew(&self) -> Result<Stamp, NotIssued> {
         // A request that was sent counts as answered until it is known to have been refused.
         let before = {
             let mut known = lock(&self.known);
@@ -127,7 +126,7 @@ impl Keeper {
             before
         };
         let issued = self.source.assume(&self.wanted).inspect_err(|e| {
-            if e.request_id.is_some() {
+            if e.certain {
                 lock(&self.known).expires_max = before;
             }
         })?;
@@ -149,7 +148,7 @@ impl Keeper {
         Ok(expires)
     }
 
-    fn tell_failure(&self, e: &CallError, expires: Stamp) {
+    fn tell_failure(&self, NotIssued { call: e, .. }: &NotIssued, expires: Stamp) {
         let notice = Notice::Credentials {
             state: CredentialState::Refused,
             access_key_id: None,
@@ -184,7 +183,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Instant;
 
-    use bg_aws::fault::CallKind;
+    use bg_aws::fault::{CallError, CallKind};
 
     use super::*;
     use crate::mfa::Code;
@@ -210,16 +209,17 @@ mod tests {
             Ok(None)
         }
 
-        fn assume(&self, _: &Wanted) -> Result<Issued, CallError> {
+        fn assume(&self, _: &Wanted) -> Result<Issued, NotIssued> {
             let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             if (self.fails)(call) {
-                return Err(CallError {
+                let call = CallError {
                     action: "sts:AssumeRole",
                     kind: CallKind::Denied,
                     code: Some("AccessDenied".into()),
                     message: "too old".into(),
                     request_id: Some("request-x".into()),
-                });
+                };
+                return Err(NotIssued { call, certain: true });
             }
             Ok(self.issue(call))
         }

@@ -56,7 +56,8 @@ impl Failure {
         say!("bg-shell: error: {self}");
         // What AWS refused says more than where the call was made from.
         let refused = self.source.as_deref().and_then(fault::hint);
-        for hint in refused.iter().chain(&self.hint) {
+        let own = self.hint.iter().filter(|own| refused.as_ref() != Some(own));
+        for hint in refused.iter().chain(own) {
             say!("bg-shell: hint: {hint}");
         }
     }

@@ -35,12 +35,12 @@ pub trait Prober {
     fn call(&self) -> Result<Option<String>, CallError>;
 }
 
-/// The positive control: waits for the call to work, for a few seconds while a gate propagates.
+/// The positive control: waits for the call to work, as long as `patience`, while a gate propagates.
 ///
 /// # Errors
 /// What the last try said.
-pub fn allowed(edge: &Edge, probe: Probe) -> Result<Option<String>, CallError> {
-    allowed_by(&OnAws { edge, probe })
+pub fn allowed(edge: &Edge, probe: Probe, patience: Duration) -> Result<Option<String>, CallError> {
+    allowed_by(&OnAws { edge, probe }, patience)
 }
 
 /// Waits for the call to be denied, as long as `patience`. The credentials are dead at `expires` in any case.
@@ -59,11 +59,11 @@ struct Pace {
     pause_max: Duration,
 }
 
-fn allowed_by(prober: &dyn Prober) -> Result<Option<String>, CallError> {
+fn allowed_by(prober: &dyn Prober, patience: Duration) -> Result<Option<String>, CallError> {
     let began = Instant::now();
     loop {
         match prober.call() {
-            Err(e) if e.kind == CallKind::Denied && began.elapsed() < GATE_PATIENCE => thread::sleep(PAUSE),
+            Err(e) if e.kind == CallKind::Denied && began.elapsed() < patience => thread::sleep(PAUSE),
             answer => return answer,
         }
     }
@@ -155,8 +155,6 @@ fn id(answer: &impl RequestId) -> Option<String> {
 
 /// How many explicit denials in a row are a proof.
 pub const DENIALS: u32 = 3;
-/// How long a gate may take to propagate.
-const GATE_PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(300);
 const PAUSE_MAX: Duration = Duration::from_secs(3);
 

@@ -48,8 +48,9 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     if let Some(role) = &args.role {
         return blind(args, role, world);
     }
-    let keys = world.keys()?;
-    let session = Docket::of(world)?.find(&args.session)?;
+    let blind = |failure: Failure| failure.hint(BLIND_HINT);
+    let keys = world.keys().map_err(blind)?;
+    let session = Docket::of(world).map_err(blind)?.find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
         say!("bg-shell: session {session} has no access; should it get one, it is ended at once");
@@ -109,7 +110,7 @@ fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> 
             say!("bg-shell: session {} was told to end before", case.session);
             Ok(())
         }
-        Err(e) => Err(Failure::new("cannot tell the session to end").because(e)),
+        Err(e) => Err(Failure::new("cannot tell the session to end").because(e).hint(BLIND_HINT)),
     }
 }
 
@@ -161,6 +162,7 @@ fn wait(closing: &Closing<'_>, patience: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
+const BLIND_HINT: &str = "with --role NAME and the whole id it is denied by IAM alone, without the evidence";
 const RUNS: &str = "the session runs and has not closed its access yet";
 const PERIOD: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 8;

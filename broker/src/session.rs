@@ -74,7 +74,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
     })
-    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(state_hint(world)))?;
+    .map_err(|e| not_begun(world, e))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
     let created = recorder.created();
     summary::banner(world, session, plan, ends, contained.by, access.as_ref());
@@ -219,6 +219,12 @@ fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// What AWS refused has a hint of its own.
+fn not_begun(world: &World, e: RecordError) -> Failure {
+    let hint = if world.is_practice() { STATE_HINT } else { EVIDENCE_HINT };
+    Failure::new("cannot begin the recording").because(e).hint(hint)
+}
+
 fn system(what: &'static str) -> impl Fn(io::Error) -> Failure {
     move |e| Failure::new(what).because(e)
 }
@@ -355,14 +361,9 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn state_hint(world: &World) -> &'static str {
-    if world.is_practice() {
-        "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)"
-    } else {
-        "evidence.state must be writable and the store reachable; bg-shell doctor checks both"
-    }
-}
-
+const STATE_HINT: &str =
+    "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+const EVIDENCE_HINT: &str = "see [evidence]; bg-shell doctor checks the store, the keys and the spool";
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
 /// How long closing waits for the store.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::driver::Driver;
+use crate::support::field::Field;
 use crate::support::sandbox::{Sandbox, Site};
 use crate::support::wait::until;
 use crate::support::world::stderr;
@@ -29,6 +30,10 @@ fn session(site: &Site, lines: &[&str]) -> Driver {
     shell.args(["open", "--role", "two", "--request", &request, "--key"]).arg(site.sandbox.key("alice"));
     shell.args(["--", "bash", "--norc"]).env("PS1", "ready> ");
     let mut driver = Driver::spawn(shell);
+    if std::fs::read_to_string(site.config()).unwrap().contains(SECOND_FACTOR) {
+        driver.wait_for("MFA code of alice");
+        driver.send(format!("{}\r", site.sandbox.code("alice")));
+    }
     for line in lines {
         driver.wait_for("ready> ");
         driver.send(format!("{line}\r"));
@@ -45,19 +50,31 @@ fn report(site: &Site) -> Value {
 }
 
 #[test]
-fn an_access_ends_with_a_report_and_everybody_is_told() {
-    let site = Sandbox::shared().site();
-    let mut driver = session(&site, &[PASSWORD, "a password", "ecoh\x7f\x7fho two"]);
+fn two_approve_and_a_code_opens_what_is_dead_after_the_exit_and_the_report_says_all_of_it() {
+    let field = Field::new();
+    let site = &field.site;
+    site.configure(|text| {
+        let (before, two) = text.split_once("[roles.two]").unwrap();
+        let secrets = site.sandbox.allowed_signers().with_file_name("totp");
+        let factor = format!("{SECOND_FACTOR}, secrets = {secrets:?} }}\noverride = true");
+        format!("{before}[roles.two]{}", two.replacen("mfa = { mode = \"none\" }", &factor, 1))
+    });
+    let mut driver = session(site, &[PASSWORD, "a password", "ecoh\x7f\x7fho two", "aws s3 ls | cat"]);
     assert_eq!(driver.wait(), 0, "{}", driver.screen());
+    assert!(driver.screen().contains(" bg-sandbox"), "{}", driver.screen());
+    assert_eq!(field.issued().len(), 1);
+    assert!(field.call(&field.issued()[0]).unwrap_err().contains("explicit deny"));
+    let verified = site.replay().args(["verify", "last"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&verified.stdout).starts_with("intact: "), "{verified:?}");
     assert!(driver.screen().contains("bg-shell: report: bg-shell report "), "{}", driver.screen());
-    let report = report(&site);
+    let report = report(site);
     let lines: Vec<&str> = report["commands"]["lines"]
         .as_array()
         .unwrap()
         .iter()
         .map(|line| line["line"].as_str().unwrap())
         .collect();
-    assert_eq!(lines, [PASSWORD, "echo two", "exit"]);
+    assert_eq!(lines, [PASSWORD, "echo two", "aws s3 ls | cat", "exit"]);
     assert_eq!(report["revocation"]["outcome"]["state"], "revoked", "{report}");
     assert_eq!((&report["tape"]["verdict"], &report["ended"]["how"]), (&json!("intact"), &json!("exit")));
     for time in ["to_access_ms", "to_revoke_ms"] {
@@ -129,6 +146,9 @@ fn without_the_right_to_deactivate_nothing_is_said_to_be_done() {
     assert_eq!(output.status.code(), Some(125), "{said}");
     assert!(said.contains("iam:GetAccessKeyLastUsed: AccessDenied") && said.contains("hint: "), "{said}");
 }
+
+/// How a test has `two` ask for a code: spelled as the sandbox does not.
+const SECOND_FACTOR: &str = "mfa = {mode = \"broker\"";
 
 /// Asks for a password as programs do: echo is off before the prompt is there.
 const PASSWORD: &str = "python3 -c \"import getpass; getpass.getpass('rea' + 'dy> ')\"";

@@ -57,11 +57,11 @@ fn a_lost_answer_is_no_lost_race() {
     let cloud = Cloud::shared();
     let wire = Wire::to(cloud.weed.port);
     let (mine, direct) = (store(&edge(&wire.endpoint()), "lost"), weed(cloud, "lost"));
-    wire.fault_next(1, |request| request.method == "PUT", Fault::ResetAnswer);
+    wire.fault_once(|request| request.method == "PUT", Fault::ResetAnswer);
     mine.put_new("claims/1", b"mine").unwrap();
     assert_eq!(direct.get("claims/1", 9).unwrap(), b"mine", "stored by the attempt whose answer was lost");
     direct.put_new("claims/2", b"theirs").unwrap();
-    wire.fault_next(1, |request| request.method == "PUT", Fault::ResetAnswer);
+    wire.fault_once(|request| request.method == "PUT", Fault::ResetAnswer);
     assert!(matches!(mine.put_new("claims/2", b"mine"), Err(StoreError::Exists(_))));
     assert!(matches!(mine.put_new("claims/1", b"mine"), Err(StoreError::Exists(_))), "one attempt: not ours");
 }

@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::case::Bench;
 use crate::support::process;
@@ -112,7 +112,21 @@ fn a_broker_that_dies_between_the_role_and_the_shell_leaves_no_access() {
     let said = stderr(&output);
     assert!(said.contains("its access is revoked by its name"), "{said}");
     let role = bench.site.role("drill").to_owned();
-    assert_eq!(bench.inline(&role).len(), 2, "{:?}", bench.inline(&role));
+    let inline = bench.inline(&role);
+    assert_eq!(inline.len(), 2, "{inline:?}");
+    let report = bench.site.shell().args(["report", "last", "--json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let session = report["session"].as_str().unwrap();
+    assert!(inline.contains(&format!("bg-deny-{session}")), "{inline:?}");
+    assert_eq!(
+        (&report["revocation"]["outcome"]["state"], &report["tape"]["verdict"]),
+        (&json!("pending"), &json!("recovered"))
+    );
+    let text = report["revocation"]["text"].as_str().unwrap();
+    assert!(text.contains("nobody has the credentials any more") && text.contains("alive until"), "{report}");
+    let denied = |moment: &Value| moment["source"] == "fact close/denied";
+    assert!(report["timeline"].as_array().unwrap().iter().any(denied), "{report}");
+    assert!(report["to_do"].to_string().contains("bg-shell reconcile"), "{report}");
 }
 
 #[test]

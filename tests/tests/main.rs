@@ -9,6 +9,7 @@
 
 mod access;
 mod account;
+mod adversity;
 mod agreement;
 mod approvals;
 mod bucket;

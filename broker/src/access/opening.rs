@@ -12,7 +12,7 @@ use super::{Access, object};
 use crate::aws::sts::Sts;
 use crate::case::{ACTIVE, OPEN};
 use crate::config::Gate;
-use crate::credentials::{CredentialSource, Issued};
+use crate::credentials::{CredentialSource, Issued, NotIssued};
 use crate::custody::Custody;
 use crate::failure::Failure;
 use crate::signals::Signals;
@@ -31,13 +31,12 @@ impl Access<'_> {
         // A request that was sent counts as answered until it is known to have been refused.
         self.unissued = None;
         let issued = self.assume(&*source).map_err(|e| {
-            let answered = matches!(e.kind, CallKind::Denied | CallKind::ExplicitDeny | CallKind::TooLarge);
-            self.unissued = Some("AWS refused the role").filter(|_| answered && e.code.is_some());
-            refused("AWS does not give the role", e)
+            self.unissued = Some("AWS refused the role").filter(|_| e.certain);
+            refused("AWS does not give the role", e.call)
         })?;
         self.issued = Some((issued.credentials().clone(), issued.expires));
         let edge = self.edge.with_credentials(issued.credentials().clone());
-        let probe = probe::allowed(&edge, self.claim.role.probe)
+        let probe = probe::allowed(&edge, self.claim.role.probe, self.claim.role.gate_patience)
             .map_err(|e| refused("the role does not work: its probe was refused", e))?;
         self.activated(&issued, probe.as_deref())?;
         self.switch.tell(notice(&issued), None);
@@ -82,16 +81,20 @@ impl Access<'_> {
     }
 
     /// A gate that was just opened needs a moment until all of IAM knows it.
-    fn assume(&self, source: &dyn CredentialSource) -> Result<Issued, CallError> {
-        let since = Instant::now();
+    fn assume(&self, source: &dyn CredentialSource) -> Result<Issued, NotIssued> {
+        let (since, mut certain) = (Instant::now(), true);
         let gated = matches!(self.claim.role.gate, Gate::Trust { .. });
         loop {
-            match source.assume(&self.wanted) {
-                Err(e) if gated && e.kind == CallKind::Denied && since.elapsed() < GATE_PATIENCE => {
-                    thread::sleep(GATE_PAUSE);
-                }
-                answer => return answer,
+            let e = match source.assume(&self.wanted) {
+                Ok(issued) => return Ok(issued),
+                Err(e) => e,
+            };
+            certain &= e.certain;
+            let waits = gated && e.call.kind == CallKind::Denied;
+            if !waits || since.elapsed() >= self.claim.role.gate_patience {
+                return Err(NotIssued { certain, ..e });
             }
+            thread::sleep(GATE_PAUSE);
         }
     }
 
@@ -127,8 +130,6 @@ fn notice(issued: &Issued) -> Notice {
     }
 }
 
-/// IAM is eventually consistent.
-const GATE_PATIENCE: Duration = Duration::from_secs(20);
 const GATE_PAUSE: Duration = Duration::from_millis(500);
 /// What sts:GetSessionToken takes of an IAM user.
 const TOKEN_MIN_S: u32 = 900;

@@ -5,11 +5,12 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::operation::RequestId as _;
 use aws_sdk_sts::types::Tag;
+use bg_aws::attempts::Attempts;
 use bg_aws::edge::Edge;
 use bg_aws::fault::{CallError, CallKind};
 use bg_recorder::clock::Stamp;
 
-use crate::credentials::{CredentialSource, Issued, Wanted};
+use crate::credentials::{CredentialSource, Issued, NotIssued, Wanted};
 use crate::mfa::Code;
 
 /// STS as one principal calls it.
@@ -42,7 +43,7 @@ impl CredentialSource for Sts {
         Ok(answer.request_id().map(ToOwned::to_owned))
     }
 
-    fn assume(&self, wanted: &Wanted) -> Result<Issued, CallError> {
+    fn assume(&self, wanted: &Wanted) -> Result<Issued, NotIssued> {
         let tags = wanted.tags.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build());
         let tags: Result<Vec<Tag>, _> = tags.collect();
         let keys: Vec<String> = wanted.tags.iter().map(|(key, _)| (*key).to_owned()).collect();
@@ -57,9 +58,12 @@ impl CredentialSource for Sts {
             .set_transitive_tag_keys(Some(keys).filter(|_| some))
             .policy(&wanted.policy)
             .duration_seconds(seconds(wanted.duration_s));
-        let answer = self.edge.wait(call.send()).map_err(|e| CallError::new(ASSUME_ROLE, &e))?;
+        let attempts = Attempts::default();
+        let sent = self.edge.wait(call.customize().interceptor(attempts.clone()).send());
+        let failed = |call| NotIssued { call, certain: attempts.all_refused() };
+        let answer = sent.map_err(|e| failed(CallError::new(ASSUME_ROLE, &e)))?;
         let (Some(credentials), Some(user)) = (answer.credentials(), answer.assumed_role_user()) else {
-            return Err(empty(ASSUME_ROLE));
+            return Err(failed(empty(ASSUME_ROLE)));
         };
         let expires =
             Stamp(u64::try_from(credentials.expiration().secs()).unwrap_or(0).saturating_mul(1_000_000));

@@ -49,6 +49,9 @@ pub struct RoleConfig {
     /// How long a close-out waits until the probe is denied. IAM takes seconds, and says it may take minutes.
     #[serde(default = "one_minute", deserialize_with = "read::duration")]
     pub proof_patience: Duration,
+    /// How long an access that was just opened may still be refused: IAM takes seconds to tell all of its machines.
+    #[serde(default = "twenty_seconds", deserialize_with = "read::duration")]
+    pub gate_patience: Duration,
     /// How the session gets its credentials.
     #[serde(default)]
     pub delivery: Delivery,
@@ -173,6 +176,10 @@ fn half_an_hour() -> Duration {
 
 fn one_minute() -> Duration {
     Duration::from_secs(60)
+}
+
+fn twenty_seconds() -> Duration {
+    Duration::from_secs(20)
 }
 
 fn one_hour() -> Duration {

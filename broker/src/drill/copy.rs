@@ -52,7 +52,9 @@ impl Copy {
     /// When it does not.
     pub fn works(&self) -> Result<String, String> {
         let action = self.probe.action();
-        probe::allowed(&self.edge, self.probe).map(|_| format!("{action} works")).map_err(|e| e.to_string())
+        probe::allowed(&self.edge, self.probe, PATIENCE)
+            .map(|_| format!("{action} works"))
+            .map_err(|e| e.to_string())
     }
 
     /// Waits until it is denied explicitly, three times in a row.

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod driver;
 pub mod emulator;
 pub mod evidence;
+pub mod field;
 pub mod hook;
 pub mod memory;
 pub mod process;

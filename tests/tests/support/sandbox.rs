@@ -43,6 +43,11 @@ impl Sandbox {
         SANDBOX.get_or_init(Self::start)
     }
 
+    /// Starts one of its own for a test that breaks it.
+    pub fn own() -> &'static Self {
+        Box::leak(Box::new(Self::start()))
+    }
+
     fn start() -> Self {
         // The supervisor removes it.
         let place = TempDir::with_prefix("bg-sandbox-").unwrap().keep();

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum Fault {
 /// A request that passed, or tried to.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
+    /// How many came before it.
+    pub number: usize,
     /// The method.
     pub method: String,
     /// Path and query.
@@ -41,6 +43,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The status that came back; 0 when none did.
     pub status: u16,
+    /// What the server answered, whether or not that arrived.
+    pub answer: Vec<u8>,
 }
 
 impl Request {
@@ -63,17 +67,14 @@ impl Request {
     }
 }
 
-/// When a fault applies, and how often.
-struct Rule {
-    matches: Box<dyn Fn(&Request) -> bool + Send>,
-    fault: Fault,
-    left: u64,
-}
+/// When a fault applies.
+type Matches = Box<dyn Fn(&Request) -> bool + Send>;
 
-impl Rule {
-    fn applies(&self, request: &Request) -> bool {
-        self.left > 0 && (self.matches)(request)
-    }
+/// Which requests meet which fault, and how many of them still will.
+struct Rule {
+    matches: Matches,
+    fault: Fault,
+    left: u32,
 }
 
 /// A proxy on loopback.
@@ -85,9 +86,10 @@ pub struct Wire {
 struct Shared {
     upstream: u16,
     requests: Mutex<Vec<Request>>,
-    rules: Mutex<Vec<Rule>>,
+    faults: Mutex<Vec<Rule>>,
     listening: Mutex<Option<u32>>,
     turn: AtomicU32,
+    begun: AtomicUsize,
 }
 
 impl Wire {
@@ -96,9 +98,10 @@ impl Wire {
         let shared = Arc::new(Shared {
             upstream,
             requests: Mutex::default(),
-            rules: Mutex::default(),
+            faults: Mutex::default(),
             listening: Mutex::default(),
             turn: AtomicU32::new(0),
+            begun: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let wire = Self { port: listener.local_addr().unwrap().port(), shared };
@@ -128,12 +131,16 @@ impl Wire {
 
     /// From now on, requests that match meet a fault. The newest rule wins.
     pub fn fault(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
-        self.fault_next(u64::MAX, matches, fault);
+        self.rule(matches, fault, u32::MAX);
     }
 
-    /// The next so many requests that match meet a fault.
-    pub fn fault_next(&self, left: u64, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
-        lock(&self.shared.rules).insert(0, Rule { matches: Box::new(matches), fault, left });
+    /// The next request that matches meets a fault, and no other one.
+    pub fn fault_once(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) {
+        self.rule(matches, fault, 1);
+    }
+
+    fn rule(&self, matches: impl Fn(&Request) -> bool + Send + 'static, fault: Fault, left: u32) {
+        lock(&self.shared.faults).insert(0, Rule { matches: Box::new(matches), fault, left });
     }
 
     /// From now on, every request meets a fault.
@@ -143,7 +150,7 @@ impl Wire {
 
     /// No request meets a fault any more.
     pub fn heal(&self) {
-        lock(&self.shared.rules).clear();
+        lock(&self.shared.faults).clear();
     }
 
     /// Nobody listens any more: connections are refused.
@@ -186,6 +193,7 @@ impl Shared {
     /// One request a connection: the answer says so.
     fn exchange(&self, mut client: TcpStream) -> io::Result<()> {
         let Some(mut request) = head(&mut client)? else { return Ok(()) };
+        request.number = self.begun.fetch_add(1, Ordering::SeqCst);
         let fault = self.fault_of(&mut request, &mut client)?;
         let number = {
             let mut requests = lock(&self.requests);
@@ -201,7 +209,11 @@ impl Shared {
             }
             _ => self.upstream(&request)?,
         };
-        lock(&self.requests)[number].status = status(&answer);
+        {
+            let mut requests = lock(&self.requests);
+            requests[number].status = status(&answer);
+            requests[number].answer.clone_from(&answer);
+        }
         deliver(&mut client, &answer, fault.as_ref())
     }
 
@@ -211,8 +223,7 @@ impl Shared {
         if request.header("expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let early =
-            lock(&self.rules).iter().find(|rule| rule.applies(request)).map(|rule| rule.fault.clone());
+        let early = self.matching(request, 0);
         let wanted = if matches!(early, Some(Fault::ResetUpload)) { len / 2 } else { len };
         if request.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
             request.body = chunks(client)?;
@@ -221,13 +232,15 @@ impl Shared {
             client.read_exact(&mut rest)?;
             request.body.extend(rest);
         }
-        // Only now is it known what the request asks for.
-        let mut rules = lock(&self.rules);
-        let rule = rules.iter_mut().find(|rule| rule.applies(request));
-        Ok(rule.map(|rule| {
-            rule.left -= 1;
-            rule.fault.clone()
-        }))
+        Ok(self.matching(request, 1))
+    }
+
+    /// Returns the fault that a request meets, and counts it so many times.
+    fn matching(&self, request: &Request, times: u32) -> Option<Fault> {
+        let mut rules = lock(&self.faults);
+        let rule = rules.iter_mut().find(|rule| rule.left > 0 && (rule.matches)(request))?;
+        rule.left -= times;
+        Some(rule.fault.clone())
     }
 
     fn upstream(&self, request: &Request) -> io::Result<Vec<u8>> {
@@ -286,7 +299,7 @@ fn head(client: &mut TcpStream) -> io::Result<Option<Request>> {
         target: words.next().unwrap_or_default(),
         headers: lines.filter_map(header).collect(),
         body: bytes[end + 4..].to_vec(),
-        status: 0,
+        ..Request::default()
     }))
 }
 
