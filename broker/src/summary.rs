@@ -40,7 +40,7 @@ pub fn banner(session: SessionId, plan: &Plan, ends: Stamp, by: Containment, acc
             }
         }
     }
-    say!("bg-shell: recorded: keys typed ({secrets}), output, window sizes");
+    say!("bg-shell: recorded: keys typed ({secrets}), output, resizes");
     if by == Containment::Subreaper {
         say!("bg-shell: warning: no PID namespace here; the session is contained by a subreaper only");
     }
