@@ -82,7 +82,7 @@ def fresh(place):
         shutil.rmtree(place)
     os.makedirs(place, mode=0o700, exist_ok=True)
     if os.listdir(place):
-        raise SystemExit(f"sandbox: {place} is not empty, and no sandbox made it")
+        raise SystemExit(f"sandbox: {place} is not empty, and no sandbox made it: name another directory")
     people.write(f"{place}/{MARK}", "")
     people.write(f"{place}/pid", f"{os.getpid()} 0")
 

@@ -20,14 +20,23 @@ Try, in a shell with its environment (the code is asked for; another shell has i
 
   . '{place}/env'
   bg-shell request --role prod --reason 'disk full on db-3' --key '{place}/ssh/alice'
-  bg-shell approve ID --key '{place}/ssh/bob'
-  bg-shell open --role prod --request ID --key '{place}/ssh/alice' -- aws s3 ls
+  bg-shell approve last --key '{place}/ssh/bob'
+  bg-shell open --request last --key '{place}/ssh/alice' -- aws s3 ls
 
-Then:  bg-shell doctor     bg-replay verify last     sandbox/down '{place}'
+Then:
+  bg-shell report                                  what happened
+  bg-replay verify last                            whoever records may verify, and not read
+  bg-replay --config '{place}/auditor.toml' play last
+  bg-shell drill --key '{place}/ssh/alice'
+  bg-shell doctor                                  emulators are weak in places, and it says so
+  sandbox/down '{place}'
 """
 
 
 def write(made):
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    with open(f"{made['place']}/config.toml") as config:
+        text = config.read().replace('profile = "bg-broker"', 'profile = "bg-auditor"', 1)
+    people.write(f"{made['place']}/auditor.toml", text)
     people.write(f"{made['place']}/env", ENV.format(root=root, **made))
     people.write(f"{made['place']}/welcome", WELCOME.format(**made))

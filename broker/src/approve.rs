@@ -19,7 +19,7 @@ use crate::world::World;
 /// What the command takes.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
-    /// The request, or the beginning of its id
+    /// The request: its id, the beginning of it, or `last`
     #[arg(value_name = "REQUEST")]
     pub id: String,
     /// Sign without asking: for scripts that have read the request

@@ -13,7 +13,7 @@ use crate::world::World;
 /// What the command takes.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// The request, or the beginning of its id
+    /// The request: its id, the beginning of it, or `last`
     #[arg(value_name = "REQUEST")]
     pub id: String,
     #[command(flatten)]
@@ -27,8 +27,12 @@ pub struct CancelArgs {
 pub fn cancel(args: &CancelArgs, world: &World) -> Result<ExitCode, Failure> {
     let bench = Bench::take(world, &args.id, Decision::Cancel)?;
     let requester = bench.dossier.request().requester.to_string();
-    let person = args.signer.person.clone().or(Some(requester));
-    let signer = bench.signer(&SignerArgs { person, key: args.signer.key.clone() })?;
+    let person = args.signer.person.clone().or(Some(requester.clone()));
+    let signer = bench.signer(&SignerArgs { person, key: args.signer.key.clone() }).map_err(|e| {
+        e.hint(format!(
+            "only {requester}, who asked, can withdraw it; an approver ends it with bg-shell deny"
+        ))
+    })?;
     bench.decide(&signer)?;
     bench.tell(&signer.person)?;
     Ok(ExitCode::SUCCESS)

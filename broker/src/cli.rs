@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bg_recorder::practice::Practice;
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::approve::ApproveArgs;
 use crate::cancel::CancelArgs;
@@ -19,12 +20,13 @@ use crate::report::ReportArgs;
 use crate::request::RequestArgs;
 use crate::requests::RequestsArgs;
 use crate::revoke::RevokeArgs;
+use crate::say::say;
 use crate::sessions::SessionsArgs;
 use crate::signer::SignerArgs;
 use crate::world::World;
 use crate::{
     approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
-    revoke, sessions,
+    revoke, sessions, usage,
 };
 
 /// A recorded break-glass shell.
@@ -33,7 +35,7 @@ use crate::{
 /// and only the holder of the opening key can read. Without a configuration, bg-shell runs in a practice world
 /// below $XDG_STATE_HOME/bg-shell, with the same tape and no AWS account.
 #[derive(Debug, Parser)]
-#[command(name = "bg-shell", version, subcommand_negates_reqs = true, after_help = EXAMPLES)]
+#[command(name = "bg-shell", version, subcommand_negates_reqs = true, after_help = usage::MAIN)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,40 +49,53 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open a recorded session (the default)
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = usage::MAIN)]
     Open(OpenArgs),
     /// Ask for a role: files a signed request and tells the approvers
+    #[command(after_help = usage::REQUEST)]
     Request(RequestArgs),
     /// Approve a request: shows what is asked for, and signs it
+    #[command(after_help = usage::APPROVE)]
     Approve(ApproveArgs),
     /// Deny a request, which ends it
+    #[command(after_help = usage::DENY)]
     Deny(DenyArgs),
     /// Withdraw a request of one's own
+    #[command(after_help = usage::CANCEL)]
     Cancel(CancelArgs),
     /// List requests, or show one
+    #[command(after_help = usage::REQUESTS)]
     Requests(RequestsArgs),
     /// List live sessions, and those whose access is not proved closed
+    #[command(after_help = usage::SESSIONS)]
     Sessions(SessionsArgs),
     /// End a session and its access, from any machine
+    #[command(after_help = usage::REVOKE)]
     Revoke(RevokeArgs),
     /// Finish what a close-out could not: deny, prove, report
+    #[command(after_help = usage::RECONCILE)]
     Reconcile(ReconcileArgs),
     /// Ship what a killed recorder left behind, mark those tapes recovered, close their accesses
+    #[command(after_help = usage::RECOVER)]
     Recover(RecoverArgs),
     /// Show the incident report of a session
+    #[command(after_help = usage::REPORT)]
     Report(ReportArgs),
     /// Check the live account against the procedure
+    #[command(after_help = usage::DOCTOR)]
     Doctor(DoctorArgs),
     /// Run the whole procedure once, and measure it
+    #[command(after_help = usage::DRILL)]
     Drill(DrillArgs),
     /// The configuration file
-    #[command(subcommand)]
+    #[command(subcommand, after_help = usage::CONFIG)]
     Config(ConfigCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Read the file without using it; say what is wrong with it
+    #[command(after_help = usage::CONFIG)]
     Check,
 }
 
@@ -160,6 +175,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(e) => {
             // Help that cannot be printed has nobody to read it.
             drop(e.print());
+            if let Some(hint) = misspelt(&e) {
+                say!("{hint}");
+            }
             return if e.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
         }
     };
@@ -168,9 +186,35 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
     let world = World::open(Environment { config: cli.config, ..environment()? })?;
+    let opens = matches!(cli.command, None | Some(Command::Open(_)));
+    let inside = world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
     let done = dispatch(cli.command, cli.open, &world);
     world.finish();
-    done
+    match (inside, done) {
+        (Some(session), Err(failure)) => {
+            let code = failure.report();
+            say!("bg-shell: hint: this is inside session {session}, with its credentials only;");
+            say!("bg-shell: hint: bg-shell works from another terminal");
+            Ok(code)
+        }
+        (_, done) => done,
+    }
+}
+
+/// A word where none belongs is a subcommand in other letters, or a command to record without its `--`.
+fn misspelt(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    if error.kind() != ErrorKind::UnknownArgument || word.starts_with('-') {
+        return None;
+    }
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let near = names.map(|name| (strsim::damerau_levenshtein(word, name), name)).min()?;
+    Some(if near.0 <= 2 {
+        format!("bg-shell: hint: did you mean bg-shell {}?", near.1)
+    } else {
+        format!("bg-shell: hint: a command to record stands after --, as in bg-shell -- {word}")
+    })
 }
 
 fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
@@ -230,13 +274,28 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Tells a session's processes which session they are in.
 pub const SESSION_VARIABLE: &str = "BG_SHELL_SESSION";
 
-const EXAMPLES: &str = "\
-Examples:
-  bg-shell --reason 'disk full on db-3' --incident INC-7     a recorded shell
-  bg-shell open --max-duration 30m -- psql prod              a recorded command
-  echo 'df -h' | bg-shell open -- sh                         a recorded script
-  bg-replay play last                                        what was recorded
-  bg-replay verify last                                      that nothing is missing
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-Exit status: that of the session (128+n for signal n); 123 when it was revoked, 124 when its time was over, 125
-when bg-shell itself failed, 126 or 127 when the command cannot be run or found.";
+    #[test]
+    fn every_subcommand_has_an_example_that_keeps_within_80_columns() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+            for line in help.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() < 80, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_subcommand_and_a_command_without_dashes_are_told_apart() {
+        let hint = |word: &str| misspelt(&Cli::try_parse_from(["bg-shell", word]).unwrap_err());
+        assert!(hint("aprove").unwrap().ends_with("did you mean bg-shell approve?"));
+        assert!(hint("psql").unwrap().ends_with("bg-shell -- psql"));
+        assert_eq!(hint("--aprove"), None);
+    }
+}

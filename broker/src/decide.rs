@@ -38,9 +38,11 @@ impl<'a> Bench<'a> {
         let late = decision == Decision::Approve && now > dossier.request().expires;
         if !standing.is_open() || late {
             let word = if late { "expired".to_owned() } else { standing.to_string().to_lowercase() };
-            return Err(Failure::new(format!("request {} is {word}", dossier.request().id)).hint(
-                "a claimed one is a session: bg-shell revoke ends it; for the others, make a new request",
-            ));
+            let hint = match dossier.claim.as_ref() {
+                Some(claim) => format!("it is a session: bg-shell revoke {} ends that", claim.session),
+                None => "make a new request: bg-shell request".to_owned(),
+            };
+            return Err(Failure::new(format!("request {} is {word}", dossier.request().id)).hint(hint));
         }
         Ok(Self { dossier, world, decision })
     }
@@ -130,11 +132,7 @@ impl<'a> Bench<'a> {
         let (id, now) = (self.dossier.request().id, Stamp(SystemClock.wall_us()));
         let dossier = Dossier::open(self.world, id, now)?;
         let (count, quorum) = (dossier.approvals.len(), dossier.request().quorum);
-        say!(
-            "bg-shell: {} by {person}: request {id} is {}, {count} of {quorum} approvals",
-            self.decision,
-            dossier.standing(now)
-        );
+        say!("bg-shell: signed by {person}, {count} of {quorum} approvals: {} {id}", dossier.standing(now));
         let occasion = match self.decision {
             Decision::Approve => Occasion::Approved,
             Decision::Deny => Occasion::Denied,
@@ -209,6 +207,8 @@ pub fn describe(dossier: &Dossier) -> Vec<String> {
         (true, quorum) => {
             format!("OVERRIDE: opens without its {quorum} approvals, until {}", request.expires)
         }
+        (false, 0) => "none needed".to_owned(),
+        (false, 1) => format!("1 person, until {}", request.expires),
         (false, quorum) => format!("{quorum} people, until {}", request.expires),
     };
     let lines = [

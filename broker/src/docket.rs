@@ -58,7 +58,7 @@ impl Docket {
         match found.as_slice() {
             [one] if !text.is_empty() => Ok(*one),
             [] => Err(Failure::new(format!("there is no session {text:?}"))
-                .hint("bg-shell sessions lists them; older ones: bg-replay list")),
+                .hint("bg-shell sessions lists them; older ones: bg-replay ls")),
             _ => Err(Failure::new(format!("more than one session begins with {text:?}"))
                 .hint("bg-shell sessions lists them; give more of its id")),
         }

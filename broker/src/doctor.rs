@@ -79,7 +79,10 @@ fn tell(findings: &[Finding], json: bool) -> Result<(), Failure> {
     let text = if json {
         format!("{}\n", serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail }))
     } else {
-        let lines: String = findings.iter().map(ToString::to_string).collect();
+        // The worst stands last, where a terminal still shows it.
+        let of = |verdict| findings.iter().filter(move |finding| finding.verdict == verdict);
+        let sorted = of(Verdict::Ok).chain(of(Verdict::Warn)).chain(of(Verdict::Fail));
+        let lines: String = sorted.map(ToString::to_string).collect();
         format!("{lines}{ok} ok, {warn} to look at, {fail} wrong\n")
     };
     std::io::stdout()

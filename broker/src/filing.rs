@@ -76,7 +76,8 @@ fn allowed<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a RoleConfig, Failur
     }
     if ask.duration.is_some_and(|duration| duration > role.max_duration) {
         let longest = humantime::format_duration(role.max_duration);
-        return Err(Failure::new(format!("{} can be opened for {longest} at most", ask.role)));
+        return Err(Failure::new(format!("{} can be opened for {longest} at most", ask.role))
+            .hint("ask for less with --duration, or --max-duration of bg-shell open"));
     }
     if ask.forced && !role.r#override {
         return Err(Failure::new(format!("{} cannot be opened without its approvals", ask.role))

@@ -22,7 +22,7 @@ use crate::dossier::{Dossier, REQUESTS, find, signers};
 use crate::failure::Failure;
 use crate::filing::{Ask, file, nonce};
 use crate::request::filed;
-use crate::say::say;
+use crate::say::{approvals, minute, say};
 use crate::signer::{Signer, SignerArgs};
 use crate::standing::Standing;
 use crate::world::World;
@@ -182,7 +182,7 @@ impl<'a> Grant<'a> {
 
 fn ask<'a>(role: &'a str, args: &'a GrantArgs) -> Result<Ask<'a>, Failure> {
     let reason = args.reason.as_deref().ok_or_else(|| {
-        Failure::new(format!("{role} is opened for a reason"))
+        Failure::new(format!("opening {role} needs a reason"))
             .hint("give one with --reason, or an approved request with --request")
     })?;
     Ok(Ask { role, reason, incident: args.incident.as_deref(), duration: args.duration, forced: args.forced })
@@ -236,7 +236,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         failed = 0;
         let standing = dossier.standing(now);
         for (decided, _) in dossier.approvals.iter().skip(told) {
-            say!("bg-shell: approved by {} at {}", decided.statement.approver, decided.statement.made);
+            say!("bg-shell: approved by {}, {}", decided.statement.approver, minute(decided.statement.made));
         }
         told = dossier.approvals.len();
         if standing != Standing::Requested {
@@ -245,9 +245,11 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         }
         if !waiting {
             let request = dossier.request();
-            say!("bg-shell: waiting for {} approvals until {}", request.quorum, request.expires);
-            say!("bg-shell: Ctrl-C stops waiting, and the request stays: use it later with --request {id},");
-            say!("bg-shell: or withdraw it with bg-shell cancel {id}");
+            let (needed, until) = (approvals(request.quorum), minute(request.expires));
+            say!("bg-shell: waiting for {needed}, until {until}; Ctrl-C stops waiting");
+            say!("bg-shell: the request stays; its approvers:  bg-shell approve {id}");
+            say!("bg-shell:   to use it later    bg-shell open --request {id}");
+            say!("bg-shell:   to withdraw it     bg-shell cancel {id}");
             waiting = true;
         }
         thread::sleep(POLL);
@@ -270,7 +272,7 @@ fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
     let by =
         dossier.denials.first().map_or(String::new(), |denial| format!(" by {}", denial.statement.approver));
     Err(Failure::new(format!("request {id} is {}{by}", standing.to_string().to_lowercase()))
-        .hint(format!("bg-shell requests {id} shows all of it")))
+        .hint(format!("a request opens one session: make a new one; bg-shell requests {id} shows this one")))
 }
 
 const POLL: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 mod failure;
 mod say;
+mod usage;
 mod world;
 
 // A request, its approvals, the grant that comes of them.

@@ -11,7 +11,7 @@ use crate::cli::duration;
 use crate::failure::Failure;
 use crate::filing::{Ask, file};
 use crate::notify::{Message, Occasion};
-use crate::say::say;
+use crate::say::{approvals, minute, say};
 use crate::signer::SignerArgs;
 use crate::world::World;
 
@@ -59,18 +59,21 @@ pub fn request(args: &RequestArgs, world: &World) -> Result<ExitCode, Failure> {
 /// Says what was filed, and what comes next; tells the approvers.
 pub fn filed(world: &World, request: &Request) {
     let Request { id, role, requester, quorum, expires, forced, .. } = request;
-    say!("bg-shell: request {id} of {requester} for {role} is filed");
+    say!("bg-shell: request of {requester} for {role} is filed: {id}");
     match (forced, quorum) {
-        (true, _) => say!("bg-shell: OVERRIDE: it can be opened without approvals, until {expires}"),
+        (true, _) => {
+            say!("bg-shell: OVERRIDE: it can be opened without approvals, until {}", minute(*expires));
+        }
         (false, 0) => say!("bg-shell: it needs no approvals"),
         (false, quorum) => {
-            say!("bg-shell: it needs {quorum} approvals until {expires}: bg-shell approve {id}")
+            say!("bg-shell: it needs {} until {}:", approvals(*quorum), minute(*expires));
+            say!("bg-shell:   bg-shell approve {id}");
         }
     }
     let how = if *forced {
         "OVERRIDE: opens without approvals".into()
     } else {
-        format!("needs {quorum} approvals")
+        format!("needs {}", approvals(*quorum))
     };
     world.notifier().tell(Message::about(Occasion::Requested, request).detail(&how));
 }

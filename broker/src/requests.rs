@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 use crate::decide::describe;
 use crate::dossier::{Dossier, find, ids};
 use crate::failure::Failure;
+use crate::say::say;
 use crate::standing::Standing;
 use crate::world::World;
 
 /// What the command takes.
 #[derive(Debug, Args)]
 pub struct RequestsArgs {
-    /// A request, or the beginning of its id: shows all of it
+    /// A request, the beginning of its id, or `last`: shows all of it
     #[arg(value_name = "REQUEST")]
     pub id: Option<String>,
     /// One JSON object a request
@@ -59,6 +60,9 @@ pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure>
                 told.insert(id, news);
             }
         }
+        if !args.watch && told.is_empty() && !args.json {
+            say!("bg-shell: no request is open; --all shows those that have ended");
+        }
         if !args.watch || !waits {
             return Ok(ExitCode::SUCCESS);
         }
@@ -84,8 +88,10 @@ fn row(dossier: &Dossier, now: Stamp) -> String {
         dossier.standing(now),
         dossier.approvals.len(),
         request.quorum,
-        left(dossier, now)
-            .map_or_else(|| "-".to_owned(), |left| humantime::format_duration(left).to_string()),
+        left(dossier, now).map_or_else(
+            || "-".to_owned(),
+            |left| humantime::format_duration(whole_minutes(left)).to_string()
+        ),
         neutral(&request.role),
         request.requester,
         neutral(&request.reason)
@@ -124,6 +130,12 @@ fn left(dossier: &Dossier, now: Stamp) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_secs(until.0.saturating_sub(now.0) / 1_000_000))
+}
+
+/// Seconds are of use only where there is less than a minute.
+fn whole_minutes(left: Duration) -> Duration {
+    let secs = left.as_secs();
+    Duration::from_secs(if secs < 60 { secs } else { secs - secs % 60 })
 }
 
 fn object(dossier: &Dossier, now: Stamp) -> Value {

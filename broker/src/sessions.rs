@@ -149,9 +149,14 @@ fn row(line: &Line) -> String {
         State::Expired => "expired",
         State::Ended => "ended",
     };
-    let until = line.until.map_or_else(String::new, |until| format!("  until {until}"));
+    let until = line.until.map_or_else(String::new, |until| format!(" to {}", time(until, 11)));
     let (role, person) = (plain(&line.role), plain(&line.person));
-    format!("{}  {state:8} {role:16} {person:16} since {}{until}", line.session, line.began)
+    format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, time(line.began, 0))
+}
+
+/// A time to the minute, with or without its date.
+fn time(at: Stamp, from: usize) -> String {
+    at.to_string().chars().take(16).skip(from).collect::<String>().replace('T', " ")
 }
 
 /// What others wrote moves no cursor here.

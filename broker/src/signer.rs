@@ -139,18 +139,26 @@ fn nobody(args: &SignerArgs, namespace: &str, count: usize) -> Failure {
     let whom = args.person.as_deref().map_or(String::new(), |person| format!(" for {person}"));
     let what = match &args.key {
         Some(file) => format!("the key {} may not sign{whom} here", file.display()),
+        None if count == 0 => format!("no SSH key is here to sign with{whom}"),
         None => format!("none of the {count} SSH keys here may sign{whom}"),
     };
-    Failure::new(what).hint(format!(
-        "the role's allowed_signers file must list the key, for the namespace {namespace}; name a key with --key, \
-         or add it with ssh-add"
-    ))
+    let listed = format!("the role's allowed_signers file must list the key, for the namespace {namespace}");
+    let hint = match (&args.key, count) {
+        (Some(_), _) => listed,
+        (None, 0) => "ssh-agent and ~/.ssh/id_*.pub have none: name one with --key, or ssh-add it".to_owned(),
+        (None, _) => format!("{listed}; name another key with --key, or ssh-add it"),
+    };
+    Failure::new(what).hint(hint)
 }
 
 /// Reads the key that was named: its own public part, that of the file beside it, or what ssh-keygen derives.
 fn named(file: &Path) -> Result<Candidate, Failure> {
     let beside = PathBuf::from(format!("{}.pub", file.display()));
     let public = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| public(&text));
+    if !file.exists() && !beside.exists() {
+        return Err(Failure::new(format!("there is no SSH key {}", file.display()))
+            .hint("name the file of a private or a public key, or leave --key away to use ssh-agent"));
+    }
     let key = public(file).or_else(|| public(&beside)).or_else(|| derived(file));
     let key = key.ok_or_else(|| {
         Failure::new(format!("cannot read the SSH key {}", file.display()))

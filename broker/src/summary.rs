@@ -50,7 +50,7 @@ pub fn banner(
             }
         }
     }
-    say!("bg-shell: recorded: keys typed ({secrets}), output, window sizes");
+    say!("bg-shell: recorded: keys typed ({secrets}), output, resizes");
     if by == Containment::Subreaper {
         say!("bg-shell: warning: no PID namespace here; the session is contained by a subreaper only");
     }

@@ -292,6 +292,15 @@ mod tests {
     }
 
     #[test]
+    fn examples_keep_within_80_columns() {
+        for help in [usage::MAIN, usage::PLAY, usage::VERIFY, usage::EXPORT] {
+            for line in help.lines().filter(|line| line.starts_with("  ")) {
+                assert!(line.chars().count() < 80, "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn speeds_are_finite_and_above_zero() {
         for bad in ["0", "-1", "NaN", "inf", "", "x", "-0"] {
             assert!(speed(bad).unwrap_err().lines().contains("hint"), "{bad}");

@@ -25,8 +25,10 @@ fn the_key_in_the_home_directory_signs_without_being_named() {
 fn without_a_key_that_may_sign_the_error_says_where_to_look() {
     let desk = Desk::new();
     let output = desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
-    assert!(stderr(&output).contains("none of the 0 SSH keys here may sign"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("hint: the role's allowed_signers file must list the key"));
+    assert!(stderr(&output).contains("no SSH key is here to sign with"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: ssh-agent and ~/.ssh/id_*.pub have none: name one with --key"));
+    let absent = desk.run("nobody", &["request", "--role", "prod", "--reason", "x"]);
+    assert!(stderr(&absent).contains("error: there is no SSH key"), "{}", stderr(&absent));
     desk.join("mallory", "mallory", "ed25519");
     let signers = std::fs::read_to_string(desk.world.home().join("signers")).unwrap();
     let limited =
@@ -34,6 +36,7 @@ fn without_a_key_that_may_sign_the_error_says_where_to_look() {
     std::fs::write(desk.world.home().join("signers"), limited).unwrap();
     let output = desk.run("mallory", &["request", "--role", "prod", "--reason", "x"]);
     assert!(stderr(&output).contains("mallory may not sign here"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: the role's allowed_signers file must list the key"));
 }
 
 #[test]

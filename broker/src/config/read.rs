@@ -17,7 +17,8 @@ impl Config {
     pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
         let Some(path) = Self::find(named, environment) else { return Ok(Self::default()) };
         let unreadable = format!("cannot read the configuration {}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|e| Failure::new(unreadable).because(e))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Failure::new(unreadable).because(e).hint("--config or BG_SHELL_CONFIG names it"))?;
         let config: Self = toml::from_str(&text).map_err(|e| {
             let line = e
                 .span()
@@ -65,7 +66,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     match humantime::parse_duration(&text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         Ok(_) => Err(de::Error::custom("a session needs some time")),
-        Err(e) => Err(de::Error::custom(e)),
+        Err(e) => Err(de::Error::custom(format!("{text:?} is no duration such as 45m or 1h30m: {e}"))),
     }
 }
 

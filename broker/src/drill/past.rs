@@ -86,7 +86,7 @@ impl fmt::Display for Past {
         if self.drills == 0 {
             return writeln!(f, "the first drill of this role");
         }
-        writeln!(f, "{} earlier drills of this role, {} passed", self.drills, self.passed)?;
+        writeln!(f, "earlier drills of this role: {}, of which passed: {}", self.drills, self.passed)?;
         for (what, spread) in [("access", &self.to_access), ("revoke", &self.to_revoke)] {
             if let Some(Spread { p50_ms, p99_ms }) = spread {
                 writeln!(f, "time to {what}: p50 {p50_ms} ms, p99 {p99_ms} ms")?;

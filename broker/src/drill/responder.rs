@@ -240,11 +240,13 @@ fn processes(session: SessionId) -> usize {
     ours.count()
 }
 
-/// Returns the first error that bg-shell told, or how it ended.
+/// Returns the first error that bg-shell told with its first hint, or how it ended.
 fn complaint(said: &str, status: ExitStatus) -> String {
+    let hint = said.lines().find_map(|line| line.strip_prefix("bg-shell: hint: "));
     let error = said.lines().find_map(|line| line.strip_prefix("bg-shell: error: "));
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
-    error.or(last).map_or_else(|| format!("bg-shell ended with {status}"), ToOwned::to_owned)
+    let told = error.or(last).map_or_else(|| format!("bg-shell ended with {status}"), ToOwned::to_owned);
+    hint.map_or_else(|| told.clone(), |hint| format!("{told} ({hint})"))
 }
 
 /// Returns a program that is on the PATH.

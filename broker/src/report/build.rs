@@ -267,7 +267,7 @@ fn sentence(outcome: &Revocation) -> String {
 
 /// Lists what a person still has to do.
 fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
-    let mut to_do = Vec::new();
+    let (id, mut to_do) = (report.session, Vec::new());
     let mut need = |holds: bool, what: String| {
         if holds {
             to_do.push(what)
@@ -277,19 +277,25 @@ fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
     need(report.approvals.verdict == "invalid", "the approvals do not hold: see the findings".into());
     let pending = matches!(report.revocation.outcome, Some(Revocation::Pending { .. }));
     let open = report.revocation.outcome.is_none() && facts.get(OPEN).is_some();
-    need(pending || open, "finish the close-out: bg-shell reconcile".into());
+    let live = report.tape.verdict == Verdict::Live;
+    need((pending || open) && !live, "finish the close-out: bg-shell reconcile".into());
+    need(live, format!("the session is live: bg-shell revoke {id} ends it; report again after its end"));
     let found = report.exposures.found.iter();
     let left = found.filter(|exposed| exposed.deactivated.is_none() && !exposed.own).count();
     let s = if left == 1 { "" } else { "s" };
-    let id = report.session;
     need(
         left > 0,
-        format!("make {left} exposed secret{s} worthless: see below, or bg-shell report {id} --rotate"),
+        format!(
+            "make {left} exposed secret{s} worthless: bg-shell report {id} says how, or does it with --rotate"
+        ),
     );
     let verdict = report.tape.verdict;
-    need(verdict != Verdict::Intact, format!("the tape is {verdict}: bg-replay verify {id} says why"));
+    need(
+        verdict != Verdict::Intact && !live,
+        format!("the tape is {verdict}: bg-replay verify {id} says why"),
+    );
     let unheard = !report.commands.known && report.tape.frames > 0;
-    need(unheard, format!("look for commands and secrets on the tape: bg-replay play {id}"));
+    need(unheard && !live, format!("look for commands and secrets on the tape: bg-replay play {id}"));
     need(!report.untrusted.is_empty(), "find out who put objects in the place of facts".into());
     to_do
 }
@@ -317,7 +323,7 @@ const TYPED: &str = "as typed, best effort: followed from the keys, so what the 
     out; the tape is what counts";
 const SHOWN: &str =
     "found by pattern as it went over the screen or was typed; other secrets may be on the tape";
-const NOT_KNOWN: &str = "not known: the recorder did not live to say it, or had nothing to say it for; it is on the \
+const NOT_KNOWN: &str = "the recorder did not live to say it, or had nothing to say it for; it is on the \
     tape (bg-replay)";
 const GENESIS: &str = "tape genesis";
 const PENDING_MAX: u32 = 100;
