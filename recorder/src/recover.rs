@@ -160,33 +160,49 @@ impl<'a> Orphan<'a> {
     /// Returns the next segment, without a torn tail.
     fn segment(&mut self) -> Result<Option<Vec<u8>>, RecoverError> {
         let name = ObjectName::Segment(self.segments);
-        let path = self.carrier.spool.join(name.to_string());
-        let mut bytes = match read_limited(&path, SEGMENT_MAX) {
-            Ok(bytes) => {
-                self.written(&path)?;
-                bytes
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match self.stored(name)? {
-                Some(bytes) => bytes,
-                None => return Ok(None),
-            },
-            Err(e) => return Err(RecoverError::Spool(e)),
-        };
-        if self.stored(name)?.is_some() {
+        let (spooled, stored) = (self.spooled(name)?, self.stored(name)?);
+        if stored.is_some() {
             self.stored_segments = self.segments + 1;
         }
+        let mut bytes = match (spooled, stored) {
+            // It was shipped before the disk had all of it, and then the power went.
+            (Some(spooled), Some(stored)) if self.continues(&stored, &spooled) => stored,
+            (Some(bytes), _) | (None, Some(bytes)) => bytes,
+            (None, None) => return Ok(None),
+        };
         let whole = self.follow(&bytes);
         self.torn_bytes += (bytes.len() - whole) as u64;
         bytes.truncate(whole);
         Ok((whole > 0).then_some(bytes))
     }
 
+    fn spooled(&mut self, name: ObjectName) -> Result<Option<Vec<u8>>, RecoverError> {
+        let path = self.carrier.spool.join(name.to_string());
+        match read_limited(&path, SEGMENT_MAX) {
+            Ok(bytes) => self.written(&path).map(|()| Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(RecoverError::Spool(e)),
+        }
+    }
+
+    /// Returns whether a stored segment begins with all that is whole of the spooled one.
+    fn continues(&self, stored: &[u8], spooled: &[u8]) -> bool {
+        let whole = self.walk(spooled).map_or(0, |(_, whole)| whole);
+        spooled.get(..whole).is_some_and(|whole| stored.starts_with(whole))
+    }
+
     /// Follows the chain through a segment; returns how many of its bytes are whole records.
     fn follow(&mut self, bytes: &[u8]) -> usize {
-        let Ok((header, head)) = Header::decode(bytes) else { return 0 };
+        let Some((walk, whole)) = self.walk(bytes) else { return 0 };
+        (self.link, self.frames) = (walk.link(), walk.frames());
+        whole
+    }
+
+    fn walk(&self, bytes: &[u8]) -> Option<(Walk, usize)> {
+        let (header, head) = Header::decode(bytes).ok()?;
         let ours = (header.session, header.segment, header.previous, header.first_frame);
         if ours != (self.session, self.segments, self.link, self.frames) {
-            return 0;
+            return None;
         }
         let mut walk = Walk::new(&header, head);
         let whole = loop {
@@ -198,8 +214,7 @@ impl<'a> Orphan<'a> {
                 Ok(Record::Cut { .. }) | Err(_) => break walk.whole_len(),
             }
         };
-        (self.link, self.frames) = (walk.link(), walk.frames());
-        whole
+        Some((walk, whole))
     }
 
     fn checkpoint(&self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {
