@@ -170,6 +170,27 @@ fn a_segment_that_the_store_has_and_the_disk_had_not_is_taken_from_the_store() {
 }
 
 #[test]
+fn a_checkpoint_does_not_survive_the_end_of_its_segment() {
+    let world = World::new();
+    let mut driver = session(&world, "echo ready; exec sleep 1000");
+    driver.wait_for("ready");
+    let (tape, names) = (world.tape().dir, ["segments/0000000000", "checkpoints/0000000000"]);
+    until("the first checkpoint in the store", || tape.join(names[1]).exists());
+    kill(&world, &mut driver);
+    // As if the store had been away: both wait in the spool, and the disk has the second but not all of the first.
+    for name in names {
+        fs::copy(tape.join(name), world.spools()[0].join(name)).unwrap();
+        fs::remove_file(tape.join(name)).unwrap();
+    }
+    let segment = OpenOptions::new().write(true).open(world.spools()[0].join(names[0])).unwrap();
+    segment.set_len(segment.metadata().unwrap().len() - 1).unwrap();
+    let recovered = world.recover();
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    recovered_whole(&world.tape());
+    assert!(world.tape().output().starts_with(&driver.shown()) && world.spools().is_empty());
+}
+
+#[test]
 fn a_spool_that_cannot_be_recovered_stops_neither_the_others_nor_the_next_session() {
     let world = World::new();
     let good = killed_session(&world);
