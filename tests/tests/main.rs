@@ -24,6 +24,7 @@ mod deploy;
 mod disk;
 mod doctor;
 mod drill;
+mod faultbench;
 mod hangup;
 mod input;
 mod job;

@@ -31,8 +31,8 @@ impl Blow {
             Self::Recorder | Self::Cut => driver.signal(Signal::KILL),
             Self::Group => {
                 let group = Pid::from_raw(driver.pid().try_into().unwrap()).unwrap();
-                // A group that has just ended by itself needs no kill.
-                kill_process_group(group, Signal::KILL).unwrap_or(());
+                // Before setsid(2) it has no group of its own.
+                kill_process_group(group, Signal::KILL).unwrap_or_else(|_| driver.signal(Signal::KILL));
             }
         }
     }
