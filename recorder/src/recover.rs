@@ -111,6 +111,19 @@ fn recover(
     Ok(report)
 }
 
+/// A segment, as far as it is whole.
+struct Segment {
+    bytes: Vec<u8>,
+    end: End,
+}
+
+/// Whether a segment has its end marker.
+#[derive(PartialEq, Eq)]
+enum End {
+    There,
+    Cut,
+}
+
 /// The tape as its dead recorder left it, part in the store and part in the spool.
 struct Orphan<'a> {
     session: SessionId,
@@ -143,12 +156,16 @@ impl<'a> Orphan<'a> {
     /// Ships what is missing in the store, in order, and follows the chain over all of it.
     fn ship(&mut self, genesis: &[u8]) -> Result<(), RecoverError> {
         self.carrier.put(ObjectName::Genesis, genesis)?;
-        while let Some(bytes) = self.segment()? {
+        while let Some(Segment { bytes, end }) = self.segment()? {
             let name = ObjectName::Segment(self.segments);
             self.carrier.put(name, &bytes)?;
             self.listed.push((name, Digest::of(&bytes)));
             let number = self.segments;
             self.segments += 1;
+            // A checkpoint that the disk kept, of a segment whose end it did not keep, is of another segment now.
+            if end == End::Cut {
+                return Ok(());
+            }
             let Some(checkpoint) = self.checkpoint(number)? else { return Ok(()) };
             let name = ObjectName::Checkpoint(number);
             self.carrier.put(name, &checkpoint)?;
@@ -158,48 +175,62 @@ impl<'a> Orphan<'a> {
     }
 
     /// Returns the next segment, without a torn tail.
-    fn segment(&mut self) -> Result<Option<Vec<u8>>, RecoverError> {
+    fn segment(&mut self) -> Result<Option<Segment>, RecoverError> {
         let name = ObjectName::Segment(self.segments);
-        let path = self.carrier.spool.join(name.to_string());
-        let mut bytes = match read_limited(&path, SEGMENT_MAX) {
-            Ok(bytes) => {
-                self.written(&path)?;
-                bytes
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match self.stored(name)? {
-                Some(bytes) => bytes,
-                None => return Ok(None),
-            },
-            Err(e) => return Err(RecoverError::Spool(e)),
-        };
-        if self.stored(name)?.is_some() {
+        let (spooled, stored) = (self.spooled(name)?, self.stored(name)?);
+        if stored.is_some() {
             self.stored_segments = self.segments + 1;
         }
-        let whole = self.follow(&bytes);
-        self.torn_bytes += (bytes.len() - whole) as u64;
-        bytes.truncate(whole);
-        Ok((whole > 0).then_some(bytes))
-    }
-
-    /// Follows the chain through a segment; returns how many of its bytes are whole records.
-    fn follow(&mut self, bytes: &[u8]) -> usize {
-        let Ok((header, head)) = Header::decode(bytes) else { return 0 };
-        let ours = (header.session, header.segment, header.previous, header.first_frame);
-        if ours != (self.session, self.segments, self.link, self.frames) {
-            return 0;
-        }
-        let mut walk = Walk::new(&header, head);
-        let whole = loop {
-            match walk.step(bytes) {
-                Ok(Record::Frame { .. }) => {}
-                Ok(Record::End) => break bytes.len(),
-                // What follows the last whole record was never accepted: a torn write, or blocks that a power
-                // cut left without content.
-                Ok(Record::Cut { .. }) | Err(_) => break walk.whole_len(),
-            }
+        let mut bytes = match (spooled, stored) {
+            // It was shipped before the disk had all of it, and then the power went.
+            (Some(spooled), Some(stored)) if self.continues(&stored, &spooled) => stored,
+            (Some(bytes), _) | (None, Some(bytes)) => bytes,
+            (None, None) => return Ok(None),
+        };
+        let Some((walk, end)) = self.walk(&bytes) else {
+            self.torn_bytes += bytes.len() as u64;
+            return Ok(None);
         };
         (self.link, self.frames) = (walk.link(), walk.frames());
-        whole
+        if end == End::Cut {
+            self.torn_bytes += (bytes.len() - walk.whole_len()) as u64;
+            bytes.truncate(walk.whole_len());
+        }
+        Ok(Some(Segment { bytes, end }))
+    }
+
+    fn spooled(&mut self, name: ObjectName) -> Result<Option<Vec<u8>>, RecoverError> {
+        let path = self.carrier.spool.join(name.to_string());
+        match read_limited(&path, SEGMENT_MAX) {
+            Ok(bytes) => self.written(&path).map(|()| Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(RecoverError::Spool(e)),
+        }
+    }
+
+    /// Returns whether a stored segment begins with all that is whole of the spooled one.
+    fn continues(&self, stored: &[u8], spooled: &[u8]) -> bool {
+        let whole = self.walk(spooled).map_or(0, |(walk, _)| walk.whole_len());
+        spooled.get(..whole).is_some_and(|whole| stored.starts_with(whole))
+    }
+
+    /// Follows the chain through the whole records of a segment that is the next.
+    fn walk(&self, bytes: &[u8]) -> Option<(Walk, End)> {
+        let (header, head) = Header::decode(bytes).ok()?;
+        let ours = (header.session, header.segment, header.previous, header.first_frame);
+        if ours != (self.session, self.segments, self.link, self.frames) {
+            return None;
+        }
+        let mut walk = Walk::new(&header, head);
+        loop {
+            match walk.step(bytes) {
+                Ok(Record::Frame { .. }) => {}
+                Ok(Record::End) => return Some((walk, End::There)),
+                // What follows the last whole record was never accepted: a torn write, or blocks that a power
+                // cut left without content.
+                Ok(Record::Cut { .. }) | Err(_) => return Some((walk, End::Cut)),
+            }
+        }
     }
 
     fn checkpoint(&self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {

@@ -148,6 +148,49 @@ fn a_torn_frame_is_cut_and_counted() {
 }
 
 #[test]
+fn a_segment_that_the_store_has_and_the_disk_had_not_is_taken_from_the_store() {
+    for zeros in [false, true] {
+        let world = World::new();
+        let mut driver = session(&world, "echo ready; exec sleep 1000");
+        driver.wait_for("ready");
+        let stored = world.tape().dir.join("segments/0000000000");
+        until("the first segment in the store", || stored.exists());
+        kill(&world, &mut driver);
+        // It was shipped at once; neither its bytes nor its removal had come to the disk when the power went.
+        let mut bytes = fs::read(&stored).unwrap();
+        let half = bytes.len() / 2;
+        bytes[half..].fill(0);
+        bytes.truncate(if zeros { bytes.len() } else { half });
+        fs::write(world.spools()[0].join("segments/0000000000"), bytes).unwrap();
+        let recovered = world.recover();
+        assert!(recovered.status.success(), "{}", stderr(&recovered));
+        recovered_whole(&world.tape());
+        assert!(world.tape().output().starts_with(&driver.shown()) && world.spools().is_empty());
+    }
+}
+
+#[test]
+fn a_checkpoint_does_not_survive_the_end_of_its_segment() {
+    let world = World::new();
+    let mut driver = session(&world, "echo ready; exec sleep 1000");
+    driver.wait_for("ready");
+    let (tape, names) = (world.tape().dir, ["segments/0000000000", "checkpoints/0000000000"]);
+    until("the first checkpoint in the store", || tape.join(names[1]).exists());
+    kill(&world, &mut driver);
+    // As if the store had been away: both wait in the spool, and the disk has the second but not all of the first.
+    for name in names {
+        fs::copy(tape.join(name), world.spools()[0].join(name)).unwrap();
+        fs::remove_file(tape.join(name)).unwrap();
+    }
+    let segment = OpenOptions::new().write(true).open(world.spools()[0].join(names[0])).unwrap();
+    segment.set_len(segment.metadata().unwrap().len() - 1).unwrap();
+    let recovered = world.recover();
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    recovered_whole(&world.tape());
+    assert!(world.tape().output().starts_with(&driver.shown()) && world.spools().is_empty());
+}
+
+#[test]
 fn a_spool_that_cannot_be_recovered_stops_neither_the_others_nor_the_next_session() {
     let world = World::new();
     let good = killed_session(&world);

@@ -25,6 +25,7 @@ mod deploy;
 mod disk;
 mod doctor;
 mod drill;
+mod faultbench;
 mod hangup;
 mod input;
 mod job;

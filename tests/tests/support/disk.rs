@@ -61,3 +61,43 @@ fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
 }
+
+/// A disk on a loop device (loop(4)) whose file is on a disk of its own: when that is full, what is written to
+/// the device fails with EIO.
+pub struct FailingDisk {
+    at: PathBuf,
+    below: Disk,
+    filler: PathBuf,
+}
+
+impl FailingDisk {
+    /// Mounts one, if this machine can.
+    pub fn mount(at: &Path, home: &Path) -> Option<Self> {
+        let below = Disk::mount(&home.join("below"), 8_192)?;
+        let image = home.join("below/image");
+        std::fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        // No journal: the file system itself goes on when a block fails.
+        run(Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", "^has_journal"]).arg(&image));
+        std::fs::create_dir_all(at).unwrap();
+        let mounted = Command::new("mount").args(["-o", "loop,errors=continue"]).arg(&image).arg(at).output();
+        let filler = home.join("below/filler");
+        mounted.unwrap().status.success().then(|| Self { at: at.to_owned(), below, filler })
+    }
+
+    /// From now on, blocks that were never written cannot be.
+    pub fn fail(&self) {
+        self.below.fill(0);
+    }
+
+    /// They can again.
+    pub fn heal(&self) {
+        std::fs::remove_file(&self.filler).unwrap();
+        self.below.resize(65_536);
+    }
+}
+
+impl Drop for FailingDisk {
+    fn drop(&mut self) {
+        run(Command::new("umount").arg(&self.at));
+    }
+}

@@ -74,6 +74,20 @@ impl Driver {
         self.master.as_mut().unwrap().write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Types, if there is still room for it.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        let master = self.master.as_ref().unwrap();
+        let mut ready = [PollFd::new(master, PollFlags::OUT)];
+        if poll(&mut ready, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+            rustix::io::write(master, bytes.as_ref()).map(drop).unwrap_or(());
+        }
+    }
+
+    /// Returns whether the program has ended.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits until the screen was sent `text`, after what an earlier call waited for.
     pub fn wait_for(&self, text: &str) {
         let found = within(PATIENCE, || {

@@ -1,0 +1,77 @@
+//! docs/FAULTS.md: made of the table and of what a run has seen.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::failures::FAILURES;
+use super::row::Row;
+
+/// Returns the page; `seen` has a text for each row's name.
+pub fn page(rows: &[&Row], seen: &BTreeMap<String, String>) -> String {
+    let told = |name: &str| seen.get(name).map_or(NOT_RUN, String::as_str).replace('|', "\\|");
+    let mut page = HEAD.to_owned();
+    for row in rows {
+        page += &format!("{} {} |\n", beginning(row), told(row.name));
+    }
+    page += CAMPAIGN;
+    page += &format!("{}\n", told("kill-campaign"));
+    page += TWENTY;
+    for (number, failure) in FAILURES.iter().enumerate() {
+        let covered: Vec<String> = failure.covered_by.iter().map(|name| format!("`{name}`")).collect();
+        page += &format!("| {} | {} | {} |\n", number + 1, failure.what, covered.join(", "));
+    }
+    page
+}
+
+/// Returns what the page has of a row whatever was seen.
+pub fn beginning(row: &Row) -> String {
+    format!("| `{}` | {} | {} |", row.name, row.injected, row.must)
+}
+
+/// Reads what runs have seen: an object a line, the newest of a name counts.
+pub fn seen(results: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(results).unwrap_or_default();
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| line[name].as_str().unwrap().to_owned();
+        (text("name"), text("seen"))
+    };
+    text.lines().map(line).collect()
+}
+
+/// Returns where the page is.
+pub fn place() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FAULTS.md")
+}
+
+/// Stands where a row was never run.
+pub const NOT_RUN: &str = "not run";
+const HEAD: &str = "# Faults
+
+Each row injects one fault into real sessions: the real programs on real ptys, SeaweedFS behind a wire that fails, an
+emulator of KMS, disks of our own. `tests/fault-bench --write` runs all rows and writes this page; the tests run the short
+ones each time, and see to it that the page lists exactly the rows of the table (`tests/tests/faultbench/`). *Lost* are bytes
+that the terminal was shown and that are neither on the tape nor declared there; it must be 0, both verifiers must agree on
+*intact* or *recovered*, and no process may live on.
+
+| row | injected | must hold | seen |
+| --- | --- | --- | --- |
+";
+const CAMPAIGN: &str = "
+## The kill campaign
+
+`tests/kill-campaign N` kills sessions at random moments while somebody types, while text or noise floods, at the start and
+at the end: the recorder alone, its process group, or the recorder with the end of what it wrote last cut off or zeroed, as a
+machine does that loses its power. What such a machine may lose (FORMAT.md 11) is declared by the recovered tape; frames that
+were whole on the disk must be on it.
+
+";
+const TWENTY: &str = "
+## Twenty failures that products had
+
+| | failure | covered by the row, or the test, or all tests of the file |
+| --- | --- | --- |
+";
