@@ -69,6 +69,7 @@ mod summary;
 // The loop between terminal and shell: record before release.
 mod deadline;
 mod herald;
+mod ladder;
 mod outbox;
 mod relay;
 mod screen;

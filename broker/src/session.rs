@@ -21,11 +21,13 @@ use serde_json::{Map, Value, json};
 
 use crate::access::{self, Access};
 use crate::cli::Environment;
+use crate::config::Extensions;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
 use crate::grant::Grant;
 use crate::herald::Herald;
+use crate::ladder::Ladder;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
@@ -91,6 +93,8 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         screen,
         signals,
         deadline,
+        ladder: Ladder::new(plan.outage.policy()),
+        plea: plea(plan.outage.extensions, session),
         secrets: plan.secrets,
         switch,
         herald: &herald,
@@ -151,6 +155,8 @@ struct Stage<'a> {
     screen: Screen,
     signals: Signals,
     deadline: Deadline,
+    ladder: Ladder,
+    plea: String,
     secrets: crate::config::Secrets,
     switch: Switch,
     herald: &'a Herald<'a>,
@@ -177,6 +183,8 @@ impl Stage<'_> {
             screen: self.screen,
             signals: self.signals,
             deadline: self.deadline,
+            ladder: self.ladder,
+            plea: self.plea,
             secrets: self.secrets,
             switch: self.switch,
             herald: self.herald,
@@ -218,6 +226,15 @@ fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Returns whom to ask for more time without the store.
+fn plea(extensions: Extensions, session: SessionId) -> String {
+    match extensions {
+        Extensions::Approver => format!("more time: an approver, with bg-shell extend {session}"),
+        Extensions::Responder => format!("more time: bg-shell extend {session} --as-responder"),
+        Extensions::Never => "save what you need".into(),
+    }
+}
+
 fn system(what: &'static str) -> impl Fn(io::Error) -> Failure {
     move |e| Failure::new(what).because(e)
 }
@@ -232,9 +249,15 @@ fn close(
     outcome: &Outcome,
     access: Option<&access::Closed>,
 ) -> Result<bg_recorder::recorder::Closed, RecordError> {
-    if let Cause::Recorder(e) = &outcome.cause {
-        recorder.release_reserve()?;
-        recorder.declare_gap(outcome.unreleased, &chain(e))?;
+    match &outcome.cause {
+        Cause::Recorder(e) => {
+            recorder.release_reserve()?;
+            recorder.declare_gap(outcome.unreleased, &chain(e))?;
+        }
+        Cause::Outage(detail) if outcome.unreleased > 0 => {
+            recorder.declare_gap(outcome.unreleased, detail)?;
+        }
+        _ => {}
     }
     if let Some(Ended { killed, .. }) = outcome.ended
         && killed > 0
@@ -242,7 +265,11 @@ fn close(
         recorder.accept(Event::Notice(&Notice::Killed { processes: killed }))?;
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
-    recorder.finish(ending(outcome, access), CLOSE_PATIENCE)
+    let patience = match recorder.watch().down() {
+        Some(since) if since.elapsed() > AWAY => Duration::ZERO,
+        _ => CLOSE_PATIENCE,
+    };
+    recorder.finish(ending(outcome, access), patience)
 }
 
 fn finish(
@@ -256,6 +283,9 @@ fn finish(
             return Err(Failure::new(format!("the session was revoked by {by}: {reason}"))
                 .hint("ask them before you open another one")
                 .code(REVOKED));
+        }
+        Cause::Outage(detail) => {
+            return Err(Failure::new(format!("the session was ended: {detail}")).hint(OUTAGE_HINT));
         }
         Cause::Recorder(e) => {
             return Err(Failure::new(format!("the session was ended: {}", chain(&e))).hint(
@@ -303,6 +333,7 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
         Cause::Signal(name) => ("signal", Some((*name).to_owned())),
         Cause::Revoked(Revoked { by, reason }) => ("revoked", Some(format!("by {by}: {reason}"))),
         Cause::NoAccess(failure) => ("no-access", Some(failure.to_string())),
+        Cause::Outage(detail) => ("outage", Some(detail.clone())),
         Cause::Recorder(e) => ("recorder-failure", Some(chain(e))),
         Cause::System(e) => ("system-failure", Some(e.to_string())),
     };
@@ -335,7 +366,7 @@ fn about(
         "user": user.name, "uid": user.uid,
         "reason": plan.reason, "incident": plan.incident, "role": plan.role,
         "approvals": [], "custody": "none",
-        "secrets": plan.secrets, "max_duration_s": plan.max_duration.as_secs(),
+        "secrets": plan.secrets, "outage": plan.outage, "max_duration_s": plan.max_duration.as_secs(),
         "command": command, "parent": plan.parent, "containment": by,
         "cols": size.ws_col, "rows": size.ws_row, "term": environment.term,
         "recorder": {"name": "bg-shell", "version": env!("CARGO_PKG_VERSION"), "digest": digest},
@@ -356,6 +387,10 @@ fn object(value: Value) -> Map<String, Value> {
 
 const STATE_HINT: &str =
     "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+const OUTAGE_HINT: &str =
+    "reach the store, then bg-shell recover ships what waits; see [roles.<name>.outage]";
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
-/// How long closing waits for the store.
+/// A store that has been away for so long is not waited for.
+const AWAY: Duration = Duration::from_secs(5);
+/// How long closing waits for the store otherwise.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -38,10 +38,24 @@ pub enum Notice {
         /// Seconds left.
         left_s: u64,
     },
-    /// The evidence store became unreachable, or reachable again.
+    /// The evidence store went away, is still away, or came back.
     Store {
         /// Which.
         state: StoreState,
+        /// Seconds until the session ends, if it stays away.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left_s: Option<u64>,
+        /// For how many seconds it was away.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        away_s: Option<u64>,
+        /// How much of the spool's limit is used.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        used_percent: Option<u64>,
+        /// Bytes that wait for it.
+        waiting_bytes: u64,
+        /// Which limit ended the session.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<StoreLimit>,
     },
     /// Something was lost, and this says how much.
     Gap {
@@ -101,8 +115,26 @@ pub enum CredentialState {
 pub enum StoreState {
     /// It does not: objects wait in the spool.
     Down,
+    /// It still does not.
+    Countdown,
+    /// It still does not, and time or space is nearly gone.
+    Asking,
     /// It does again.
     Up,
+    /// Nothing waits for it any more.
+    Drained,
+    /// The session ends for it.
+    Over,
+}
+
+/// What a session without its store runs out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreLimit {
+    /// Time.
+    Time,
+    /// Room in the spool.
+    Space,
 }
 
 /// The most bytes of one input or output event.

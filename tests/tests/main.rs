@@ -27,6 +27,7 @@ mod drill;
 mod hangup;
 mod input;
 mod job;
+mod ladder;
 mod layers;
 mod mutation;
 mod nested;
