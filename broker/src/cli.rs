@@ -13,6 +13,7 @@ use crate::cancel::CancelArgs;
 use crate::deny::DenyArgs;
 use crate::doctor::DoctorArgs;
 use crate::drill::DrillArgs;
+use crate::extend::ExtendArgs;
 use crate::failure::{FAILED, Failure};
 use crate::reconcile::ReconcileArgs;
 use crate::report::ReportArgs;
@@ -23,8 +24,8 @@ use crate::sessions::SessionsArgs;
 use crate::signer::SignerArgs;
 use crate::world::World;
 use crate::{
-    approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
-    revoke, sessions,
+    approve, cancel, check, deny, doctor, drill, extend, keeper, open, reconcile, recover, report, request,
+    requests, revoke, sessions,
 };
 
 /// A recorded break-glass shell.
@@ -63,6 +64,8 @@ enum Command {
     Sessions(SessionsArgs),
     /// End a session and its access, from any machine
     Revoke(RevokeArgs),
+    /// Give a session more time whose evidence store is away
+    Extend(ExtendArgs),
     /// Finish what a close-out could not: deny, prove, report
     Reconcile(ReconcileArgs),
     /// Ship what a killed recorder left behind, mark those tapes recovered, close their accesses
@@ -184,6 +187,7 @@ fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<E
         Some(Command::Requests(args)) => requests::requests(&args, world),
         Some(Command::Sessions(args)) => sessions::sessions(&args, world),
         Some(Command::Revoke(args)) => revoke::revoke(&args, world),
+        Some(Command::Extend(args)) => extend::extend(&args, world),
         Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world),
         Some(Command::Recover(args)) => recover::recover(world, args.json),
         Some(Command::Report(args)) => report::report(&args, world),

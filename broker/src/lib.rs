@@ -14,6 +14,8 @@ mod cancel;
 mod decide;
 mod deny;
 mod dossier;
+mod extend;
+mod extension;
 mod filing;
 mod grant;
 mod request;

@@ -18,6 +18,7 @@ use self::input::Input;
 use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
+use crate::extension::Letterbox;
 use crate::failure::Failure;
 use crate::herald::Herald;
 use crate::ladder::Ladder;
@@ -50,8 +51,8 @@ pub struct Relay<'a> {
     pub deadline: Deadline,
     /// What becomes of the session while the store is away.
     pub ladder: Ladder,
-    /// Whom to ask for more time then, in our words.
-    pub plea: String,
+    /// Takes extensions.
+    pub letterbox: Letterbox,
     /// Who is told that the time is nearly over.
     pub herald: &'a Herald<'a>,
     /// What becomes of input at a secret prompt.

@@ -21,9 +21,9 @@ use serde_json::{Map, Value, json};
 
 use crate::access::{self, Access};
 use crate::cli::Environment;
-use crate::config::Extensions;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
+use crate::extension::Letterbox;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
 use crate::grant::Grant;
 use crate::herald::Herald;
@@ -86,6 +86,9 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     };
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
     let herald = Herald::new(world, access.as_ref().map(Access::claim));
+    let claim = access.as_ref().map(Access::claim);
+    let user = User::current().name;
+    let letterbox = Letterbox::new(evidence.state(), session, plan.outage.extensions, claim, &user);
     let stage = Stage {
         clock: &*clock,
         pty,
@@ -94,7 +97,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         signals,
         deadline,
         ladder: Ladder::new(plan.outage.policy()),
-        plea: plea(plan.outage.extensions, session),
+        letterbox,
         secrets: plan.secrets,
         switch,
         herald: &herald,
@@ -156,7 +159,7 @@ struct Stage<'a> {
     signals: Signals,
     deadline: Deadline,
     ladder: Ladder,
-    plea: String,
+    letterbox: Letterbox,
     secrets: crate::config::Secrets,
     switch: Switch,
     herald: &'a Herald<'a>,
@@ -184,7 +187,7 @@ impl Stage<'_> {
             signals: self.signals,
             deadline: self.deadline,
             ladder: self.ladder,
-            plea: self.plea,
+            letterbox: self.letterbox,
             secrets: self.secrets,
             switch: self.switch,
             herald: self.herald,
@@ -224,15 +227,6 @@ fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
         drop((done, beating));
         result
     })
-}
-
-/// Returns whom to ask for more time without the store.
-fn plea(extensions: Extensions, session: SessionId) -> String {
-    match extensions {
-        Extensions::Approver => format!("more time: an approver, with bg-shell extend {session}"),
-        Extensions::Responder => format!("more time: bg-shell extend {session} --as-responder"),
-        Extensions::Never => "save what you need".into(),
-    }
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> Failure {
@@ -391,6 +385,6 @@ const OUTAGE_HINT: &str =
     "reach the store, then bg-shell recover ships what waits; see [roles.<name>.outage]";
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
 /// A store that has been away for so long is not waited for.
-const AWAY: Duration = Duration::from_secs(5);
+const AWAY: Duration = Duration::from_secs(2);
 /// How long closing waits for the store otherwise.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

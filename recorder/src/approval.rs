@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes in, verdict out. In reading order:
 
+pub mod extension;
 pub mod request;
 pub mod statement;
 
@@ -18,5 +19,7 @@ pub mod quorum;
 pub const REQUEST_NAMESPACE: &str = "bg-shell-request@v1";
 /// The namespace in which approvers sign, whatever they decide.
 pub const APPROVAL_NAMESPACE: &str = "bg-shell-approval@v1";
+/// The namespace in which approvers give a session more time without its store.
+pub const EXTENSION_NAMESPACE: &str = "bg-shell-extension@v1";
 /// How far the clocks of requester, approvers and recording host may differ, in microseconds.
 pub const SKEW_US: u64 = 300_000_000;

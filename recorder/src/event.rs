@@ -57,6 +57,8 @@ pub enum Notice {
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<StoreLimit>,
     },
+    /// Somebody wanted more time while the store was away.
+    Extension(Extended),
     /// Something was lost, and this says how much.
     Gap {
         /// Bytes lost, as far as known.
@@ -125,6 +127,56 @@ pub enum StoreState {
     Drained,
     /// The session ends for it.
     Over,
+}
+
+/// An extension, and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extended {
+    /// What became of it.
+    pub state: ExtensionState,
+    /// Who gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// As what.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub by_role: Option<ExtendedAs>,
+    /// For how many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_s: Option<u64>,
+    /// Seconds that are left with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_s: Option<u64>,
+    /// What an approver signed, base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The signature over it, armored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What became of an extension.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExtensionState {
+    /// It counts.
+    Granted,
+    /// It does not.
+    #[default]
+    Refused,
+}
+
+/// As what somebody extends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExtendedAs {
+    /// With a signature.
+    Approver,
+    /// Without.
+    Responder,
 }
 
 /// What a session without its store runs out of.

@@ -112,6 +112,7 @@ fn a_session_ends_when_its_spool_is_full_and_nothing_shown_is_lost() {
     ));
     driver.wait_for("ready");
     let store = Away::take(&world);
+    driver.wait_for("bg-shell: the evidence store does not answer");
     driver.send("\n");
     assert_eq!(driver.wait(), 125, "{}", world.said());
     let said = world.said();

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use bg_recorder::event::{Event, Notice, StoreLimit, StoreState};
+use bg_recorder::clock::Stamp;
+use bg_recorder::event::{Event, Extended, ExtendedAs, ExtensionState, Notice, StoreLimit, StoreState};
+use bg_recorder::neutral::neutral;
 use bg_recorder::recorder::RecordError;
 
 use super::{Cause, Run};
+use crate::extension::Granted;
 use crate::ladder::{Rung, Sight, Why};
 
 impl Run<'_> {
@@ -25,8 +28,22 @@ impl Run<'_> {
         let down_us = self.relay.watch.down().map(since_us);
         match self.relay.ladder.step(Sight { now_us, down_us, waiting }) {
             Some(rung) => self.climb(rung, waiting),
+            None if down_us.is_some() => self.extensions(now_us),
             None => Ok(()),
         }
+    }
+
+    fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
+        for letter in self.relay.letterbox.take(Stamp(self.relay.clock.wall_us())) {
+            let left_s = match &letter {
+                Ok(granted) => self.relay.ladder.extend(Duration::from_secs(granted.for_s), now_us),
+                Err(_) => None,
+            };
+            let (notice, line) = said(letter, left_s);
+            self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+            self.warning = Some(line);
+        }
+        Ok(())
     }
 
     fn climb(&mut self, rung: Rung, waiting: u64) -> Result<(), Cause> {
@@ -43,7 +60,7 @@ impl Run<'_> {
             Rung::Asking { left_s } => format!(
                 "is still away; this session ends in {}, or with its spool ({used} % full); {}",
                 time(left_s),
-                self.relay.plea
+                self.relay.letterbox.plea()
             ),
             Rung::Back { away_s } => format!("answers again, after {}", time(away_s)),
             Rung::Drained => "has everything that waited for it".into(),
@@ -83,6 +100,35 @@ impl Run<'_> {
         };
         Cause::Outage(detail)
     }
+}
+
+/// Returns what the tape and the screen say of an extension. One that comes when the store is there is not used.
+fn said(letter: Result<Granted, String>, left_s: Option<u64>) -> (Notice, String) {
+    let (granted, left_s) = match (letter, left_s) {
+        (Ok(granted), Some(left_s)) => (granted, left_s),
+        (Ok(granted), None) => return refused(format!("{} gave time, and the store is there", granted.by)),
+        (Err(why), _) => return refused(why),
+    };
+    let Granted { by, for_s, signed } = granted;
+    let line = format!("bg-shell: extended by {by}: this session ends in {} without its store", time(left_s));
+    let by_role = if signed.is_some() { ExtendedAs::Approver } else { ExtendedAs::Responder };
+    let (statement, signature) = signed.map(|signed| (signed.statement, signed.signature)).unzip();
+    let notice = Extended {
+        state: ExtensionState::Granted,
+        by: Some(by),
+        by_role: Some(by_role),
+        for_s: Some(for_s),
+        left_s: Some(left_s),
+        statement,
+        signature,
+        why: None,
+    };
+    (Notice::Extension(notice), line)
+}
+
+fn refused(why: String) -> (Notice, String) {
+    let line = format!("bg-shell: an extension does not count: {}", neutral(&why));
+    (Notice::Extension(Extended { why: Some(why), ..Extended::default() }), line)
 }
 
 fn time(s: u64) -> humantime::FormattedDuration {
