@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bg_recorder::approval::EXTENSION_NAMESPACE;
 use bg_recorder::approval::access::Signed;
 use bg_recorder::approval::extension::Extension;
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::sshsig::SSHSIG_MAX;
 use bg_recorder::approval::statement::{Principal, STATEMENT_MAX};
-use bg_recorder::approval::{EXTENSION_NAMESPACE, quorum};
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::dir::read_limited;
@@ -23,7 +23,7 @@ use clap::Args;
 use crate::config::PRACTICE;
 use crate::decide::confirm;
 use crate::dossier::signers;
-use crate::extension::{Handed, hand};
+use crate::extension::{Handed, hand, petition};
 use crate::failure::Failure;
 use crate::filing::nonce;
 use crate::opened::after;
@@ -83,14 +83,16 @@ pub fn extend(args: &ExtendArgs, world: &World) -> Result<ExitCode, Failure> {
     if args.print {
         return print(args, session, &signers, world);
     }
-    here.ok_or_else(|| not_here(&args.session))?;
+    let genesis = here.ok_or_else(|| not_here(&args.session))?;
     let (statement, signature) = match (&args.statement, &args.signature) {
         (Some(statement), Some(signature)) => by_hand(statement, signature)?,
         _ => sign(args, session, &signers, world)?,
     };
     let now = Stamp(SystemClock.wall_us());
     let refused = |what: String| Failure::new(format!("it would not count: {what}"));
-    let (extension, _) = quorum::extended(&signers, &statement, &signature, session, now).map_err(refused)?;
+    // As the session will judge it: by who could sign when it began.
+    let petition = petition(genesis.about.get("access").unwrap_or_default()).map_err(refused)?;
+    let extension = petition.extended(&statement, &signature, session, now).map_err(refused)?;
     let handed = Handed::Approver(Signed { statement: base64::encode(&statement), signature });
     give(world, session, &extension.nonce.to_string(), &handed)
 }

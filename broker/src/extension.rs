@@ -18,6 +18,7 @@ use bg_recorder::clock::Stamp;
 use bg_recorder::dir::read_limited;
 use bg_recorder::session::SessionId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::claim::Claim;
 use crate::config::Extensions;
@@ -70,7 +71,7 @@ impl Letterbox {
         claim: Option<&Claim>,
         user: &str,
     ) -> Self {
-        let petition = claim.and_then(|claim| petition(claim).ok());
+        let petition = claim.and_then(|claim| petition(&claim.access).ok());
         let responder = claim.map_or_else(|| user.to_owned(), |claim| claim.person.clone());
         let dir = place(state, session);
         Self { dir, session, responder, policy, petition, used: BTreeSet::new(), taken: 0, looked: None }
@@ -165,9 +166,12 @@ fn place(state: &Path, session: SessionId) -> PathBuf {
     state.join("extensions").join(session.to_string())
 }
 
-/// Reads who may sign, and who asked, as the genesis has it.
-fn petition(claim: &Claim) -> Result<Petition, String> {
-    let access: Access = serde_json::from_value(claim.access.clone()).map_err(|e| e.to_string())?;
+/// Reads who may sign, and who asked, from `about.access` of a genesis.
+///
+/// # Errors
+/// When it does not say.
+pub fn petition(access: &Value) -> Result<Petition, String> {
+    let access: Access = serde_json::from_value(access.clone()).map_err(|e| e.to_string())?;
     let bytes = base64::decode(&access.request).ok_or("the request is not base64")?;
     Petition::open(&bytes, &access.request_signature, access.signers()?)
 }

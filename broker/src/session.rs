@@ -13,7 +13,7 @@ use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::Limits;
-use bg_recorder::recorder::{RecordError, Recorder, Setup};
+use bg_recorder::recorder::{Begins, RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::termios::Winsize;
@@ -32,6 +32,7 @@ use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
 use crate::relay::{Cause, Outcome, Relay};
+use crate::say::say;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
@@ -74,11 +75,13 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         keys,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
+        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
     })
-    .map_err(|e| Failure::new("cannot begin the recording").because(e).hint(STATE_HINT))?;
+    .map_err(not_begun)?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
     let created = recorder.created();
     summary::banner(session, plan, ends, contained.by, access.as_ref());
+    let ladder = ladder(&recorder, plan);
     let began = Instant::now();
     let opened = match &mut access {
         None => Ok(()),
@@ -96,7 +99,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         screen,
         signals,
         deadline,
-        ladder: Ladder::new(plan.outage.policy()),
+        ladder,
         letterbox,
         secrets: plan.secrets,
         switch,
@@ -139,6 +142,25 @@ fn end(
         Some(sealed) => finish(outcome, sealed),
         None => Err(Failure::new("the recorder failed").hint(RECOVER_HINT)),
     }
+}
+
+/// Returns the ladder that the session stands on; says where its foot is.
+fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
+    let policy = plan.outage.policy();
+    if recorder.watch().stored() > 0 {
+        return Ladder::new(policy);
+    }
+    let left = humantime::format_duration(policy.countdown);
+    say!("bg-shell: warning: begun WITHOUT its evidence store, which has {left} to come back");
+    Ladder::offline(policy)
+}
+
+fn not_begun(e: RecordError) -> Failure {
+    let hint = match &e {
+        RecordError::Unstored(_) | RecordError::Store(_) => OFFLINE_HINT,
+        _ => STATE_HINT,
+    };
+    Failure::new("cannot begin the recording").because(e).hint(hint)
 }
 
 /// Returns when a session ends, on the wall and on the boot clock.
@@ -379,6 +401,8 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+const OFFLINE_HINT: &str =
+    "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
 const STATE_HINT: &str =
     "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
 const OUTAGE_HINT: &str =

@@ -192,10 +192,7 @@ pub fn check(access: &Access, created: Stamp) -> Result<Approved, Vec<String>> {
 }
 
 /// Checks an extension: its form, its signature, that it is for this session, and its times.
-///
-/// # Errors
-/// With what is wrong.
-pub fn extended(
+fn extended(
     signers: &AllowedSigners,
     bytes: &[u8],
     signature: &str,
