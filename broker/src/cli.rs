@@ -14,6 +14,7 @@ use crate::cancel::CancelArgs;
 use crate::deny::DenyArgs;
 use crate::doctor::DoctorArgs;
 use crate::drill::DrillArgs;
+use crate::extend::ExtendArgs;
 use crate::failure::{FAILED, Failure};
 use crate::reconcile::ReconcileArgs;
 use crate::report::ReportArgs;
@@ -25,8 +26,8 @@ use crate::sessions::SessionsArgs;
 use crate::signer::SignerArgs;
 use crate::world::World;
 use crate::{
-    approve, cancel, check, deny, doctor, drill, keeper, open, reconcile, recover, report, request, requests,
-    revoke, sessions, usage,
+    approve, cancel, check, deny, doctor, drill, extend, keeper, open, reconcile, recover, report, request,
+    requests, revoke, sessions, usage,
 };
 
 /// A recorded break-glass shell.
@@ -72,6 +73,9 @@ enum Command {
     /// End a session and its access, from any machine
     #[command(after_help = usage::REVOKE)]
     Revoke(RevokeArgs),
+    /// Give a session more time whose evidence store is away
+    #[command(after_help = usage::EXTEND)]
+    Extend(ExtendArgs),
     /// Finish what a close-out could not: deny, prove, report
     #[command(after_help = usage::RECONCILE)]
     Reconcile(ReconcileArgs),
@@ -228,6 +232,7 @@ fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<E
         Some(Command::Requests(args)) => requests::requests(&args, world),
         Some(Command::Sessions(args)) => sessions::sessions(&args, world),
         Some(Command::Revoke(args)) => revoke::revoke(&args, world),
+        Some(Command::Extend(args)) => extend::extend(&args, world),
         Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world),
         Some(Command::Recover(args)) => recover::recover(world, args.json),
         Some(Command::Report(args)) => report::report(&args, world),

@@ -1,6 +1,7 @@
 //! The configuration file. Without one, everything has its practice default.
 
 mod notify;
+mod outage;
 mod read;
 mod role;
 
@@ -12,6 +13,7 @@ use bg_aws::evidence::EvidenceConfig;
 use serde::{Deserialize, Serialize};
 
 pub use self::notify::{DrillConfig, NotifyConfig, Webhook, WebhookShape};
+pub use self::outage::{Extensions, OutageConfig};
 pub use self::read::PRACTICE;
 pub use self::role::{Delivery, Gate, Mfa, Probe, RoleConfig};
 
@@ -42,11 +44,17 @@ pub struct PracticeConfig {
     /// How long a session may last, such as `1h`.
     #[serde(deserialize_with = "read::duration")]
     pub max_duration: Duration,
+    /// What a session may do while the evidence store is away.
+    pub outage: OutageConfig,
 }
 
 impl Default for PracticeConfig {
     fn default() -> Self {
-        Self { secrets: Secrets::Redact, max_duration: Duration::from_secs(3_600) }
+        Self {
+            secrets: Secrets::Redact,
+            max_duration: Duration::from_secs(3_600),
+            outage: OutageConfig::default(),
+        }
     }
 }
 

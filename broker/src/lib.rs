@@ -15,6 +15,8 @@ mod cancel;
 mod decide;
 mod deny;
 mod dossier;
+mod extend;
+mod extension;
 mod filing;
 mod grant;
 mod request;
@@ -70,6 +72,7 @@ mod summary;
 // The loop between terminal and shell: record before release.
 mod deadline;
 mod herald;
+mod ladder;
 mod outbox;
 mod relay;
 mod screen;

@@ -29,6 +29,8 @@ pub struct Plan {
     pub max_duration: std::time::Duration,
     /// What becomes of secrets.
     pub secrets: crate::config::Secrets,
+    /// What it may do while the evidence store is away.
+    pub outage: crate::config::OutageConfig,
     /// The access that it is opened with; none in the practice world.
     pub wish: Option<GrantArgs>,
 }
@@ -56,13 +58,14 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
     }
     let role = role(&args, world)?;
     let wish = if role == PRACTICE { practised(&args)? } else { Some(wish(&role, &args, world)?) };
-    let (max_duration, secrets) = match &wish {
+    let (max_duration, secrets, outage) = match &wish {
         None => {
-            (args.max_duration.unwrap_or(world.config.practice.max_duration), world.config.practice.secrets)
+            let configured = &world.config.practice;
+            (args.max_duration.unwrap_or(configured.max_duration), configured.secrets, configured.outage)
         }
         Some(wish) => {
             let configured = world.role(&role)?;
-            (wish.duration.unwrap_or(configured.max_duration), configured.secrets)
+            (wish.duration.unwrap_or(configured.max_duration), configured.secrets, configured.outage)
         }
     };
     Ok(Plan {
@@ -73,6 +76,7 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
         parent: environment.inside.clone(),
         max_duration,
         secrets,
+        outage,
         wish,
     })
 }

@@ -4,6 +4,7 @@ mod events;
 mod input;
 mod output;
 mod ready;
+mod store;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -17,8 +18,10 @@ use self::input::Input;
 use crate::config::Secrets;
 use crate::contain::{Contained, Ended, Ending};
 use crate::deadline::Deadline;
+use crate::extension::Letterbox;
 use crate::failure::Failure;
 use crate::herald::Herald;
+use crate::ladder::Ladder;
 use crate::outbox::Outbox;
 use crate::pty::Pty;
 use crate::screen::ScreenState;
@@ -46,6 +49,10 @@ pub struct Relay<'a> {
     pub signals: Signals,
     /// The time limit.
     pub deadline: Deadline,
+    /// What becomes of the session while the store is away.
+    pub ladder: Ladder,
+    /// Takes extensions.
+    pub letterbox: Letterbox,
     /// Who is told that the time is nearly over.
     pub herald: &'a Herald<'a>,
     /// What becomes of input at a secret prompt.
@@ -71,6 +78,8 @@ pub enum Cause {
     Revoked(Revoked),
     /// It never had its access.
     NoAccess(Failure),
+    /// The evidence store was away for too long.
+    Outage(String),
     /// The recorder could not go on.
     Recorder(RecordError),
     /// The system could not go on.
@@ -114,7 +123,6 @@ impl Relay<'_> {
             shown: Instant::now(),
             ended: None,
             warning: None,
-            store_down: false,
             unreleased: 0,
             buffer: vec![0; CHUNK_MAX],
             spare: Vec::new(),
@@ -153,7 +161,6 @@ struct Run<'a> {
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,
-    store_down: bool,
     unreleased: u64,
     buffer: Vec<u8>,
     /// Chunks that came back, to be filled again.

@@ -13,7 +13,7 @@ use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::Limits;
-use bg_recorder::recorder::{RecordError, Recorder, Setup};
+use bg_recorder::recorder::{Begins, RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::termios::Winsize;
@@ -24,13 +24,16 @@ use crate::access::{self, Access};
 use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
+use crate::extension::Letterbox;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
 use crate::grant::Grant;
 use crate::herald::Herald;
+use crate::ladder::Ladder;
 use crate::open::Plan;
 use crate::private::Variables;
 use crate::pty::Pty;
 use crate::relay::{Cause, Outcome, Relay};
+use crate::say::say;
 use crate::scribe::Scribe;
 use crate::signals::Signals;
 use crate::summary::{self, Summary};
@@ -74,11 +77,13 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         keys,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
+        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
     })
     .map_err(|e| not_begun(world, e))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
     let created = recorder.created();
     summary::banner(world, session, plan, ends, contained.by, access.as_ref());
+    let ladder = ladder(&recorder, plan);
     let began = Instant::now();
     let opened = match &mut access {
         None => Ok(()),
@@ -86,6 +91,9 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     };
     let switch = access.as_ref().map(Access::switch).unwrap_or_default();
     let herald = Herald::new(world, access.as_ref().map(Access::claim));
+    let claim = access.as_ref().map(Access::claim);
+    let user = User::current().name;
+    let letterbox = Letterbox::new(evidence.state(), session, plan.outage.extensions, claim, &user);
     let stage = Stage {
         clock: &*clock,
         pty,
@@ -93,6 +101,8 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         screen,
         signals,
         deadline,
+        ladder,
+        letterbox,
         secrets: plan.secrets,
         switch,
         herald: &herald,
@@ -136,6 +146,17 @@ fn end(
     }
 }
 
+/// Returns the ladder that the session stands on; says where its foot is.
+fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
+    let policy = plan.outage.policy();
+    if recorder.watch().stored() > 0 {
+        return Ladder::new(policy);
+    }
+    let left = humantime::format_duration(policy.countdown);
+    say!("bg-shell: warning: begun WITHOUT its evidence store, which has {left} to come back");
+    Ladder::offline(policy)
+}
+
 /// Returns when a session ends, on the wall and on the boot clock.
 fn limit(plan: &Plan, access: Option<&Access<'_>>, clock: &dyn Clock) -> (Stamp, Deadline) {
     let now_us = clock.wall_us();
@@ -153,6 +174,8 @@ struct Stage<'a> {
     screen: Screen,
     signals: Signals,
     deadline: Deadline,
+    ladder: Ladder,
+    letterbox: Letterbox,
     secrets: crate::config::Secrets,
     switch: Switch,
     herald: &'a Herald<'a>,
@@ -179,6 +202,8 @@ impl Stage<'_> {
             screen: self.screen,
             signals: self.signals,
             deadline: self.deadline,
+            ladder: self.ladder,
+            letterbox: self.letterbox,
             secrets: self.secrets,
             switch: self.switch,
             herald: self.herald,
@@ -222,7 +247,11 @@ fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
 
 /// What AWS refused has a hint of its own.
 fn not_begun(world: &World, e: RecordError) -> Failure {
-    let hint = if world.is_practice() { STATE_HINT } else { EVIDENCE_HINT };
+    let hint = match &e {
+        _ if !world.is_practice() => EVIDENCE_HINT,
+        RecordError::Unstored(_) | RecordError::Store(_) => OFFLINE_HINT,
+        _ => STATE_HINT,
+    };
     Failure::new("cannot begin the recording").because(e).hint(hint)
 }
 
@@ -240,9 +269,15 @@ fn close(
     outcome: &Outcome,
     access: Option<&access::Closed>,
 ) -> Result<bg_recorder::recorder::Closed, RecordError> {
-    if let Cause::Recorder(e) = &outcome.cause {
-        recorder.release_reserve()?;
-        recorder.declare_gap(outcome.unreleased, &chain(e))?;
+    match &outcome.cause {
+        Cause::Recorder(e) => {
+            recorder.release_reserve()?;
+            recorder.declare_gap(outcome.unreleased, &chain(e))?;
+        }
+        Cause::Outage(detail) if outcome.unreleased > 0 => {
+            recorder.declare_gap(outcome.unreleased, detail)?;
+        }
+        _ => {}
     }
     if let Some(Ended { killed, .. }) = outcome.ended
         && killed > 0
@@ -250,7 +285,11 @@ fn close(
         recorder.accept(Event::Notice(&Notice::Killed { processes: killed }))?;
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
-    recorder.finish(ending(outcome, access), CLOSE_PATIENCE)
+    let patience = match recorder.watch().down() {
+        Some(since) if since.elapsed() > AWAY => Duration::ZERO,
+        _ => CLOSE_PATIENCE,
+    };
+    recorder.finish(ending(outcome, access), patience)
 }
 
 fn finish(
@@ -264,6 +303,9 @@ fn finish(
             return Err(Failure::new(format!("the session was revoked by {by}: {reason}"))
                 .hint("ask them before you open another one")
                 .code(REVOKED));
+        }
+        Cause::Outage(detail) => {
+            return Err(Failure::new(format!("the session was ended: {detail}")).hint(OUTAGE_HINT));
         }
         Cause::Recorder(e) => {
             return Err(Failure::new(format!("the session was ended: {}", chain(&e))).hint(
@@ -311,6 +353,7 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
         Cause::Signal(name) => ("signal", Some((*name).to_owned())),
         Cause::Revoked(Revoked { by, reason }) => ("revoked", Some(format!("by {by}: {reason}"))),
         Cause::NoAccess(failure) => ("no-access", Some(failure.to_string())),
+        Cause::Outage(detail) => ("outage", Some(detail.clone())),
         Cause::Recorder(e) => ("recorder-failure", Some(chain(e))),
         Cause::System(e) => ("system-failure", Some(e.to_string())),
     };
@@ -351,7 +394,7 @@ fn about(
         "user": user.name, "uid": user.uid,
         "reason": plan.reason, "incident": plan.incident, "role": plan.role,
         "approvals": [], "custody": "none",
-        "secrets": plan.secrets, "max_duration_s": plan.max_duration.as_secs(),
+        "secrets": plan.secrets, "outage": plan.outage, "max_duration_s": plan.max_duration.as_secs(),
         "command": command, "parent": plan.parent, "containment": by,
         "cols": size.ws_col, "rows": size.ws_row, "term": environment.term,
         "recorder": {"name": "bg-shell", "version": env!("CARGO_PKG_VERSION"), "digest": digest},
@@ -370,9 +413,15 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+const OFFLINE_HINT: &str =
+    "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
 const STATE_HINT: &str =
     "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
 const EVIDENCE_HINT: &str = "see [evidence]; bg-shell doctor checks the store, the keys and the spool";
+const OUTAGE_HINT: &str =
+    "reach the store, then bg-shell recover ships what waits; see [roles.<name>.outage]";
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
-/// How long closing waits for the store.
+/// A store that has been away for so long is not waited for.
+const AWAY: Duration = Duration::from_secs(2);
+/// How long closing waits for the store otherwise.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -154,6 +154,7 @@ pub fn ended(cause: &Cause) -> String {
         Cause::Signal(name) => format!("was ended by {name}"),
         Cause::Revoked(revoked) => format!("was revoked by {}", revoked.by),
         Cause::NoAccess(_) => "had no access, and was ended".into(),
+        Cause::Outage(detail) => format!("was ended: {detail}"),
         Cause::Recorder(_) | Cause::System(_) => "was ended by a failure".into(),
     }
 }

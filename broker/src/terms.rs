@@ -33,6 +33,7 @@ pub fn digest(role: &RoleConfig, scope: Option<&[u8]>) -> Digest {
         "execution_expires_s": role.execution_expires.as_secs(),
         "max_duration_s": role.max_duration.as_secs(),
         "gate": role.gate, "delivery": role.delivery, "secrets": role.secrets, "session_policy": policy,
+        "outage": role.outage,
     });
     Digest::of(terms.to_string().as_bytes())
 }

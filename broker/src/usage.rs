@@ -74,6 +74,15 @@ Examples:
 
 Exit status: 0 when the access is proved closed or has expired; 3 when that is pending: bg-shell reconcile finishes it; 125 when nothing could be done.";
 
+/// After the options of `extend`.
+pub const EXTEND: &str = "\
+While the evidence store is away a session counts down. An approver's signature gives it more time; the store need not answer for that.
+
+Examples:
+  bg-shell extend 01a207f7 --for 30m               on the session's own host
+  bg-shell extend SESSION --role prod --print      the statement, signed elsewhere:
+  bg-shell extend SESSION --statement F --signature F.sig";
+
 /// After the options of `reconcile`.
 pub const RECONCILE: &str = "\
 Looks at every session that nobody hears of any more or that is past its deadline; run it from cron, too.

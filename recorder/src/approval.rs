@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes in, verdict out. In reading order:
 
+pub mod extension;
 pub mod request;
 pub mod statement;
 pub mod taking;
@@ -21,5 +22,7 @@ pub const REQUEST_NAMESPACE: &str = "bg-shell-request@v1";
 pub const APPROVAL_NAMESPACE: &str = "bg-shell-approval@v1";
 /// The namespace in which a requester signs that a session takes the request.
 pub const CLAIM_NAMESPACE: &str = "bg-shell-claim@v1";
+/// The namespace in which approvers give a session more time without its store.
+pub const EXTENSION_NAMESPACE: &str = "bg-shell-extension@v1";
 /// How far the clocks of requester, approvers and recording host may differ, in microseconds.
 pub const SKEW_US: u64 = 300_000_000;

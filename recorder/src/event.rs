@@ -38,11 +38,27 @@ pub enum Notice {
         /// Seconds left.
         left_s: u64,
     },
-    /// The evidence store became unreachable, or reachable again.
+    /// The evidence store went away, is still away, or came back.
     Store {
         /// Which.
         state: StoreState,
+        /// Seconds until the session ends, if it stays away.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left_s: Option<u64>,
+        /// For how many seconds it was away.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        away_s: Option<u64>,
+        /// How much of the spool's limit is used.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        used_percent: Option<u64>,
+        /// Bytes that wait for it.
+        waiting_bytes: u64,
+        /// Which limit ended the session.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<StoreLimit>,
     },
+    /// Somebody wanted more time while the store was away.
+    Extension(Extended),
     /// Something was lost, and this says how much.
     Gap {
         /// Bytes lost, as far as known.
@@ -101,8 +117,76 @@ pub enum CredentialState {
 pub enum StoreState {
     /// It does not: objects wait in the spool.
     Down,
+    /// It still does not.
+    Countdown,
+    /// It still does not, and time or space is nearly gone.
+    Asking,
     /// It does again.
     Up,
+    /// Nothing waits for it any more.
+    Drained,
+    /// The session ends for it.
+    Over,
+}
+
+/// An extension, and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extended {
+    /// What became of it.
+    pub state: ExtensionState,
+    /// Who gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// As what.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub by_role: Option<ExtendedAs>,
+    /// For how many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_s: Option<u64>,
+    /// Seconds that are left with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_s: Option<u64>,
+    /// What an approver signed, base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The signature over it, armored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What became of an extension.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExtensionState {
+    /// It counts.
+    Granted,
+    /// It does not.
+    #[default]
+    Refused,
+}
+
+/// As what somebody extends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExtendedAs {
+    /// With a signature.
+    Approver,
+    /// Without.
+    Responder,
+}
+
+/// What a session without its store runs out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreLimit {
+    /// Time.
+    Time,
+    /// Room in the spool.
+    Space,
 }
 
 /// The most bytes of one input or output event.

@@ -54,6 +54,17 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     /// The limits.
     pub limits: Limits,
+    /// Where the genesis must be before anything happens.
+    pub begins: Begins,
+}
+
+/// Where a genesis must be before its session begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begins {
+    /// In the store: that a session began cannot be taken back.
+    Stored,
+    /// In the spool, where the store is away: it is shipped first, as soon as that can be.
+    Spooled,
 }
 
 /// Records one session.

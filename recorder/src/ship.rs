@@ -109,6 +109,11 @@ impl Watch {
         self.0.state().progress.fatal.clone()
     }
 
+    /// Returns how many objects are in the store.
+    pub fn stored(&self) -> u64 {
+        self.0.state().progress.stored
+    }
+
     /// Returns how many bytes wait in the spool.
     pub fn waiting_bytes(&self) -> u64 {
         self.0.state().progress.waiting_bytes

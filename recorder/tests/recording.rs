@@ -18,7 +18,7 @@ use bg_recorder::local_keys::{LocalKeys, LocalOpener};
 use bg_recorder::note::{Kind, Note};
 use bg_recorder::practice::Practice;
 use bg_recorder::reader::{Events, Reader, TapeEvent};
-use bg_recorder::recorder::{Recorder, Setup};
+use bg_recorder::recorder::{Begins, Recorder, Setup};
 use bg_recorder::segment::Header;
 use bg_recorder::session::{ObjectName, SessionId};
 use bg_recorder::tape::Tape;
@@ -85,6 +85,7 @@ impl Bench {
             keys: Box::new(LocalKeys::open_or_create(&practice.keys()).unwrap()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             limits: Limits::default(),
+            begins: Begins::Stored,
         })
         .unwrap()
     }

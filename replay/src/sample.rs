@@ -12,7 +12,7 @@ use bg_recorder::event::Event;
 use bg_recorder::genesis::Limits;
 use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::practice::Practice;
-use bg_recorder::recorder::{Recorder, Setup};
+use bg_recorder::recorder::{Begins, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use serde_json::{Map, Value, json};
 
@@ -79,6 +79,7 @@ impl Sample {
             keys: Box::new(LocalKeys::open_or_create(&self.practice.keys()).unwrap()),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
+            begins: Begins::Stored,
         }
     }
 

@@ -121,7 +121,7 @@ fn a_store_that_fails_and_comes_back_loses_nothing() {
     let tape = world.tape();
     tape.assert_intact();
     let states: Vec<_> = tape.notices("store").iter().map(|notice| notice["state"].clone()).collect();
-    assert_eq!(states, ["down", "up"]);
+    assert_eq!(states[..2], ["down", "up"]);
     assert_eq!(world.spools().len(), 0);
 }
 

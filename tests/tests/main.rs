@@ -29,6 +29,7 @@ mod faultbench;
 mod hangup;
 mod input;
 mod job;
+mod ladder;
 mod layers;
 mod mutation;
 mod nested;

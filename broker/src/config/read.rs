@@ -70,6 +70,53 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     }
 }
 
+/// Reads `512MiB`, `1GiB`, or a number of bytes.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let size = match Size::deserialize(deserializer)? {
+        Size::Bytes(bytes) => bytes,
+        Size::Text(text) => bytes(&text)
+            .ok_or_else(|| de::Error::custom(format!("{text:?} is no size; write it like 512MiB or 1GiB")))?,
+    };
+    if size < SPOOL_MIN {
+        return Err(de::Error::custom("a spool needs room for one segment, 1MiB"));
+    }
+    Ok(size)
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Bytes(u64),
+    Text(String),
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    let factor = match unit.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Reads a percentage that something can reach.
+pub(super) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        percent @ 1..=100 => Ok(percent),
+        other => Err(de::Error::custom(format!("{other} is no percentage from 1 to 100"))),
+    }
+}
+
+/// One segment.
+const SPOOL_MIN: u64 = 1 << 20;
 /// The role of the practice world.
 pub const PRACTICE: &str = "practice";
 const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";

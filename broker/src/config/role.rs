@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secrets, read};
+use super::{OutageConfig, Secrets, read};
 
 /// An emergency role.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,6 +58,9 @@ pub struct RoleConfig {
     /// Whether sessions are tagged with their id, request and incident: the trust policy must allow sts:TagSession.
     #[serde(default = "yes")]
     pub session_tags: bool,
+    /// What a session may do while the evidence store is away.
+    #[serde(default)]
+    pub outage: OutageConfig,
 }
 
 /// AWS profiles, by what they do. None: that of `[aws]`.
@@ -149,6 +152,11 @@ impl RoleConfig {
         if self.quorum == 0 && !self.r#override && !matches!(self.mfa, Mfa::None) {
             return Err(format!(
                 "roles.{name}.quorum is 0: a role without approvals needs mfa.mode = \"none\", as a drill's"
+            ));
+        }
+        if self.outage.start_offline {
+            return Err(format!(
+                "roles.{name}.outage.start_offline: nobody gets credentials without facts in the store; only [practice.outage] can say so"
             ));
         }
         if self.max_duration > TWELVE_HOURS {

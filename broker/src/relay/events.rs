@@ -3,8 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bg_recorder::event::{Event, Notice, StoreState};
-use bg_recorder::recorder::RecordError;
+use bg_recorder::event::{Event, Notice};
 
 use super::input::Input;
 use super::{Cause, Run};
@@ -83,35 +82,7 @@ impl Run<'_> {
             _ => Ok(()),
         }
     }
-
-    fn store(&mut self) -> Result<(), Cause> {
-        if let Some(why) = self.relay.watch.fatal() {
-            return Err(Cause::Recorder(RecordError::Store(why)));
-        }
-        let down = self.relay.watch.down();
-        if down.is_some_and(|since| since.elapsed() > STORE_PATIENCE) {
-            return Err(Cause::Recorder(RecordError::Store("it was down for 15 minutes".into())));
-        }
-        if down.is_some() != self.store_down {
-            self.store_down = down.is_some();
-            let state = if self.store_down { StoreState::Down } else { StoreState::Up };
-            self.relay
-                .scribe
-                .recorder()
-                .accept(Event::Notice(&Notice::Store { state }))
-                .map_err(Cause::Recorder)?;
-            self.warning = Some(match state {
-                StoreState::Down => {
-                    "bg-shell: the evidence store does not answer; recording goes to the spool".into()
-                }
-                StoreState::Up => "bg-shell: the evidence store answers again".into(),
-            });
-        }
-        Ok(())
-    }
 }
 
 /// How long the keeper may take to end everything.
 const END_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the store may be down.
-const STORE_PATIENCE: Duration = Duration::from_secs(900);

@@ -84,13 +84,11 @@ impl Run<'_> {
     }
 
     fn has_room(&self) -> bool {
-        self.relay.watch.waiting_bytes() < SPOOL_MAX
+        self.relay.watch.waiting_bytes() < self.relay.ladder.spool_max()
     }
 }
 
 /// How often the store's state is looked at.
 const STORE_LOOK_MS: u64 = 1_000;
-/// The most bytes that wait in the spool for the store; then the session waits, too.
-const SPOOL_MAX: u64 = 1 << 30;
 /// The most chunks that the scribe holds: one being sealed, one to go on with.
 const SEALED_MAX: usize = 4;

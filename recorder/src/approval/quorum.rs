@@ -1,13 +1,14 @@
 //! Whether a session was allowed: every signature, every person, every time (FORMAT.md 5.1).
 
 use super::access::{APPROVALS_MAX, Access};
+use super::extension::Extension;
 use super::key::PublicKey;
 use super::request::Request;
 use super::signers::AllowedSigners;
 use super::sshsig::SshSig;
 use super::statement::{Decision, Principal, Statement};
 use super::taking::Taking;
-use super::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
+use super::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, EXTENSION_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
 use crate::base64;
 use crate::chain::Digest;
 use crate::clock::Stamp;
@@ -108,6 +109,27 @@ impl Petition {
         Ok(taking)
     }
 
+    /// Checks an extension of a session that this request opened.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn extended(
+        &self,
+        bytes: &[u8],
+        signature: &str,
+        session: SessionId,
+        now: Stamp,
+    ) -> Result<Extension, String> {
+        let (extension, key) = extended(&self.signers, bytes, signature, session, now)?;
+        let (name, requester) = (&extension.approver, &self.request.requester);
+        let listed =
+            self.signers.lists(name.as_str(), &self.key) || self.signers.lists(requester.as_str(), &key);
+        if name == requester || listed {
+            return Err(format!("{requester} asked for this session, so {name} cannot extend it"));
+        }
+        Ok(extension)
+    }
+
     /// Says why two people are not two, if they are not. None stands for the requester.
     pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<String> {
         let (name, key) = one.map_or((&self.request.requester, &self.key), Decided::person);
@@ -193,6 +215,30 @@ pub fn check(access: &Access, session: SessionId, created: Stamp) -> Result<Appr
     };
     let approvers = approvals.into_iter().map(|decided| decided.statement.approver).collect();
     Ok(Approved { request: petition.request, digest: petition.digest, approvers, notes })
+}
+
+/// Checks an extension: its form, its signature, that it is for this session, and its times.
+fn extended(
+    signers: &AllowedSigners,
+    bytes: &[u8],
+    signature: &str,
+    session: SessionId,
+    now: Stamp,
+) -> Result<(Extension, PublicKey), String> {
+    let extension = Extension::parse(bytes)?;
+    let by = &extension.approver;
+    let key = signed(signers, bytes, signature, EXTENSION_NAMESPACE, (by, extension.made))
+        .map_err(|why| format!("the signature of {by}: {why}"))?;
+    if extension.session != session {
+        return Err(format!("{by} extended another session"));
+    }
+    if extension.expires <= now {
+        return Err(format!("the extension of {by} had expired"));
+    }
+    if extension.made.0 > now.0.saturating_add(SKEW_US) {
+        return Err(format!("the extension of {by} is from the future"));
+    }
+    Ok((extension, key))
 }
 
 fn petition(access: &Access) -> Result<Petition, String> {

@@ -1,8 +1,9 @@
-//! How a recording begins: the genesis is in the store before anything else happens.
+//! How a recording begins: the genesis is in the store before anything else happens, or, where that is allowed and the
+//! store is away, in the spool.
 
 use std::time::Duration;
 
-use super::{RecordError, Recorder, Setup};
+use super::{Begins, RecordError, Recorder, Setup};
 use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::clerk::Clerk;
@@ -19,7 +20,7 @@ use crate::sign::SessionKey;
 use crate::spool::{self, Spool};
 
 impl Recorder {
-    /// Begins a tape. When this returns, its genesis is in the store and its first frame in the spool.
+    /// Begins a tape. When this returns, its genesis is where it must be and its first frame in the spool.
     ///
     /// # Errors
     /// When any of that could not be done; no shell may be started then.
@@ -89,7 +90,7 @@ impl Recorder {
             record: Vec::new(),
         };
         recorder.first_frame(setup.cast)?;
-        recorder.genesis_stored()?;
+        recorder.genesis_stored(setup.begins)?;
         Ok(recorder)
     }
 
@@ -99,11 +100,12 @@ impl Recorder {
         self.frame(self.start_us, &plain)
     }
 
-    fn genesis_stored(&self) -> Result<(), RecordError> {
+    fn genesis_stored(&self, begins: Begins) -> Result<(), RecordError> {
         let progress = self.shipper.first(GENESIS_PATIENCE);
         match (progress.stored, progress.fatal, progress.down) {
             (1.., _, _) => Ok(()),
             (_, Some(why), _) => Err(RecordError::Store(why)),
+            (_, None, _) if begins == Begins::Spooled => Ok(()),
             (_, None, Some((_, why))) => Err(RecordError::Unstored(why)),
             (_, None, None) => Err(RecordError::Store("it did not answer in time".into())),
         }

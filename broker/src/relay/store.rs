@@ -1,0 +1,136 @@
+//! The evidence store is away or back: each rung of the ladder is said once on the screen and once on the tape.
+
+use std::time::Duration;
+
+use bg_recorder::clock::Stamp;
+use bg_recorder::event::{Event, Extended, ExtendedAs, ExtensionState, Notice, StoreLimit, StoreState};
+use bg_recorder::neutral::neutral;
+use bg_recorder::recorder::RecordError;
+
+use super::{Cause, Run};
+use crate::extension::Granted;
+use crate::ladder::{Rung, Sight, Why};
+
+impl Run<'_> {
+    /// Looks after the store, and ends the session where it was away for too long.
+    pub(super) fn store(&mut self) -> Result<(), Cause> {
+        if let Some(why) = self.relay.watch.fatal() {
+            return Err(Cause::Recorder(RecordError::Store(why)));
+        }
+        if self.ending.is_some() || self.ended.is_some() {
+            return Ok(());
+        }
+        let now_us = self.relay.clock.boot_us();
+        let waiting = self.relay.watch.waiting_bytes();
+        let since_us = |down: std::time::Instant| {
+            now_us.saturating_sub(u64::try_from(down.elapsed().as_micros()).unwrap_or(u64::MAX))
+        };
+        let down_us = self.relay.watch.down().map(since_us);
+        match self.relay.ladder.step(Sight { now_us, down_us, waiting }) {
+            Some(rung) => self.climb(rung, waiting),
+            None if down_us.is_some() => self.extensions(now_us),
+            None => Ok(()),
+        }
+    }
+
+    fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
+        for letter in self.relay.letterbox.take(Stamp(self.relay.clock.wall_us())) {
+            let left_s = match &letter {
+                Ok(granted) => self.relay.ladder.extend(Duration::from_secs(granted.for_s), now_us),
+                Err(_) => None,
+            };
+            let (notice, line) = said(letter, left_s);
+            self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+            self.warning = Some(line);
+        }
+        Ok(())
+    }
+
+    fn climb(&mut self, rung: Rung, waiting: u64) -> Result<(), Cause> {
+        let notice = self.notice(rung, waiting);
+        self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+        let used = self.relay.ladder.used_percent(waiting);
+        let line = match rung {
+            Rung::Spooling { left_s } => {
+                format!("does not answer; recording goes to the spool, for {} at most", time(left_s))
+            }
+            Rung::Countdown { left_s } => {
+                format!("is still away; this session ends in {} unless it comes back", time(left_s))
+            }
+            Rung::Asking { left_s } => format!(
+                "is still away; this session ends in {}, or with its spool ({used} % full); {}",
+                time(left_s),
+                self.relay.letterbox.plea()
+            ),
+            Rung::Back { away_s } => format!("answers again, after {}", time(away_s)),
+            Rung::Drained => "has everything that waited for it".into(),
+            Rung::Over { why, away_s } => return Err(self.over(why, away_s)),
+        };
+        self.warning = Some(format!("bg-shell: the evidence store {line}"));
+        Ok(())
+    }
+
+    fn notice(&self, rung: Rung, waiting_bytes: u64) -> Notice {
+        let (state, left_s, away_s) = match rung {
+            Rung::Spooling { left_s } => (StoreState::Down, Some(left_s), None),
+            Rung::Countdown { left_s } => (StoreState::Countdown, Some(left_s), None),
+            Rung::Asking { left_s } => (StoreState::Asking, Some(left_s), None),
+            Rung::Back { away_s } => (StoreState::Up, None, Some(away_s)),
+            Rung::Drained => (StoreState::Drained, None, None),
+            Rung::Over { away_s, .. } => (StoreState::Over, None, Some(away_s)),
+        };
+        let why = match rung {
+            Rung::Over { why: Why::Time, .. } => Some(StoreLimit::Time),
+            Rung::Over { why: Why::Space, .. } => Some(StoreLimit::Space),
+            _ => None,
+        };
+        let used_percent = Some(self.relay.ladder.used_percent(waiting_bytes));
+        Notice::Store { state, left_s, away_s, used_percent, waiting_bytes, why }
+    }
+
+    /// Both directions stop: what was read and not recorded is not released.
+    fn over(&self, why: Why, away_s: u64) -> Cause {
+        self.relay.switch.off("the session is over");
+        let detail = match why {
+            Why::Time => format!("the evidence store was away for {}", time(away_s)),
+            Why::Space => {
+                let limit = self.relay.ladder.spool_max();
+                format!("its spool is full ({limit} bytes), the evidence store was away for {}", time(away_s))
+            }
+        };
+        Cause::Outage(detail)
+    }
+}
+
+/// Returns what the tape and the screen say of an extension. One that comes when the store is there is not used.
+fn said(letter: Result<Granted, String>, left_s: Option<u64>) -> (Notice, String) {
+    let (granted, left_s) = match (letter, left_s) {
+        (Ok(granted), Some(left_s)) => (granted, left_s),
+        (Ok(granted), None) => return refused(format!("{} gave time, and the store is there", granted.by)),
+        (Err(why), _) => return refused(why),
+    };
+    let Granted { by, for_s, signed } = granted;
+    let line = format!("bg-shell: extended by {by}: this session ends in {} without its store", time(left_s));
+    let by_role = if signed.is_some() { ExtendedAs::Approver } else { ExtendedAs::Responder };
+    let (statement, signature) = signed.map(|signed| (signed.statement, signed.signature)).unzip();
+    let notice = Extended {
+        state: ExtensionState::Granted,
+        by: Some(by),
+        by_role: Some(by_role),
+        for_s: Some(for_s),
+        left_s: Some(left_s),
+        statement,
+        signature,
+        why: None,
+    };
+    (Notice::Extension(notice), line)
+}
+
+fn refused(why: String) -> (Notice, String) {
+    let line = format!("bg-shell: an extension does not count: {}", neutral(&why));
+    (Notice::Extension(Extended { why: Some(why), ..Extended::default() }), line)
+}
+
+fn time(s: u64) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(s))
+}
