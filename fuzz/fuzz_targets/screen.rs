@@ -1,0 +1,39 @@
+//! What the relay follows of the output: cuts change nothing, and a line of ours that is drawn where it says so
+//! stands on the screen of a real terminal emulator, whatever came before.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+use crate::broker::screen::ScreenState;
+
+/// The broker's own file: nobody but the relay may name it.
+#[path = "../../broker/src"]
+#[allow(dead_code, reason = "the broker uses all of it")]
+mod broker {
+    pub mod screen;
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let (mut whole, mut cut) = (ScreenState::default(), ScreenState::default());
+    whole.feed(bytes);
+    for (at, byte) in bytes.iter().enumerate() {
+        cut.feed(&[*byte]);
+        if at % 3 == 0 {
+            cut.feed(&[]);
+        }
+    }
+    assert_eq!((whole.between(), whole.full_screen()), (cut.between(), cut.full_screen()));
+    // An emulator works on text; what is none it never saw.
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if whole.between() && !whole.full_screen() {
+        let mut terminal = avt::Vt::new(80, 24);
+        terminal.feed_str(text);
+        terminal.feed_str("\u{18}\r\n");
+        let calm: Vec<String> = terminal.view().map(|line| line.text()).collect();
+        let mut drawn = avt::Vt::new(80, 24);
+        drawn.feed_str(text);
+        drawn.feed_str("\r\n");
+        let now: Vec<String> = drawn.view().map(|line| line.text()).collect();
+        assert_eq!(now, calm, "a sequence was open");
+    }
+});
