@@ -53,6 +53,11 @@ pub fn of_sessions(lived: &[Lived], world: &World, took: Duration, used: &Usage)
         busiest(&puts),
         puts.len() as f64 / seconds
     );
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!(
+        "load average at the end (1, 5, 15 min): {}",
+        load.split(' ').take(3).collect::<Vec<_>>().join(" ")
+    );
     spread("PUT", puts.iter().map(|put| put.took).collect());
     spread("start (begin to stored genesis)", lived.iter().map(|session| session.begin).collect());
     spread("end (finish to stored seal)", lived.iter().map(|session| session.finish).collect());
