@@ -9,7 +9,8 @@ use memchr::memchr;
 pub struct ScreenState {
     state: State,
     sequence: Vec<u8>,
-    unfinished: usize,
+    /// The bytes of a character that has not ended.
+    unfinished: Vec<u8>,
     alternate: bool,
 }
 
@@ -18,7 +19,12 @@ enum State {
     #[default]
     Ground,
     Escape,
+    /// After ESC and intermediates: one more byte ends it.
+    Intermediate,
     Control,
+    /// An OSC string, which BEL ends, too.
+    Title,
+    /// A DCS, SOS, PM or APC string.
     Text,
     TextEscape,
 }
@@ -29,12 +35,12 @@ impl ScreenState {
         while !bytes.is_empty() {
             if self.state == State::Ground {
                 let Some(at) = memchr(ESC, bytes) else {
-                    self.unfinished = unfinished_len(bytes);
+                    self.characters(bytes);
                     return;
                 };
                 bytes = bytes.get(at + 1..).unwrap_or_default();
                 self.state = State::Escape;
-                self.unfinished = 0;
+                self.unfinished.clear();
             } else if let Some((byte, rest)) = bytes.split_first() {
                 self.step(*byte);
                 bytes = rest;
@@ -44,12 +50,19 @@ impl ScreenState {
 
     /// Returns whether the output is between sequences and characters.
     pub fn between(&self) -> bool {
-        self.state == State::Ground && self.unfinished == 0
+        self.state == State::Ground && self.unfinished.is_empty()
     }
 
     /// Returns whether a full-screen program is showing.
     pub fn full_screen(&self) -> bool {
         self.alternate
+    }
+
+    /// A character has at most four bytes, and may have begun in an earlier chunk.
+    fn characters(&mut self, bytes: &[u8]) {
+        self.unfinished.extend_from_slice(bytes.get(bytes.len().saturating_sub(4)..).unwrap_or_default());
+        let whole = self.unfinished.len() - unfinished_len(&self.unfinished);
+        self.unfinished.drain(..whole);
     }
 
     fn step(&mut self, byte: u8) {
@@ -58,29 +71,34 @@ impl ScreenState {
                 self.sequence.clear();
                 State::Control
             }
-            (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => State::Text,
-            (State::Escape, 0x20..=0x2f) => State::Escape,
+            (State::Escape, b']') => State::Title,
+            (State::Escape, b'P' | b'X' | b'^' | b'_') => State::Text,
+            // Another sequence begins; the one before it is dropped.
+            (State::Escape | State::Intermediate | State::Control, ESC) => State::Escape,
+            (State::Escape | State::Intermediate | State::Control, CAN | SUB) => State::Ground,
+            // Other controls work in the middle of a sequence, and DEL is nothing.
+            (state @ (State::Escape | State::Intermediate | State::Control), 0..=0x1f | 0x7f) => state,
+            (State::Escape | State::Intermediate, 0x20..=0x2f) => State::Intermediate,
             (State::Control, 0x40..=0x7e) => {
                 self.control(byte);
                 State::Ground
             }
-            (State::Control, ESC) => State::Escape,
-            (State::Control, CAN | SUB) | (State::Text, BEL | CAN | SUB) => State::Ground,
+            (State::Title, BEL) | (State::Title | State::Text, CAN | SUB) => State::Ground,
             (State::Control, _) => {
                 if self.sequence.len() < SEQUENCE_MAX {
                     self.sequence.push(byte);
                 }
                 State::Control
             }
-            (State::Text, ESC) => State::TextEscape,
-            (State::Text, _) => State::Text,
+            (State::Title | State::Text, ESC) => State::TextEscape,
+            (state @ (State::Title | State::Text), _) => state,
             // ESC \ ends the string; ESC and anything else begins another sequence.
             (State::TextEscape, b'\\') => State::Ground,
             (State::TextEscape, _) => {
                 self.state = State::Escape;
                 return self.step(byte);
             }
-            (State::Escape | State::Ground, _) => State::Ground,
+            (State::Escape | State::Intermediate | State::Ground, _) => State::Ground,
         };
     }
 
@@ -117,15 +135,22 @@ mod tests {
 
     #[test]
     fn sequences_and_characters_are_not_cut() {
-        for open in ["\x1b", "\x1b[1;3", "\x1b]0;title", "\x1bPq", "\x1b]0;t\x1b", "\x1b("] {
+        for open in
+            ["\x1b", "\x1b[1;3", "\x1b]0;title", "\x1bPq", "\x1b]0;t\x1b", "\x1b(", "\x1b\x1b", "\x1b\x01"]
+        {
             assert!(!after(open.as_bytes()).between(), "{open:?}");
         }
-        for whole in ["", "a", "\x1b[1;31m", "\x1b]0;title\x07", "\x1b]0;t\x1b\\", "\x1b(B", "\x1b7", "é"] {
+        for whole in
+            ["", "a", "\x1b[1;31m", "\x1b]0;title\x07", "\x1b]0;t\x1b\\", "\x1b(B", "\x1b([", "\x1b7", "é"]
+        {
             assert!(after(whole.as_bytes()).between(), "{whole:?}");
         }
         let mut state = ScreenState::default();
         state.feed(b"\xe2\x82");
         assert!(!state.between());
+        for open in [&b"\xef\x82"[..], b"a\xf0\x9f\x98", b"\xe2\x82\xac\xe2"] {
+            assert!(!after(open).between(), "{open:x?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Shipping: spooled objects go to the store in their order, one in memory at a time. It holds ciphertext and
-//! signed notes only.
+//! Shipping: spooled objects go to the store in their order, and are read back in their order while the next one is
+//! stored; two in memory at most. It holds ciphertext and signed notes only.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
@@ -27,9 +28,21 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<(ObjectName, u64)>,
+    queue: VecDeque<ObjectName>,
     progress: Progress,
+    /// Why the store does not take the next object, or does not give the last one back.
+    failing: [Option<Failing>; 2],
     stop: bool,
+}
+
+/// Since when, and why.
+type Failing = (Instant, Arc<ShipError>);
+
+/// The two halves of shipping.
+#[derive(Debug, Clone, Copy)]
+enum Half {
+    Storing,
+    ReadingBack,
 }
 
 /// How far shipping is.
@@ -44,21 +57,25 @@ pub struct Progress {
     /// Their bytes.
     pub waiting_bytes: u64,
     /// Since when, and why, the store does not take objects.
-    pub down: Option<(Instant, Arc<ShipError>)>,
+    pub down: Option<Failing>,
     /// Why shipping stopped for good.
     pub fatal: Option<String>,
 }
 
 impl Shipper {
-    /// Starts the thread, which reads from `spool` and writes below `prefix`.
+    /// Starts the threads, which read from `spool` and write below `prefix`.
     ///
     /// # Errors
-    /// When no thread can be had.
+    /// When no threads can be had.
     pub fn start(store: Arc<dyn ObjectStore>, spool: &Path, prefix: &str) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
+        let carrier = Arc::new(Carrier { store, spool: spool.to_owned(), prefix: prefix.to_owned() });
+        // No room in it: an object waits in the spool, not here.
+        let (stored, inbox) = sync_channel(0);
+        let (theirs, its) = (Arc::clone(&shared), Arc::clone(&carrier));
+        thread::Builder::new().name("ship".into()).spawn(move || store_all(&theirs, &its, &stored))?;
         let theirs = Arc::clone(&shared);
-        let carrier = Carrier { store, spool: spool.to_owned(), prefix: prefix.to_owned() };
-        thread::Builder::new().name("ship".into()).spawn(move || work(&theirs, &carrier))?;
+        thread::Builder::new().name("readback".into()).spawn(move || read_back(&theirs, &carrier, &inbox))?;
         Ok(Self { shared })
     }
 
@@ -67,7 +84,7 @@ impl Shipper {
         let mut state = self.shared.state();
         state.progress.waiting += 1;
         state.progress.waiting_bytes += len;
-        state.queue.push_back((name, len));
+        state.queue.push_back(name);
         self.shared.changed.notify_all();
     }
 
@@ -150,10 +167,9 @@ impl Carrier {
     /// # Errors
     /// When the spool or the store fails, or the store holds other bytes under this name.
     pub fn carry(&self, name: ObjectName) -> Result<(), ShipError> {
-        let path = self.spool.join(name.to_string());
-        let bytes = read_limited(&path, SEGMENT_MAX).map_err(ShipError::Spool)?;
+        let bytes = self.read(name)?;
         self.put(name, &bytes)?;
-        if name == ObjectName::Genesis { Ok(()) } else { fs::remove_file(path).map_err(ShipError::Spool) }
+        self.forget(name)
     }
 
     /// Stores bytes under a name and reads them back.
@@ -161,17 +177,38 @@ impl Carrier {
     /// # Errors
     /// When the store fails, or holds other bytes under this name.
     pub fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<(), ShipError> {
-        let key = format!("{}{name}", self.prefix);
-        match self.store.put_new(&key, bytes) {
+        self.store(name, bytes)?;
+        self.check(name, bytes)
+    }
+
+    fn read(&self, name: ObjectName) -> Result<Vec<u8>, ShipError> {
+        read_limited(&self.spool.join(name.to_string()), SEGMENT_MAX).map_err(ShipError::Spool)
+    }
+
+    fn store(&self, name: ObjectName, bytes: &[u8]) -> Result<(), ShipError> {
+        match self.store.put_new(&self.key(name), bytes) {
             // An earlier try may have stored it and then failed to say so.
-            Ok(()) | Err(StoreError::Exists(_)) => {}
-            Err(e) => return Err(ShipError::Store(e)),
+            Ok(()) | Err(StoreError::Exists(_)) => Ok(()),
+            Err(e) => Err(ShipError::Store(e)),
         }
+    }
+
+    fn check(&self, name: ObjectName, bytes: &[u8]) -> Result<(), ShipError> {
+        let key = self.key(name);
         match self.store.get(&key, bytes.len() as u64) {
             Ok(stored) if stored == bytes => Ok(()),
             Ok(_) | Err(StoreError::TooLarge(_)) => Err(ShipError::Fork(key)),
             Err(e) => Err(ShipError::Store(e)),
         }
+    }
+
+    fn forget(&self, name: ObjectName) -> Result<(), ShipError> {
+        let path = self.spool.join(name.to_string());
+        if name == ObjectName::Genesis { Ok(()) } else { fs::remove_file(path).map_err(ShipError::Spool) }
+    }
+
+    fn key(&self, name: ObjectName) -> String {
+        format!("{}{name}", self.prefix)
     }
 }
 
@@ -202,51 +239,94 @@ impl ShipError {
     }
 }
 
-fn work(shared: &Shared, carrier: &Carrier) {
-    let mut pause = PAUSE_MIN;
-    loop {
-        let mut state = shared.state();
-        while state.queue.is_empty() && !state.stop {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+/// Stores one object after another. The next begins when this one is stored: whatever is lost, the store holds a
+/// beginning of the tape.
+fn store_all(shared: &Shared, carrier: &Carrier, stored: &SyncSender<(ObjectName, Vec<u8>)>) {
+    while let Some(name) = shared.next() {
+        let mut bytes = Vec::new();
+        let done = shared.insist(Half::Storing, || {
+            bytes = carrier.read(name)?;
+            carrier.store(name, &bytes)
+        });
+        // Who reads back is gone only when shipping has failed for good.
+        if !done || stored.send((name, bytes)).is_err() {
+            return;
         }
-        let next = state.queue.front().copied();
-        drop(state);
-        let Some((name, len)) = next else { return };
-        let carried = carrier.carry(name);
-        let mut state = shared.state();
-        match carried {
-            Ok(()) => {
-                pause = PAUSE_MIN;
-                state.carried(len);
-            }
-            Err(e) if e.passes() && !state.stop => {
-                let since = state.progress.down.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-                state.progress.down = Some((since, Arc::new(e)));
-                shared.changed.notify_all();
-                // The wait ends early when the session does.
-                let stopped = shared.changed.wait_timeout_while(state, pause, |s| !s.stop);
-                drop(stopped.unwrap_or_else(PoisonError::into_inner));
-                pause = PAUSE_MAX.min(pause * 2);
-                continue;
-            }
-            Err(e) => {
-                state.progress.fatal = Some(chain(&e));
-                shared.changed.notify_all();
-                return;
-            }
+    }
+}
+
+fn read_back(shared: &Shared, carrier: &Carrier, stored: &Receiver<(ObjectName, Vec<u8>)>) {
+    for (name, bytes) in stored {
+        let done = shared.insist(Half::ReadingBack, || {
+            carrier.check(name, &bytes)?;
+            carrier.forget(name)
+        });
+        if !done {
+            return;
         }
+        shared.state().carried(bytes.len() as u64);
         shared.changed.notify_all();
     }
 }
 
+impl Shared {
+    /// Waits for the next object to store. `None`: there will be none, or shipping has failed for good.
+    fn next(&self) -> Option<ObjectName> {
+        let idle = |s: &mut State| s.queue.is_empty() && !s.stop && s.progress.fatal.is_none();
+        let waited = self.changed.wait_while(self.state(), idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.queue.pop_front().filter(|_| state.progress.fatal.is_none())
+    }
+
+    /// Tries until it is done; returns whether it is. What does not pass ends shipping, and so does a failure after
+    /// the session's end.
+    fn insist(&self, half: Half, mut step: impl FnMut() -> Result<(), ShipError>) -> bool {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let tried = step();
+            let mut state = self.state();
+            match tried {
+                Ok(()) => {
+                    state.failing(half, None);
+                    return true;
+                }
+                Err(e) if e.passes() && !state.stop && state.progress.fatal.is_none() => {
+                    state.failing(half, Some(Arc::new(e)));
+                    self.changed.notify_all();
+                    // The wait ends early when the session does.
+                    let stopped = self.changed.wait_timeout_while(state, pause, |s| !s.stop);
+                    drop(stopped.unwrap_or_else(PoisonError::into_inner));
+                    pause = PAUSE_MAX.min(pause * 2);
+                }
+                Err(e) => {
+                    state.progress.fatal.get_or_insert_with(|| chain(&e));
+                    self.changed.notify_all();
+                    return false;
+                }
+            }
+        }
+    }
+}
+
 impl State {
+    /// The store is down while either half fails, since the first of them did.
+    fn failing(&mut self, half: Half, why: Option<Arc<ShipError>>) {
+        let [storing, reading] = &mut self.failing;
+        let own = match half {
+            Half::Storing => storing,
+            Half::ReadingBack => reading,
+        };
+        let since = own.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        *own = why.map(|why| (since, why));
+        let failing = self.failing.iter().flatten().min_by_key(|(since, _)| *since);
+        self.progress.down = failing.cloned();
+    }
+
     fn carried(&mut self, len: u64) {
-        self.queue.pop_front();
         self.progress.stored += 1;
         self.progress.stored_bytes += len;
         self.progress.waiting = self.progress.waiting.saturating_sub(1);
         self.progress.waiting_bytes = self.progress.waiting_bytes.saturating_sub(len);
-        self.progress.down = None;
     }
 }
 

@@ -19,7 +19,11 @@ impl Config {
         let unreadable = format!("cannot read the configuration {}", path.display());
         let text = std::fs::read_to_string(&path)
             .map_err(|e| Failure::new(unreadable).because(e).hint("--config or BG_SHELL_CONFIG names it"))?;
-        let config: Self = toml::from_str(&text).map_err(|e| {
+        Self::parse(&path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+        let config: Self = toml::from_str(text).map_err(|e| {
             let line = e
                 .span()
                 .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
@@ -121,3 +125,64 @@ const SPOOL_MIN: u64 = 1 << 20;
 pub const PRACTICE: &str = "practice";
 const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";
 const HINT: &str = "deploy/config/ has a commented example for each way to deploy";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EXAMPLES: [&str; 3] = [
+        include_str!("../../../deploy/config/single-account.toml"),
+        include_str!("../../../deploy/config/broker-role.toml"),
+        include_str!("../../../deploy/config/s3-compatible.toml"),
+    ];
+
+    /// An option in a comment is off: here it is on.
+    fn turned_on(line: &str) -> String {
+        let option = line.strip_prefix("# ").filter(|rest| {
+            let name = rest.split(" = ").next().unwrap_or_default();
+            name.len() < rest.len() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        });
+        option.unwrap_or(line).to_owned()
+    }
+
+    /// What hands do to a file: a line goes, comes twice, or has something else in it.
+    fn spoil(text: &str, faults: &[(usize, u8, String)]) -> String {
+        let mut lines: Vec<String> = text.lines().map(turned_on).collect();
+        for (at, what, put) in faults {
+            let at = at % lines.len().max(1);
+            let Some(line) = lines.get_mut(at) else { continue };
+            let middle = line.char_indices().nth(line.chars().count() / 2).map_or(0, |(at, _)| at);
+            match what % 4 {
+                0 => drop(lines.remove(at)),
+                1 => lines.insert(at, lines[at].clone()),
+                2 => line.insert_str(middle, put),
+                _ => line.replace_range(middle.., put),
+            }
+        }
+        lines.join("\n")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_file_is_read_or_refused_in_one_line(
+            example in 0..EXAMPLES.len(),
+            faults in prop::collection::vec((any::<usize>(), any::<u8>(), "[ -~\t\u{0}\u{1b}\u{e9}\u{202e}]{0,12}|[0-9]{1,22}[smhdy]"), 0..6),
+        ) {
+            let text = spoil(EXAMPLES[example], &faults);
+            if let Err(refused) = Config::parse(Path::new("f.toml"), &text) {
+                let said = refused.to_string();
+                prop_assert!(said.starts_with("f.toml"), "{}", said);
+                prop_assert!(!said.contains(char::is_control), "{:?}", said);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,200}|[\\[\\]a-z.=\"'#\n{} 0-9]{0,200}") {
+            prop_assert!(Config::parse(Path::new("f.toml"), &text).map_or_else(|e| e.to_string().starts_with("f.toml"), |_| true));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the report hears of a session: cuts change nothing, no found secret is in what is kept, and it fits a fact.
+//!
+//! The first byte says how long chunks are; the rest is output and, mirrored, input.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+use crate::broker::tap::{Seen, Tap};
+
+/// The broker's own file: nobody but the relay may name it.
+#[path = "../../broker/src"]
+#[allow(dead_code, reason = "the broker uses all of it")]
+mod broker {
+    pub mod tap;
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((size, text)) = bytes.split_first() else { return };
+    let whole = heard([text]);
+    let cut = heard(text.chunks(usize::from(*size).max(1)));
+    assert_eq!(whole, cut);
+});
+
+/// Returns what was heard, without times.
+fn heard<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<String>, Vec<(String, String, u64)>, u64, u64) {
+    let mut tap = Tap::default();
+    for chunk in chunks {
+        tap.shown(chunk);
+        tap.typed(chunk);
+    }
+    let Seen { commands, commands_more, exposures, exposures_more } = tap.finish();
+    let json = serde_json::to_string(&commands).expect("JSON");
+    assert!(json.len() < 262_144);
+    let exposures: Vec<_> = exposures
+        .into_iter()
+        .map(|exposure| {
+            (format!("{:?} {:?}", exposure.kind, exposure.stream), exposure.sha256, exposure.offset)
+        })
+        .collect();
+    let mut exposures = exposures;
+    exposures.sort();
+    let commands = commands.into_iter().map(|typed| typed.line).collect();
+    (commands, exposures, commands_more, exposures_more)
+}
