@@ -61,6 +61,9 @@ that the terminal was shown and that are neither on the tape nor declared there;
 | --- | --- | --- | --- |
 ";
 const CAMPAIGN: &str = "
+EIO of a device is not among the rows: this machine's kernel has no device mapper. A sync that fails ends the session
+(`recorder/src/sync.rs`).
+
 ## The kill campaign
 
 `tests/kill-campaign N` kills sessions at random moments while somebody types, while text or noise floods, at the start and
