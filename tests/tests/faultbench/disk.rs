@@ -2,7 +2,7 @@
 
 use super::row::{Effort, Row, RunIn, Seen};
 use super::stage::Stage;
-use crate::support::disk::{Disk, FailingDisk};
+use crate::support::disk::Disk;
 use crate::support::driver::Driver;
 use crate::support::wait::until;
 use crate::support::world::stderr;
@@ -27,12 +27,6 @@ pub const ROWS: &[Row] = &[
         "the store's disk turns read-only, and writable again",
         "the session goes on",
         frozen,
-    ),
-    row(
-        "disk-eio",
-        "the spool's device fails: its blocks have nowhere to go, so fdatasync(2) is EIO",
-        "the session ends; all that was shown is on the tape",
-        eio,
     ),
 ];
 
@@ -91,26 +85,6 @@ fn frozen(_: Effort) -> Seen {
     let seen = stage.seen(&mut driver);
     let went_on = seen.outcome.starts_with("exit 0");
     seen.demand(went_on, "the session did not go on")
-}
-
-fn eio(_: Effort) -> Seen {
-    let stage = Stage::local();
-    let Some(disk) = FailingDisk::mount(&stage.world.state().join("spool"), stage.world.home()) else {
-        return Seen::skipped("a loop device needs root, and a kernel that has them");
-    };
-    let mut driver = stage.dialogue();
-    disk.fail();
-    driver.send("flood\r");
-    let mut lines = 0;
-    until("an end", || {
-        lines += 1;
-        // Nobody may be there any more to read it.
-        driver.try_send(format!("line {lines}\r"));
-        driver.ended()
-    });
-    disk.heal();
-    let said = stage.world.said().contains("a sync failed: Input/output error");
-    stage.seen(&mut driver).demand(said, format!("it was not said: {}", stage.world.said()))
 }
 
 const ROOT: &str = "mounting needs root";
