@@ -283,5 +283,5 @@ fn a_decision_that_may_not_be_stored_is_none() {
         told(&said, "s3:PutObject");
     }
     field.heal();
-    assert_eq!(field.lines(&["requests"])[0]["state"], "requested");
+    assert_eq!(field.lines(&["requests"])[0]["state"], "REQUESTED");
 }
