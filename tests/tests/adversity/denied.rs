@@ -274,7 +274,7 @@ fn a_decision_that_may_not_be_stored_is_none() {
     for decision in [
         &ask[..],
         &["approve", &request, "--yes", "--key", &bob],
-        &["deny", &request, "--key", &bob],
+        &["deny", &request, "--yes", "--key", &bob],
         &["cancel", &request, "--key", &alice],
     ] {
         let output = field.run(decision);
@@ -283,5 +283,5 @@ fn a_decision_that_may_not_be_stored_is_none() {
         told(&said, "s3:PutObject");
     }
     field.heal();
-    assert_eq!(field.lines(&["requests"])[0]["state"], "requested");
+    assert_eq!(field.lines(&["requests"])[0]["state"], "REQUESTED");
 }
