@@ -108,6 +108,7 @@ fn begin(world: &Arc<World>, kind: Kind, broker: usize) -> Driven {
         keys: world.keys(kind),
         clock: Arc::new(SystemClock),
         limits: Limits::default(),
+        begins: bg_recorder::recorder::Begins::Stored,
     })
     .expect("a stored genesis");
     let prefix = id.prefix(recorder.created());

@@ -86,6 +86,7 @@ fn session(steps: u64, output: impl Fn(u64, &Hand) -> String) -> (Seen, u64) {
         keys: Box::new(LocalKeys::open_or_create(&practice.keys()).unwrap()),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
+        begins: bg_recorder::recorder::Begins::Stored,
     };
     let mut recorder = Recorder::begin(setup).unwrap();
     let mut said = String::new();

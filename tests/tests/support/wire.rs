@@ -109,11 +109,6 @@ impl Wire {
         wire
     }
 
-    /// Returns the port to talk to.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Returns the endpoint to talk to.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
