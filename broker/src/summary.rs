@@ -41,7 +41,7 @@ pub fn banner(
     let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
     match access.map(Access::claim) {
         None if world.is_practice() => say!("bg-shell: PRACTICE session {session}"),
-        None => say!("bg-shell: session {session}, without a role"),
+        None => say!("bg-shell: session {session} (no role)"),
         Some(claim) => {
             say!("bg-shell: EMERGENCY session {session}");
             say!("bg-shell: role {}, as {}, because: {}", claim.name, claim.person, neutral(&claim.reason));

@@ -13,7 +13,7 @@ With a configuration:
   bg-shell request --role prod --reason 'disk full' --incident INC-7
   bg-shell approve ID                              by somebody else
   bg-shell open --request ID                       asks for the MFA code
-  bg-shell open --role prod --reason 'disk full'   all of it; waits for approval
+  bg-shell open --role prod --reason 'disk full'   all of it, waiting
 
 Without --config or BG_SHELL_CONFIG, the file is /etc/bg-shell/config.toml, else $XDG_CONFIG_HOME/bg-shell/config.toml, else there is none, and the world is the practice world.
 

@@ -23,11 +23,7 @@ fn two_people_approve_a_request() {
     assert!(desk.approve("bob", &id).status.success());
     assert_eq!(desk.state(&id), "REQUESTED");
     let output = desk.approve("carol", &id[..13]);
-    assert!(
-        stderr(&output).contains(&format!("request {id} is APPROVED, 2 of 2 approvals")),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains(&format!("2 of 2 approvals: APPROVED {id}")), "{}", stderr(&output));
     let seen = desk.look(&id);
     let expected = json!({"id": id, "state": "APPROVED", "role": "prod", "requester": "alice@example.com", "quorum": 2,
         "role_arn": "arn:aws:iam::123456789012:role/bg-prod", "reason": "disk full on db-3", "incident": "INC-7",
