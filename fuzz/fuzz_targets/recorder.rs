@@ -141,6 +141,7 @@ fuzz_target!(|turns: &[u8]| {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         // Small enough that a short input turns epochs.
         limits: Limits { segment_bytes: 4_096, epoch_bytes: 8_192, epoch_ms: 4_000, ..Limits::default() },
+        begins: bg_recorder::recorder::Begins::Stored,
     };
     let mut recorder = Recorder::begin(setup).expect("a stored genesis");
     let prefix = session.prefix(recorder.created());
