@@ -291,7 +291,7 @@ mod tests {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example"), "{}", command.get_name());
             for line in help.lines().filter(|line| line.starts_with(' ')) {
-                assert!(line.chars().count() < 80, "{line}");
+                assert!(line.chars().count() <= 80, "{line}");
             }
         }
     }
