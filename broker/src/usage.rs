@@ -25,7 +25,7 @@ Prints the id of the request on standard output, everything else on standard err
 
 Examples:
   bg-shell request --role prod --reason 'disk full on db-3' --incident INC-7
-  bg-shell request --role prod --reason 'disk full' --duration 15m --key ~/.ssh/yk
+  bg-shell request --role prod --reason disk --duration 15m --key ~/.ssh/yk
   bg-shell requests ID --watch                     until it is decided
   bg-shell open --request ID";
 
@@ -80,7 +80,7 @@ While the evidence store is away a session counts down. An approver's signature 
 
 Examples:
   bg-shell extend 01a207f7 --for 30m               on the session's own host
-  bg-shell extend SESSION --role prod --print      the statement, signed elsewhere:
+  bg-shell extend SESSION --role prod --print      the statement; elsewhere:
   bg-shell extend SESSION --statement F --signature F.sig";
 
 /// After the options of `reconcile`.
@@ -128,4 +128,4 @@ Exit status: 0 when the drill passed; 1 when it did not; 125 when it could not b
 /// After the options of `config`.
 pub const CONFIG: &str = "\
 Example:
-  bg-shell --config new.toml config check          exit status 125 when it is bad";
+  bg-shell --config new.toml config check          exit status 125 if bad";
