@@ -7,8 +7,6 @@ use std::{fs, io};
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -19,6 +17,7 @@ use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::journal::Journal;
+use crate::patience::Patience;
 
 /// Where and as whom to call. All of it may be left out: then the AWS SDK's own rules hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -114,17 +113,11 @@ impl Edge {
 }
 
 fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_PATIENCE)
-        .operation_attempt_timeout(ATTEMPT_PATIENCE)
-        .operation_timeout(CALL_PATIENCE)
-        .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX);
     let provider_http = http.clone();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
-        .timeout_config(timeouts)
-        .retry_config(retries);
+        .timeout_config(PATIENCE.timeouts())
+        .retry_config(PATIENCE.retries());
     if let Some(region) = &reach.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -180,9 +173,10 @@ pub enum EdgeError {
 }
 
 const DEFAULT_REGION: &str = "us-east-1";
-const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
-const ATTEMPT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a call with all its retries may take.
-const CALL_PATIENCE: Duration = Duration::from_secs(25);
-const ATTEMPTS_MAX: u32 = 4;
-const BACKOFF_MAX: Duration = Duration::from_secs(3);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(3),
+    attempt: Duration::from_secs(10),
+    call: Duration::from_secs(25),
+    attempts: 4,
+    backoff: Duration::from_secs(3),
+};

@@ -4,8 +4,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::primitives::Blob;
@@ -21,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::edge::Edge;
 use crate::fault::CallError;
+use crate::patience::Patience;
 
 /// Which keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,14 +132,10 @@ pub fn signing_public(edge: &Edge, key: &str) -> Result<SigningPublic, KeyError>
 
 /// Returns a client that gives up in time: the end of a session waits for a signature.
 pub(crate) fn client(edge: &Edge) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_PATIENCE)
-        .operation_attempt_timeout(ATTEMPT_PATIENCE)
-        .operation_timeout(CALL_PATIENCE)
-        .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX);
-    let conf =
-        Builder::from(edge.sdk()).interceptor(edge.journal()).timeout_config(timeouts).retry_config(retries);
+    let conf = Builder::from(edge.sdk())
+        .interceptor(edge.journal())
+        .timeout_config(PATIENCE.timeouts())
+        .retry_config(PATIENCE.retries());
     Client::from_conf(conf.build())
 }
 
@@ -187,8 +182,10 @@ pub(crate) fn odd(what: &str) -> KeyError {
 /// What an escrow key is called on tapes; which one it is, its `spki_sha256` says.
 const ESCROW_NAME: &str = "bg-shell/escrow";
 const KEY_LEN: i32 = 32;
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
-const ATTEMPT_PATIENCE: Duration = Duration::from_secs(4);
-const CALL_PATIENCE: Duration = Duration::from_secs(10);
-const ATTEMPTS_MAX: u32 = 3;
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(2),
+    attempt: Duration::from_secs(4),
+    call: Duration::from_secs(10),
+    attempts: 3,
+    backoff: Duration::from_secs(1),
+};

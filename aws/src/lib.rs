@@ -9,6 +9,7 @@ pub mod journal;
 
 pub mod kms;
 pub mod kms_open;
+mod patience;
 pub mod s3;
 pub mod surplus;
 

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
@@ -20,6 +19,7 @@ use crate::attempts::Attempts;
 use crate::edge::Edge;
 use crate::evidence::{EvidenceConfig, EvidenceError};
 use crate::fault::{CallError, CallKind};
+use crate::patience::Patience;
 
 /// How objects are locked (S3 Object Lock).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -95,15 +95,14 @@ enum Put {
 impl S3Store {
     /// Takes a bucket. Nothing is called yet.
     pub fn open(config: S3Config, edge: &Edge) -> Self {
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX);
         let conf = Builder::from(edge.sdk())
             .interceptor(edge.journal())
             .force_path_style(config.path_style)
             // Servers that only speak S3 may not know AWS's newer checksums. Every put brings its SHA-256.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_config(retries)
-            .timeout_config(patience(0))
+            .retry_config(PATIENCE.retries())
+            .timeout_config(PATIENCE.timeouts())
             .build();
         Self { client: Client::from_conf(conf), edge: edge.clone(), config }
     }
@@ -291,11 +290,7 @@ pub(crate) fn failed(verb: &'static str, key: &str, call: CallError) -> StoreErr
 
 /// A dead store must be noticed within seconds, and a large segment on a slow line must still get through.
 fn patience(len: usize) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_PATIENCE)
-        .operation_attempt_timeout(ATTEMPT_PATIENCE + transfer(len))
-        .operation_timeout(CALL_PATIENCE + transfer(len) * 2)
-        .build()
+    PATIENCE.and(transfer(len)).timeouts()
 }
 
 /// Returns how long so many bytes may take on a line of 1 Mbit/s.
@@ -304,14 +299,16 @@ fn transfer(len: usize) -> Duration {
     Duration::from_millis(ms.min(TRANSFER_MS_MAX))
 }
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
-const ATTEMPT_PATIENCE: Duration = Duration::from_secs(4);
-const CALL_PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(2),
+    attempt: Duration::from_secs(4),
+    call: Duration::from_secs(6),
+    attempts: 3,
+    backoff: Duration::from_secs(1),
+};
 const BODY_PATIENCE: Duration = Duration::from_secs(8);
 const BYTES_PER_MS: usize = 128;
 const TRANSFER_MS_MAX: u64 = 60_000;
-const ATTEMPTS_MAX: u32 = 3;
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// Tries of one put, where others write the same key at the same time (409): then one is there, and it is 412.
 const CONFLICTS_MAX: u32 = 6;
 const CONFLICT_PAUSE: Duration = Duration::from_millis(50);

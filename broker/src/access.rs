@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::ending::Closed;
 use self::mfa_check::SecondFactor;
-use crate::case::Case;
+use crate::case::{Case, members};
 use crate::claim::Claim;
 use crate::clock_check;
 use crate::credentials::Wanted;
@@ -127,20 +127,13 @@ impl<'a> Access<'a> {
     /// Returns what the genesis says of it.
     pub fn about(&self) -> Map<String, Value> {
         let claim = &self.claim;
-        object(json!({
+        members(json!({
             "role": claim.name, "role_arn": claim.role.arn, "person": claim.person,
             "reason": claim.reason, "incident": claim.incident, "request": claim.request,
             "access": claim.access, "approvals": claim.request_sha256, "forced": claim.forced,
             "custody": "exported", "delivery": claim.role.delivery, "mfa": self.second.attested().word(),
             "deadline": claim.deadline, "max_duration_s": self.lasts_s,
         }))
-    }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
     }
 }
 

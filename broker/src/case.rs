@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
-use bg_recorder::keys::KeyService;
-use bg_recorder::note::{self, Kind, Note};
+use bg_recorder::keys::{KeyError, KeyService};
+use bg_recorder::note::{self, Kind, Note, NoteError};
 use bg_recorder::session::SessionId;
 use bg_recorder::store::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::user::{self, User};
 
 /// One fact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +28,24 @@ pub struct Fact {
     /// What else it says.
     #[serde(flatten)]
     pub says: Map<String, Value>,
+}
+
+impl Fact {
+    /// Makes a fact of now, by us.
+    pub fn now(session: SessionId, fact: &str, says: Value) -> Self {
+        let at = Stamp(SystemClock.wall_us());
+        Self { session, fact: fact.to_owned(), at, by: author(), says: members(says) }
+    }
+
+    /// Returns it as a note with our signature.
+    ///
+    /// # Errors
+    /// When it is too large, or cannot be signed.
+    pub fn signed(&self, keys: &dyn KeyService) -> Result<Vec<u8>, Unsigned> {
+        let text = note::text(Kind::Fact, self)?;
+        let ring = keys.ring();
+        Ok(note::assemble(&text, &[ring.sign.line(&ring.sign_name, keys.sign(&text)?)]))
+    }
 }
 
 /// The facts around one session.
@@ -56,22 +76,24 @@ impl Case {
     ///
     /// # Errors
     /// [`CaseError::Taken`] when there is such a fact already; what it says counts.
-    pub fn put(
-        &self,
-        keys: &dyn KeyService,
-        fact: &str,
-        says: Map<String, Value>,
-    ) -> Result<Fact, CaseError> {
-        let at = Stamp(SystemClock.wall_us());
-        let fact = Fact { session: self.session, fact: fact.to_owned(), at, by: author(), says };
-        let text = note::text(Kind::Fact, &fact).map_err(|e| CaseError::Unsigned(Box::new(e)))?;
-        let ring = keys.ring();
-        let signature = keys.sign(&text).map_err(|e| CaseError::Unsigned(Box::new(e)))?;
-        let bytes = note::assemble(&text, &[ring.sign.line(&ring.sign_name, signature)]);
+    pub fn put(&self, keys: &dyn KeyService, fact: &str, says: Value) -> Result<Fact, CaseError> {
+        let fact = Fact::now(self.session, fact, says);
+        let bytes = fact.signed(keys).map_err(CaseError::Unsigned)?;
         match self.store.put_new(&self.key(&fact.fact), &bytes) {
             Ok(()) => Ok(fact),
             Err(StoreError::Exists(key)) => Err(CaseError::Taken(key)),
             Err(e) => Err(CaseError::Store(e)),
+        }
+    }
+
+    /// Writes a fact down that may be there already: what it says then counts.
+    ///
+    /// # Errors
+    /// When it cannot be signed or stored.
+    pub fn note(&self, keys: &dyn KeyService, fact: &str, says: Value) -> Result<(), CaseError> {
+        match self.put(keys, fact, says) {
+            Ok(_) | Err(CaseError::Taken(_)) => Ok(()),
+            Err(e) => Err(e),
         }
     }
 
@@ -132,8 +154,23 @@ impl Case {
 
 /// Returns `user@host`, as facts name their author.
 pub fn author() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{}@{host}", crate::user::User::current().name)
+    format!("{}@{}", User::current().name, user::host())
+}
+
+/// Returns the members of a JSON object; anything else has none.
+pub fn members(value: Value) -> Map<String, Value> {
+    if let Value::Object(members) = value { members } else { Map::new() }
+}
+
+/// Why a fact is not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsigned {
+    /// It is no note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The key service did not do it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// Why a fact could not be written or read.
@@ -144,7 +181,7 @@ pub enum CaseError {
     Taken(String),
     /// It could not be signed.
     #[error("cannot sign a fact")]
-    Unsigned(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unsigned(#[source] Unsigned),
     /// What is there is no fact.
     #[error("{0} is not a fact: {1}")]
     NotAFact(String, String),

@@ -7,11 +7,11 @@ use bg_aws::fault::CallError;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::abandoned;
 use crate::aws::iam::Iam;
-use crate::case::{Case, CaseError, DENIED, GATE, OPEN, PENDING, PROVED};
+use crate::case::{Case, DENIED, GATE, OPEN, PENDING, PROVED};
 use crate::claim::Claim;
 use crate::config::RoleConfig;
 use crate::deny_policy::{self, DenyPolicy};
@@ -279,13 +279,9 @@ impl Closing<'_> {
     /// Writes a fact. When evidence cannot be stored, the access is closed all the same, and the seal, which is
     /// spooled, says how.
     fn note(&self, fact: &str, says: Value) {
-        let says = if let Value::Object(says) = says { says } else { Map::new() };
-        match self.case.put(self.keys, fact, says) {
-            Ok(_) | Err(CaseError::Taken(_)) => {}
-            Err(e) => {
-                let why = chain(&e);
-                say!("bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it")
-            }
+        if let Err(e) = self.case.note(self.keys, fact, says) {
+            let why = chain(&e);
+            say!("bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it")
         }
     }
 }

@@ -9,7 +9,7 @@ use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use bg_recorder::store::ObjectStore;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::aws::iam::{Attachment, Iam, Trust};
 use crate::case::{Case, CaseError, OPEN};
@@ -113,16 +113,8 @@ impl Door<'_> {
     }
 
     fn note(&self, session: SessionId, fact: &str, says: Value) -> Result<(), GateError> {
-        let Value::Object(says) = says else { return Ok(()) };
-        self.put(session, fact, says)
-    }
-
-    fn put(&self, session: SessionId, fact: &str, says: Map<String, Value>) -> Result<(), GateError> {
         let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
-        match case.put(self.keys, fact, says) {
-            Ok(_) | Err(CaseError::Taken(_)) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
+        Ok(case.note(self.keys, fact, says)?)
     }
 
     /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts

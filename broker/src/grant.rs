@@ -10,12 +10,12 @@ use bg_recorder::approval::taking::Taking;
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
 use bg_recorder::keys::KeyService;
-use bg_recorder::note::{self, Kind};
+use bg_recorder::note;
 use bg_recorder::session::SessionId;
 use bg_recorder::store::StoreError;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::case::{Fact, author};
+use crate::case::Fact;
 use crate::claim::Claim;
 use crate::config::RoleConfig;
 use crate::dossier::{Dossier, REQUESTS, find, signers};
@@ -166,17 +166,8 @@ impl<'a> Grant<'a> {
             "request": request, "request_sha256": self.dossier.petition.digest, "nonce": nonce()?,
             "statement": self.taking.statement, "signature": self.taking.signature,
         });
-        let says = match says {
-            Value::Object(says) => says,
-            _ => Map::new(),
-        };
-        let at = Stamp(SystemClock.wall_us());
-        let fact = Fact { session: self.session, fact: "claim".into(), at, by: author(), says };
-        let text =
-            note::text(Kind::Fact, &fact).map_err(|e| Failure::new("cannot write the claim").because(e))?;
-        let signature = keys.sign(&text).map_err(|e| Failure::new("cannot sign the claim").because(e))?;
-        let ring = keys.ring();
-        Ok(note::assemble(&text, &[ring.sign.line(&ring.sign_name, signature)]))
+        let signed = Fact::now(self.session, "claim", says).signed(keys);
+        signed.map_err(|e| Failure::new("cannot sign the claim").because(e))
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
         let (dir, session) = (tempfile::tempdir().unwrap(), SessionId::mint());
         let (store, receiver) = watched(dir.path(), session);
         let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
-        let says = serde_json::json!({"reason": "wrong account"}).as_object().unwrap().clone();
+        let says = serde_json::json!({"reason": "wrong account"});
         Case::new(SessionId::mint(), Arc::clone(&store)).put(&keys, REVOKE, says.clone()).unwrap();
         Case::new(session, store).put(&keys, REVOKE, says).unwrap();
         let (by, reason) = receiver.recv_timeout(Duration::from_secs(20)).unwrap();

@@ -16,12 +16,11 @@ use std::process::ExitCode;
 use bg_recorder::neutral::{Visible, neutral};
 use bg_recorder::session::SessionId;
 use clap::Args;
-use serde_json::{Map, Value};
 
 use self::model::{Known, Report};
 use self::rotate::Consent;
 use self::stored::Stored;
-use crate::case::{Case, CaseError};
+use crate::case::Case;
 use crate::claim::Claim;
 use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
@@ -100,11 +99,8 @@ pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &
 /// Keeps what was heard.
 fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
     let says = serde_json::to_value(seen).map_err(|e| Failure::new("cannot write JSON").because(e))?;
-    let says = if let Value::Object(says) = says { says } else { Map::new() };
-    match Case::new(session, world.store()).put(&*world.keys()?, build::SEEN, says) {
-        Ok(_) | Err(CaseError::Taken(_)) => Ok(()),
-        Err(e) => Err(Failure::new("cannot keep what was typed and shown").because(e)),
-    }
+    let noted = Case::new(session, world.store()).note(&*world.keys()?, build::SEEN, says);
+    noted.map_err(|e| Failure::new("cannot keep what was typed and shown").because(e))
 }
 
 fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {

@@ -8,7 +8,7 @@ use bg_aws::fault::CallError;
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::json;
 
 use crate::abandoned::{self, Gone};
 use crate::aws::iam::Iam;
@@ -103,8 +103,7 @@ fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failu
 
 /// The fact first: the running session polls it, and whatever fails from here on, it stays.
 fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> {
-    let says = Map::from_iter([("reason".to_owned(), Value::from(reason))]);
-    match case.put(keys, REVOKE, says) {
+    match case.put(keys, REVOKE, json!({"reason": reason})) {
         Ok(_) => Ok(()),
         Err(CaseError::Taken(_)) => {
             say!("bg-shell: session {} was told to end before", case.session);

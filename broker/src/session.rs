@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::access::{self, Access};
+use crate::case::members;
 use crate::cli::Environment;
 use crate::contain::{Contained, Containment, Ended, Ending};
 use crate::deadline::Deadline;
@@ -40,7 +41,7 @@ use crate::summary::{self, Summary};
 use crate::switch::{Revoked, Switch};
 use crate::tap::Tap;
 use crate::terminal::{self, RawMode, Screen};
-use crate::user::User;
+use crate::user::{self, User};
 use crate::world::World;
 
 /// Runs a session to its seal; returns the exit code of its leader.
@@ -70,7 +71,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         session,
         about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
         cast: header(reason, environment, size),
-        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host_name: user::host(),
         state: evidence.state().to_owned(),
         spool: evidence.spool(),
         store: evidence.store(),
@@ -365,7 +366,7 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
     let revocation = json!({"custody": "none", "why": "practice: there were no credentials"});
     let about = json!({"ended": ended, "detail": detail, "exit": status(outcome), "signal": signal,
         "killed": killed, "revocation": revocation});
-    object(about).into_iter().chain(access.map(access::Closed::about).unwrap_or_default()).collect()
+    members(about).into_iter().chain(access.map(access::Closed::about).unwrap_or_default()).collect()
 }
 
 /// Reads it piece by piece: a program of 40 MB must not be in memory a second time.
@@ -390,7 +391,7 @@ fn about(
     let user = User::current();
     let text = |arg: &std::ffi::OsString| arg.to_string_lossy().into_owned();
     let command: Vec<String> = plan.command.iter().map(text).collect();
-    object(json!({
+    members(json!({
         "user": user.name, "uid": user.uid,
         "reason": plan.reason, "incident": plan.incident, "role": plan.role,
         "approvals": [], "custody": "none",
@@ -404,13 +405,6 @@ fn about(
 fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> Header {
     let env = json!({"TERM": environment.term, "SHELL": environment.shell});
     Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 const OFFLINE_HINT: &str =

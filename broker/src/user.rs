@@ -2,6 +2,11 @@
 
 use std::fs;
 
+/// Returns the host's name (uname(2)).
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The calling user, by the kernel's account and not by the environment's.
 #[derive(Debug, Clone)]
 pub struct User {

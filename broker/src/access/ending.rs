@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Access, object};
+use super::Access;
+use crate::case::members;
 use crate::closeout::{self, Exhibit};
 use crate::custody::Custody;
 use crate::revocation::Revocation;
@@ -43,6 +44,6 @@ impl Access<'_> {
 impl Closed {
     /// Returns what the seal says of it.
     pub fn about(&self) -> Map<String, Value> {
-        object(json!({"revocation": self.revocation, "issued": self.issued, "served": self.served}))
+        members(json!({"revocation": self.revocation, "issued": self.issued, "served": self.served}))
     }
 }

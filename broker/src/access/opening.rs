@@ -8,7 +8,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::event::{CredentialState, Notice};
 use serde_json::json;
 
-use super::{Access, object};
+use super::Access;
 use crate::aws::sts::Sts;
 use crate::case::{ACTIVE, OPEN};
 use crate::config::Gate;
@@ -16,6 +16,7 @@ use crate::credentials::{CredentialSource, Issued, NotIssued};
 use crate::custody::Custody;
 use crate::failure::Failure;
 use crate::signals::Signals;
+use crate::user;
 use crate::{gate, killswitch, probe};
 
 impl Access<'_> {
@@ -55,7 +56,7 @@ impl Access<'_> {
             "session_name": self.wanted.session_name, "source_identity": self.wanted.source_identity,
             "duration_s": self.wanted.duration_s, "deadline": claim.deadline, "request": claim.request,
             "gate": claim.role.gate, "forced": claim.forced,
-            "host": rustix::system::uname().nodename().to_string_lossy(),
+            "host": user::host(),
         });
         self.fact(OPEN, says)
     }
@@ -73,7 +74,7 @@ impl Access<'_> {
     }
 
     fn fact(&self, fact: &str, says: serde_json::Value) -> Result<(), Failure> {
-        self.case.put(&*self.keys, fact, object(says)).map(drop).map_err(|e| {
+        self.case.put(&*self.keys, fact, says).map(drop).map_err(|e| {
             Failure::new(format!("cannot write the fact {fact:?} down"))
                 .because(e)
                 .hint("nothing is done that is not written down first: see [evidence]")

@@ -62,7 +62,6 @@ impl Past {
 /// # Errors
 /// When it cannot be stored.
 pub fn write_down(world: &World, session: SessionId, says: Value) -> Result<(), Failure> {
-    let says = if let Value::Object(says) = says { says } else { serde_json::Map::new() };
     let keys = world.keys()?;
     let case = Case::flat(DRILLS, session, world.store());
     let put = case.put(&*keys, &format!("{}-{session}", now()), says);

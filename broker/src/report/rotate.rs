@@ -9,10 +9,10 @@ use bg_aws::fault::CallError;
 use bg_recorder::keys::KeyService;
 use bg_recorder::neutral::neutral;
 use rustix::termios::isatty;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::model::Report;
-use crate::case::{Case, CaseError};
+use crate::case::Case;
 use crate::failure::Failure;
 use crate::say::say;
 use crate::tap::Kind;
@@ -113,11 +113,8 @@ impl Rotation {
 
     /// Writes a fact down. The intent of an earlier try counts.
     fn note(&self, name: &str, says: Value) -> Result<(), Failure> {
-        let says = if let Value::Object(says) = says { says } else { Map::new() };
-        match self.case.put(&*self.keys, name, says) {
-            Ok(_) | Err(CaseError::Taken(_)) => Ok(()),
-            Err(e) => Err(Failure::new(format!("cannot write the fact {name}")).because(e)),
-        }
+        let noted = self.case.note(&*self.keys, name, says);
+        noted.map_err(|e| Failure::new(format!("cannot write the fact {name}")).because(e))
     }
 }
 

@@ -6,7 +6,7 @@ use bg_recorder::keys::KeyService;
 use bg_recorder::neutral::neutral_json;
 use bg_recorder::session::SessionId;
 use bg_recorder::store::StoreError;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::markdown::markdown;
@@ -49,7 +49,7 @@ pub fn write(world: &World, keys: &dyn KeyService, report: &Report) -> Result<St
         let says =
             json!({"json_sha256": Digest::of(json.as_bytes()), "md_sha256": Digest::of(markdown.as_bytes())});
         let case = Case::new(report.session, store);
-        case.put(keys, &name, object(says)).map_err(|e| Failure::new("cannot sign the report").because(e))?;
+        case.put(keys, &name, says).map_err(|e| Failure::new("cannot sign the report").because(e))?;
         return Ok(Stored { name, json, markdown });
     }
     Err(Failure::new(format!("there are {REPORTS_MAX} reports of the session already")))
@@ -108,10 +108,6 @@ fn named(n: u32) -> String {
 pub fn neutral_lines(json: &str) -> String {
     let lines: Vec<String> = json.lines().map(neutral_json).collect();
     lines.join("\n") + "\n"
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    if let Value::Object(map) = value { map } else { Map::new() }
 }
 
 /// The most reports of one session.
