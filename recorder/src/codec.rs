@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base64;
+use crate::escape;
 use crate::event::Event;
 
 /// The first line of an asciicast v2 file.
@@ -71,6 +72,10 @@ impl Seam {
         match std::str::from_utf8(body) {
             Ok("") if !stale => {}
             Ok(text) if !stale => line(to, time_us, code, text),
+            _ if binary(body) => {
+                line(to, time_us, code, "\u{fffd}");
+                line(to, time_us, 'B', &base64::encode(body));
+            }
             _ => {
                 let mark = if stale { "\u{fffd}" } else { "" };
                 line(to, time_us, code, &format!("{mark}{}", String::from_utf8_lossy(body)));
@@ -179,6 +184,16 @@ pub fn unfinished_len(bytes: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// Returns whether bytes that are not UTF-8 are no text of another encoding either (FORMAT.md 7.1): nobody misses
+/// their display text, which can be four times as long as they are.
+fn binary(bytes: &[u8]) -> bool {
+    // BEL, BS, HT, LF, VT, FF, CR, SO, SI and ESC are what terminals are told with.
+    let control = |b: &u8| *b < 0x07 || (0x10..0x20).contains(b) && *b != 0x1b;
+    bytes.len() >= BINARY_LEN_MIN && bytes.iter().filter(|b| control(b)).count() * 16 >= bytes.len()
+}
+
+const BINARY_LEN_MIN: usize = 256;
+
 /// Reads seconds with exactly six decimals.
 fn parse_time(text: &[u8]) -> Option<u64> {
     let (secs, micros) = std::str::from_utf8(text).ok()?.split_once('.')?;
@@ -193,7 +208,7 @@ fn line(to: &mut Vec<u8>, time_us: u64, code: char, data: &str) {
     let (secs, micros) = (time_us / 1_000_000, time_us % 1_000_000);
     // Writing to a Vec cannot fail, and the type cannot say so.
     if write!(to, "[{secs}.{micros:06},\"{code}\",").is_ok() {
-        json(to, data);
+        escape::string(to, data);
         to.extend_from_slice(b"]\n");
     }
 }
@@ -252,6 +267,17 @@ mod tests {
         let lines = encode(&[b"caf\xe9", b" noir"]);
         assert_eq!(exact(&lines), b"caf\xe9 noir");
         assert_eq!(shown(&lines), "caf\u{fffd} noir");
+    }
+
+    #[test]
+    fn what_is_not_text_at_all_is_shown_as_one_mark() {
+        let mut noise: Vec<u8> = (0..4_096u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        noise.push(b'.');
+        let lines = encode(&[&noise, b"\x1b[1m$ "]);
+        assert_eq!(shown(&lines), "\u{fffd}\x1b[1m$ ");
+        assert_eq!(exact(&lines), [&noise, &b"\x1b[1m$ "[..]].concat());
+        let latin1 = b"\x1b[1mcaf\xe9 noir\r\n\x07".repeat(100);
+        assert_eq!(shown(&encode(&[&latin1])), String::from_utf8_lossy(&latin1));
     }
 
     proptest! {

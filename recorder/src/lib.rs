@@ -7,6 +7,7 @@ pub mod base64;
 pub mod cause;
 pub mod chain;
 pub mod codec;
+pub mod escape;
 pub mod event;
 pub mod low_s;
 pub mod neutral;
