@@ -84,6 +84,8 @@ pub struct Recorder {
     session_key: SessionKey,
     encoder: Encoder,
     open: Option<Open>,
+    /// What sealed the segment before: the next one is sealed with its memory.
+    closed: Option<Sealer>,
     /// The key of a segment that could not be opened: nothing was sealed with it.
     unopened: Option<Stepped>,
     /// A signed note that could not be spooled.

@@ -69,6 +69,18 @@ impl Sealer {
         Ok(Self { zstd, key: aead_key(key)?, sequence, scratch: vec![0; OUT_STEP] })
     }
 
+    /// Makes the sealer of the next segment out of this one. The stream begins anew; only the compressor's memory,
+    /// most of a megabyte, is not asked for again.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn next_segment(mut self, key: &Secret, first_frame: u64) -> Result<Self, SealError> {
+        self.zstd.reinit().map_err(|_| SealError::Refused)?;
+        let Sequence { session, segment, .. } = self.sequence;
+        let sequence = Sequence { session, segment: segment + 1, frame: FrameNumber(first_frame) };
+        Ok(Self { key: aead_key(key)?, sequence, ..self })
+    }
+
     /// Appends `plain`, compressed and sealed after the link `previous`, to `to`. Whatever becomes of the bytes,
     /// the frame's number is used up: after a failure the segment takes no more frames.
     ///
@@ -245,6 +257,16 @@ mod tests {
     fn a_frame_without_content_is_refused() {
         let (key, link, mut sealed) = (Secret::new([1; 32]), Link::genesis(b"x"), Vec::new());
         assert_eq!(sealer(&key, 0, 0).seal(link, b"", &mut sealed), Err(SealError::Empty));
+    }
+
+    #[test]
+    fn the_next_segment_opens_without_this_one() {
+        let (first, second, link) = (Secret::new([1; 32]), Secret::new([2; 32]), Link::genesis(b"x"));
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        let mut last = sealer(&first, 3, 5);
+        last.seal(link, &b"hello ".repeat(1_000), &mut one).unwrap();
+        last.next_segment(&second, 6).unwrap().seal(link, &b"hello ".repeat(1_000), &mut two).unwrap();
+        assert_eq!(opener(&second, 4, 6).open(link, &two).unwrap(), b"hello ".repeat(1_000));
     }
 
     proptest! {

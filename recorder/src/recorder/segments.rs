@@ -75,7 +75,10 @@ impl Recorder {
             keys: stepped.keys.clone(),
         };
         let head = header.encode()?;
-        let sealer = Sealer::new(&stepped.key.key, self.session, number, self.frames)?;
+        let sealer = match self.closed.take() {
+            Some(closed) => closed.next_segment(&stepped.key.key, self.frames)?,
+            None => Sealer::new(&stepped.key.key, self.session, number, self.frames)?,
+        };
         self.spool.begin(ObjectName::Segment(number)).map_err(RecordError::Spool)?;
         self.spool.append(&head).map_err(RecordError::Spool)?;
         self.link = self.link.header(number, &head);
@@ -93,7 +96,7 @@ impl Recorder {
         let number = self.segments;
         let digest = sha2::Digest::chain_update(open.digest.clone(), marker);
         let digest = Digest::from(<[u8; 32]>::from(sha2::Digest::finalize(digest)));
-        self.open = None;
+        self.closed = self.open.take().map(|open| open.sealer);
         self.segments += 1;
         self.last_us = now_us;
         self.shipper.send(ObjectName::Segment(number), len);

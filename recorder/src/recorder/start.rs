@@ -77,6 +77,7 @@ impl Recorder {
             session_key,
             encoder: Encoder::default(),
             open: None,
+            closed: None,
             unopened: None,
             unput: None,
             segments: 0,
