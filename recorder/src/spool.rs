@@ -15,6 +15,8 @@ use crate::sync::Syncer;
 #[derive(Debug)]
 pub struct Spool {
     dir: PathBuf,
+    /// Where objects' names stand, opened once.
+    parents: Vec<(PathBuf, Arc<File>)>,
     growing: Option<Growing>,
     syncer: Syncer,
     reserve: Option<PathBuf>,
@@ -41,7 +43,14 @@ impl Spool {
         let reserve = dir.join("reserve");
         let file = new_file(&reserve)?;
         fallocate(&file, FallocateFlags::empty(), 0, RESERVE_LEN)?;
-        Ok(Self { dir, growing: None, syncer: Syncer::start(sync_ms)?, reserve: Some(reserve), _lock: lock })
+        Ok(Self {
+            dir,
+            parents: Vec::new(),
+            growing: None,
+            syncer: Syncer::start(sync_ms)?,
+            reserve: Some(reserve),
+            _lock: lock,
+        })
     }
 
     /// Begins an object that grows. One of this name that an earlier try left unfinished is begun anew.
@@ -52,7 +61,8 @@ impl Spool {
         let path = self.path(name);
         let file = Arc::new(new_file(&path)?);
         if let Some(parent) = path.parent() {
-            self.syncer.directory(Arc::new(File::open(parent)?));
+            let parent = self.opened(parent)?;
+            self.syncer.directory(parent);
         }
         self.growing = Some(Growing { file, len: 0 });
         Ok(())
@@ -121,6 +131,15 @@ impl Spool {
     /// When a file cannot be removed.
     pub fn remove(self) -> io::Result<()> {
         clear(&self.dir)
+    }
+
+    fn opened(&mut self, dir: &Path) -> io::Result<Arc<File>> {
+        if let Some((_, known)) = self.parents.iter().find(|(path, _)| path == dir) {
+            return Ok(Arc::clone(known));
+        }
+        let file = Arc::new(File::open(dir)?);
+        self.parents.push((dir.to_owned(), Arc::clone(&file)));
+        Ok(file)
     }
 
     fn path(&self, name: ObjectName) -> PathBuf {

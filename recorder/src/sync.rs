@@ -26,6 +26,8 @@ struct State {
     /// Closed files and directories.
     due: Vec<Arc<File>>,
     busy: bool,
+    /// The thread looks again by itself within the bound: nobody has to wake it.
+    awake: bool,
     stop: bool,
     failed: Option<String>,
 }
@@ -48,7 +50,9 @@ impl Syncer {
         let mut state = self.shared.state();
         if state.dirty.is_none() {
             state.dirty = Some(Arc::clone(file));
-            self.shared.wake.notify_one();
+            if !state.awake {
+                self.shared.wake.notify_one();
+            }
         }
     }
 
@@ -108,20 +112,30 @@ impl Shared {
 }
 
 fn work(shared: &Shared, patience: Duration) {
-    let mut state = shared.state();
+    let (mut state, mut quiet) = (shared.state(), QUIET_MAX);
     loop {
-        state = shared
-            .wake
-            .wait_while(state, |s| s.dirty.is_none() && s.due.is_empty() && !s.stop)
-            .unwrap_or_else(PoisonError::into_inner);
+        if quiet >= QUIET_MAX {
+            state.awake = false;
+            state = shared
+                .wake
+                .wait_while(state, |s| s.dirty.is_none() && s.due.is_empty() && !s.stop)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        // While frames come now and then, it looks after each `patience`: a keystroke need not wake it, and more
+        // frames may join a sync until the bound is reached.
+        state.awake = true;
         if state.due.is_empty() && !state.stop {
-            // More frames may join this sync until the bound is reached.
             state = shared
                 .wake
                 .wait_timeout_while(state, patience, |s| s.due.is_empty() && !s.stop)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+        if state.due.is_empty() && state.dirty.is_none() && !state.stop {
+            quiet += 1;
+            continue;
+        }
+        quiet = 0;
         let mut files = std::mem::take(&mut state.due);
         files.extend(state.dirty.take());
         if files.is_empty() && state.stop {
@@ -138,6 +152,9 @@ fn work(shared: &Shared, patience: Duration) {
         shared.idle.notify_all();
     }
 }
+
+/// After so many looks at nothing new the thread sleeps until it is woken.
+const QUIET_MAX: u32 = 20;
 
 #[cfg(test)]
 mod tests {
