@@ -39,12 +39,14 @@ impl Run<'_> {
             self.unreleased += read as u64;
             return Err(Cause::Recorder(e));
         }
+        self.to_shell.push(bytes);
+        let pty = &self.relay.pty;
+        self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System)?;
         if prompt || self.state.full_screen() {
             self.relay.tap.typed_elsewhere(bytes.len());
         } else {
             self.relay.tap.typed(bytes);
         }
-        self.to_shell.push(bytes);
         Ok(())
     }
 

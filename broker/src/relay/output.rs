@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bg_recorder::event::{CHUNK_MAX, Event};
+use bg_recorder::event::Event;
 use bg_recorder::recorder::RecordError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -14,10 +14,11 @@ impl Run<'_> {
     /// Reads what the session wrote. A flood goes to the scribe; so does what comes while it has something, to keep
     /// the order.
     pub(super) fn read_output(&mut self) -> Result<(), Cause> {
+        let read = self.relay.pty.read(&mut self.buffer).map_err(Cause::System)?;
+        // Only what was read is touched: clearing 64 KiB for a keystroke would cost more than the rest of it.
         let mut chunk = self.spare.pop().unwrap_or_default();
-        chunk.resize(CHUNK_MAX, 0);
-        let read = self.relay.pty.read(&mut chunk).map_err(Cause::System)?;
-        chunk.truncate(read.len);
+        chunk.clear();
+        chunk.extend_from_slice(self.buffer.get(..read.len).unwrap_or_default());
         self.output_ended = read.ended;
         if self.ended.is_some() {
             self.after_end += read.len;
@@ -53,33 +54,47 @@ impl Run<'_> {
             self.unreleased += chunk.len() as u64;
             return Err(Cause::Recorder(e));
         }
+        let written = self.show_at_once(&chunk)?;
         self.state.feed(&chunk);
         self.relay.tap.shown(&chunk);
-        self.show(chunk)
+        self.show_rest(chunk, written);
+        Ok(())
     }
 
     /// Shows a chunk: at once if it is small and the screen takes it, else when the screen's thread comes to it.
-    fn show(&mut self, mut chunk: Vec<u8>) -> Result<(), Cause> {
+    fn show(&mut self, chunk: Vec<u8>) -> Result<(), Cause> {
+        let written = self.show_at_once(&chunk)?;
+        self.show_rest(chunk, written);
+        Ok(())
+    }
+
+    /// Writes what the screen takes of a small chunk; returns how much.
+    fn show_at_once(&mut self, chunk: &[u8]) -> Result<usize, Cause> {
+        let screen = &self.relay.screen;
+        if self.screen_lost || chunk.len() >= FLOOD || screen.thread.outstanding() > 0 {
+            return Ok(0);
+        }
+        match screen.write(chunk) {
+            Ok(written) => Ok(written),
+            Err(_) => self.screen_lost().map(|()| 0),
+        }
+    }
+
+    fn show_rest(&mut self, mut chunk: Vec<u8>, written: usize) {
         let stopped = self.screen_stopped();
         let screen = &mut self.relay.screen;
         // A screen that is lost sees no more, nor does one that has stopped when somebody wants an end now. All of
         // it is recorded.
         if self.screen_lost || (stopped && screen.thread.outstanding() >= SHOWN_MAX) {
             self.spare.push(chunk);
-            return Ok(());
+            return;
         }
-        if chunk.len() < FLOOD && screen.thread.outstanding() == 0 {
-            match screen.write(&chunk) {
-                Ok(written) => drop(chunk.drain(..written)),
-                Err(_) => return self.screen_lost(),
-            }
-        }
+        drop(chunk.drain(..written.min(chunk.len())));
         if chunk.is_empty() {
             self.spare.push(chunk);
         } else {
             screen.thread.offer(chunk);
         }
-        Ok(())
     }
 
     /// After a failure: what the scribe still holds was read, and will not be released. What was accepted of it is
