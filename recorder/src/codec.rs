@@ -73,11 +73,11 @@ impl Seam {
             Ok("") if !stale => {}
             Ok(text) if !stale => line(to, time_us, code, text),
             _ if binary(body) => {
-                line(to, time_us, code, "\u{fffd}");
+                line(to, time_us, code, MARK);
                 line(to, time_us, 'B', &base64::encode(body));
             }
             _ => {
-                let mark = if stale { "\u{fffd}" } else { "" };
+                let mark = if stale { MARK } else { "" };
                 line(to, time_us, code, &format!("{mark}{}", String::from_utf8_lossy(body)));
                 line(to, time_us, 'B', &base64::encode(body));
             }
@@ -192,6 +192,8 @@ fn binary(bytes: &[u8]) -> bool {
     bytes.len() >= BINARY_LEN_MIN && bytes.iter().filter(|b| control(b)).count() * 16 >= bytes.len()
 }
 
+/// What stands for bytes that are no text.
+pub const MARK: &str = "\u{fffd}";
 const BINARY_LEN_MIN: usize = 256;
 
 /// Reads seconds with exactly six decimals.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::chain::Link;
-use crate::codec::{Header as CastHeader, Line, LineError, parse_header};
+use crate::codec::{Header as CastHeader, Line, LineError, MARK, parse_header};
 use crate::genesis::Genesis;
 use crate::keys::{KeyError, KeyOpener, Ratchet, WrapContext};
 use crate::note::{Kind, Note, NoteError};
@@ -143,6 +143,14 @@ impl TapeEvent {
     pub fn bytes(&self) -> &[u8] {
         self.raw.as_deref().unwrap_or(self.line.data.as_bytes())
     }
+
+    /// Gives what stands on the tape as a single mark (FORMAT.md 7.1) the display text that it saved.
+    fn spelled_out(mut self) -> Self {
+        if let (MARK, Some(raw)) = (self.line.data.as_str(), &self.raw) {
+            self.line.data = String::from_utf8_lossy(raw).into_owned();
+        }
+        self
+    }
 }
 
 impl<'a> Events<'a> {
@@ -189,7 +197,7 @@ impl<'a> Events<'a> {
         if raw.is_some() {
             self.lines.pop_front();
         }
-        Ok(Some(TapeEvent { line, raw }))
+        Ok(Some(TapeEvent { line, raw }.spelled_out()))
     }
 }
 

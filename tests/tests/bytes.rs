@@ -30,6 +30,17 @@ fn text_that_is_not_utf_8_is_recorded_exactly() {
 }
 
 #[test]
+fn what_is_no_text_is_spelled_out_for_who_reads_the_tape() {
+    let world = World::new();
+    let noise: Vec<u8> = (0..8_192u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let sent = [&noise, &b" the-end-of-it\n"[..]].concat();
+    written_is_shown_and_recorded(&world, &sent);
+    let printed = world.replay().args(["cat", "last"]).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains(" the-end-of-it") && printed.len() > sent.len(), "{} bytes", printed.len());
+}
+
+#[test]
 fn a_character_that_is_split_over_writes_is_whole_for_a_player() {
     let world = World::new();
     let (mut child, mut stdout) =
