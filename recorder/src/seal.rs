@@ -64,7 +64,9 @@ impl Sealer {
     /// When memory or the library refuses.
     pub fn new(key: &Secret, session: SessionId, segment: u64, first_frame: u64) -> Result<Self, SealError> {
         let mut zstd = Encoder::new(LEVEL).map_err(|_| SealError::Refused)?;
-        zstd.set_parameter(CParameter::WindowLog(WINDOW_LOG)).map_err(|_| SealError::Refused)?;
+        for parameter in [CParameter::WindowLog(WINDOW_LOG), CParameter::HashLog(HASH_LOG)] {
+            zstd.set_parameter(parameter).map_err(|_| SealError::Refused)?;
+        }
         let sequence = Sequence { session, segment, frame: FrameNumber(first_frame) };
         Ok(Self { zstd, key: aead_key(key)?, sequence, scratch: vec![0; OUT_STEP] })
     }
@@ -212,6 +214,8 @@ pub const PLAIN_MAX: usize = 1_048_576;
 // Level 1: the tape keeps up with the kernel's tty on the thread that relays (docs/BENCHMARKS.md).
 const LEVEL: i32 = 1;
 const WINDOW_LOG: u32 = 17;
+/// A table of 32 KiB stays in the innermost cache.
+const HASH_LOG: u32 = 13;
 const AAD_LEN: usize = 64;
 const OUT_STEP: usize = 32_768;
 
