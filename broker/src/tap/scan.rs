@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
-use memchr::memmem::Finder;
 use zeroize::Zeroizing;
 
 use super::patterns::{AHEAD, BEFORE, NEEDLES, Needle, Secret};
@@ -117,21 +117,31 @@ impl Scanner {
 
 /// Lists the words in bytes, in the order of their places.
 fn words(bytes: &[u8], from: usize) -> Vec<(usize, &'static Needle)> {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let all = NEEDLES.iter().zip(finders());
-    let places = all.flat_map(|(needle, finder)| finder.find_iter(rest).map(move |at| (from + at, needle)));
-    let mut words: Vec<_> = places.collect();
-    words.sort_unstable_by_key(|(at, _)| *at);
+    let (mut words, mut at) = (Vec::new(), from);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty())
+        && let Some(next) = next_word(rest)
+    {
+        at += next;
+        let begins = |needle: &&Needle| bytes.get(at..).is_some_and(|rest| rest.starts_with(needle.word));
+        words.extend(NEEDLES.iter().filter(begins).map(|needle| (at, needle)));
+        at += 1;
+    }
     words
 }
 
 fn any_word(bytes: &[u8]) -> bool {
-    finders().iter().any(|finder| finder.find(bytes).is_some())
+    next_word(bytes).is_some()
 }
 
-fn finders() -> &'static [Finder<'static>; NEEDLES.len()] {
-    static FINDERS: OnceLock<[Finder<'static>; NEEDLES.len()]> = OnceLock::new();
-    FINDERS.get_or_init(|| NEEDLES.each_ref().map(|needle| Finder::new(needle.word)))
+/// Returns the first place where a word may begin: all words are looked for in one pass.
+fn next_word(bytes: &[u8]) -> Option<usize> {
+    static WORDS: OnceLock<Option<AhoCorasick>> = OnceLock::new();
+    let searcher = WORDS.get_or_init(|| {
+        let words = NEEDLES.each_ref().map(|needle| needle.word);
+        AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(words).ok()
+    });
+    // Without a searcher, which only takes memory, each place is looked at.
+    searcher.as_ref().map_or(Some(0), |searcher| searcher.find(bytes).map(|found| found.start()))
 }
 
 impl std::fmt::Debug for Scanner {
