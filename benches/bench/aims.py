@@ -9,6 +9,8 @@ RATIO_ADDED = 0.6
 RSS_MIB = 32
 RATIO_VERIFY = 0.8
 START_MS = 50
+LATE_MS = 2_000
+RATIO_DRAIN = 0.8
 
 
 @dataclass
@@ -47,6 +49,12 @@ def aims(results):
         found.append(start(results["start"]))
     if "verify" in results:
         found.append(verify(results["verify"]))
+    if "late" in results:
+        row = Aim("in S3 after it happened, p99", f"<= {LATE_MS} ms")
+        found.append(row.most(results["late"].p99_ms, LATE_MS, " ms") if whole(results["late"]) else row)
+    if "drain" in results:
+        row = Aim("a spool drains, against a plain S3 client", f">= {RATIO_DRAIN:.2f}")
+        found.append(drain(row, results["drain"]) if whole(results["drain"]) else row)
     return found
 
 
@@ -96,3 +104,8 @@ def verify(result):
         return row
     ratio = result.replay.over(result.sha256sum)
     return row.least(ratio.median, RATIO_VERIFY, "x", f" ({result.replay.median:.0f} MB/s)")
+
+
+def drain(row, result):
+    ratio = result.ours.over(result.plain)
+    return row.least(ratio.median, RATIO_DRAIN, "x", f" ({result.ours.median:.0f} MB/s)")

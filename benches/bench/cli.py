@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import candidates, echo, flood, machine, payload, report, start, verify
+from bench import candidates, echo, flood, machine, payload, report, start, store, verify
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL = ["flood", "random", "echo", "typist", "start", "verify"]
+ALL = ["flood", "random", "echo", "typist", "start", "verify", "late", "drain"]
 RANDOM_NAMES = ["bare", "bg-shell", "asciinema-3"]
 ECHO_GAP_MS = (1, 5)
 TYPIST_GAP_MS = (40, 100)
@@ -39,6 +39,8 @@ def parse(args):
     parser.add_argument("--mb", type=int, help="log text a flood, in MB [200]")
     parser.add_argument("--random-mb", type=int, help="random bytes a flood, in MB [100]")
     parser.add_argument("--verify-mb", type=int, help="random output on the tape to verify, in MB [300]")
+    parser.add_argument("--drain-mb", type=int, help="random output that waits in a spool to be drained, in MB [1000]")
+    parser.add_argument("--late-sessions", type=int, help="sessions that are driven into the store at once [20]")
     parser.add_argument("--rounds", type=int, help="rounds of floods and of verifying [5]")
     parser.add_argument("--keys", type=int, help="fast keys a candidate [2000]")
     parser.add_argument("--typist-keys", type=int, help="typist's keys a candidate [500]")
@@ -50,8 +52,8 @@ def parse(args):
     parser.add_argument("--bin", metavar="DIR", type=Path, help="where bg-shell and bg-replay are [target/release]")
     parser.add_argument("--asciinema3", metavar="PATH", type=Path, help="an asciinema 3 to compare with")
     options = parser.parse_args(args)
-    full = {"mb": 200, "random_mb": 100, "verify_mb": 300, "rounds": 5, "keys": 2_000, "typist_keys": 500, "starts": 20}
-    quick = {"mb": 16, "random_mb": 8, "verify_mb": 16, "rounds": 2, "keys": 200, "typist_keys": 10, "starts": 5}
+    full = {"mb": 200, "random_mb": 100, "verify_mb": 300, "drain_mb": 1_000, "late_sessions": 20, "rounds": 5, "keys": 2_000, "typist_keys": 500, "starts": 20}
+    quick = {"mb": 16, "random_mb": 8, "verify_mb": 16, "drain_mb": 16, "late_sessions": 4, "rounds": 2, "keys": 200, "typist_keys": 10, "starts": 5}
     for name, value in (quick if options.quick else full).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -131,6 +133,16 @@ class Run:
         try:
             shell = next(c for c in self.candidates if c.name == "bg-shell")
             return verify.run(shell, str(self.bg_replay), noise, o.rounds, work)
+        finally:
+            noise.remove()
+
+    def late(self, _):
+        return store.late(ROOT, self.options.late_sessions, 60)
+
+    def drain(self, work):
+        noise = payload.Payload(work, "random", payload.random_block(), self.options.drain_mb)
+        try:
+            return store.drain(ROOT, str(self.options.bg_shell), noise, work)
         finally:
             noise.remove()
 

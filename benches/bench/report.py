@@ -2,6 +2,8 @@
 
 from bench.aims import aims
 from bench.candidates import Bare
+from bench.payload import MB
+from bench.store import dollars
 
 
 def markdown(run):
@@ -16,6 +18,10 @@ def markdown(run):
         parts.append(start_table(run.results["start"]))
     if "verify" in run.results:
         parts.append(verify_table(run.results["verify"]))
+    if "late" in run.results:
+        parts.append(late_table(run.results["late"]))
+    if "drain" in run.results:
+        parts.append(drain_table(run.results["drain"]))
     return "\n\n".join(parts + [machine(run)]) + "\n"
 
 
@@ -91,6 +97,30 @@ def verify_table(r):
     note = (f"{r.sealed_mb:.0f} MB sealed in {r.objects} objects, page cache warm, in turn. A flipped bit was found first. "
             "sha256sum (coreutils) does not use SHA-NI where it is built without OpenSSL; bg-replay does.")
     return f"## Verify\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{note}"
+
+
+def late_table(r):
+    title = "## In the store, and what it costs"
+    if r.why is not None:
+        return f"{title}\n\nn/a: {r.why}"
+    rows = [[kind, f"{puts:,}", f"{gets:,}", f"{minted:,}", f"{signed:,}", f"{stored / MB:,.1f}",
+             f"${dollars(puts, gets, minted, signed, stored):.3f}"] for kind, puts, gets, minted, signed, _, stored in r.kinds]
+    head = ["a session-hour", "PUTs", "GETs", "GenerateDataKey", "Sign", "MB stored", "list price"]
+    return (f"{title}\n\nA frame was in S3 (SeaweedFS on loopback) {r.p50_ms:.0f} ms after it happened (p50), {r.p99_ms:.0f} ms "
+            f"(p99): `{r.what}`.\n\n{table(head, rows)}\n\nAn hour's figures are the minute's, scaled. List prices and their "
+            "sources: docs/SCALE.md; storage is a month's.")
+
+
+def drain_table(r):
+    if r.why is not None:
+        return f"## Drain\n\nn/a: {r.why}"
+    rows = [
+        ["`bg-shell recover`", f"{r.ours.median:.1f}", f"{r.ours.over(r.plain).median:.2f}"],
+        ["boto3, put and get, one object after another", f"{r.plain.median:.1f}", "1.00"],
+    ]
+    note = (f"{r.sealed_mb:.0f} MB in {r.objects} objects waited while the S3 server was stopped (SIGSTOP), and went to it in "
+            "order when it went on; everything was read back. Both sides pay two round trips an object.")
+    return f"## Drain\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{note}"
 
 
 def machine(run):
