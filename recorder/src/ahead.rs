@@ -179,7 +179,7 @@ fn work(shared: &Shared, store: &dyn ObjectStore) {
 const WORKERS: usize = 8;
 /// How many segments ahead, and how many bytes of them, at most.
 const WINDOW: u64 = 16;
-const BYTES_MAX: u64 = 4_194_304;
+const BYTES_MAX: u64 = 2_097_152;
 
 #[cfg(test)]
 mod tests {
