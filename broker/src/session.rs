@@ -51,7 +51,8 @@ use crate::world::World;
 pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let (environment, evidence) = (&world.environment, world.evidence());
     let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
-    let keys = world.keys()?;
+    let begins = if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored };
+    let keys = world.keys_to_begin(begins)?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
@@ -78,7 +79,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         keys,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
-        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
+        begins,
     })
     .map_err(|e| not_begun(world, e))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
@@ -189,7 +190,7 @@ impl Stage<'_> {
             Ok(raw) => raw,
             Err(cause) => return (Some(recorder), Outcome::of(cause)),
         };
-        let watch = recorder.watch();
+        let (watch, keys) = (recorder.watch(), recorder.key_watch());
         let mut scribe = match Scribe::start(recorder) {
             Ok(scribe) => scribe,
             Err(e) => return (None, Outcome::of(cannot("start the sealing thread", e))),
@@ -197,6 +198,7 @@ impl Stage<'_> {
         let relay = Relay {
             scribe: &mut scribe,
             watch,
+            keys,
             clock: self.clock,
             pty: self.pty,
             contained: self.contained,

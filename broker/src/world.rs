@@ -4,13 +4,17 @@ use std::sync::{Arc, OnceLock};
 
 use bg_aws::edge::{Edge, Reach};
 use bg_aws::evidence::Evidence;
-use bg_recorder::keys::KeyService;
+use bg_aws::kms::away;
+use bg_recorder::cause::chain;
+use bg_recorder::keys::{KeyError, KeyService};
+use bg_recorder::recorder::Begins;
 use bg_recorder::store::ObjectStore;
 
 use crate::cli::Environment;
 use crate::config::{Config, RoleConfig};
 use crate::failure::Failure;
 use crate::notify::Notifier;
+use crate::say::say;
 
 /// Everything that a command may touch.
 pub struct World {
@@ -20,6 +24,8 @@ pub struct World {
     pub environment: Environment,
     evidence: Evidence,
     notifier: OnceLock<Notifier>,
+    /// Why a session of this run began without KMS: what the standby key has begun, it ends.
+    alone: OnceLock<String>,
 }
 
 impl World {
@@ -32,7 +38,7 @@ impl World {
         let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice).map_err(|e| {
             Failure::new("cannot use the evidence world").because(e).hint("see [evidence] and [aws]")
         })?;
-        Ok(Self { config, environment, evidence, notifier: OnceLock::new() })
+        Ok(Self { config, environment, evidence, notifier: OnceLock::new(), alone: OnceLock::new() })
     }
 
     /// Returns the evidence store.
@@ -45,11 +51,35 @@ impl World {
     /// # Errors
     /// When they are unusable.
     pub fn keys(&self) -> Result<Box<dyn KeyService>, Failure> {
-        self.evidence.keys().map_err(|e| {
-            Failure::new("cannot use the evidence keys")
-                .because(e)
-                .hint("see [evidence] kms_key and signing_key; bg-shell doctor checks them")
-        })
+        match self.alone.get() {
+            Some(why) => self.evidence.keys_alone(why),
+            None => self.evidence.keys(),
+        }
+        .map_err(|e| unusable(e, KEYS_HINT))
+    }
+
+    /// Opens the keys that a session begins with. Where it may begin while evidence cannot be stored, and KMS is away,
+    /// they are those of the escrow and of the standby, and so are all keys of this run from then on.
+    ///
+    /// # Errors
+    /// When they are unusable.
+    pub fn keys_to_begin(&self, begins: Begins) -> Result<Box<dyn KeyService>, Failure> {
+        let e = match self.evidence.keys() {
+            Err(e) if away(&e) => e,
+            keys => return keys.map_err(|e| unusable(e, KEYS_HINT)),
+        };
+        let why = chain(&e);
+        match (begins, self.evidence.keys_alone(&why)) {
+            (Begins::Spooled, Ok(keys)) => {
+                say!(
+                    "bg-shell: warning: begun WITHOUT its key service ({why}): it is signed by this host's standby key"
+                );
+                self.alone.get_or_init(|| why);
+                Ok(keys)
+            }
+            (Begins::Spooled, Err(_)) => Err(unusable(e, ALONE_HINT)),
+            (Begins::Stored, _) => Err(unusable(e, OFFLINE_HINT)),
+        }
     }
 
     /// Returns who tells others. The first call begins with what earlier runs left.
@@ -100,3 +130,12 @@ impl World {
             .map_err(|e| Failure::new("cannot call AWS").because(e).hint("see [aws]"))
     }
 }
+
+fn unusable(e: KeyError, hint: &str) -> Failure {
+    Failure::new("cannot use the evidence keys").because(e).hint(hint)
+}
+
+const KEYS_HINT: &str = "see [evidence] kms_key and signing_key; bg-shell doctor checks them";
+const OFFLINE_HINT: &str =
+    "reach KMS; start_offline = true in the outage section lets a session begin without it";
+const ALONE_HINT: &str = "reach KMS; with [evidence] escrow and standby a session can begin without it";

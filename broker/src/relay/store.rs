@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bg_recorder::clock::Stamp;
-use bg_recorder::event::{Event, Extended, ExtendedAs, ExtensionState, Notice, StoreLimit, StoreState};
+use bg_recorder::event::{
+    Event, Extended, ExtendedAs, ExtensionState, KeyState, Notice, StoreLimit, StoreState,
+};
 use bg_recorder::neutral::neutral;
 use bg_recorder::recorder::RecordError;
 
@@ -20,6 +22,10 @@ impl Run<'_> {
         if self.ending.is_some() || self.ended.is_some() {
             return Ok(());
         }
+        // One line after the other: what is not drawn yet is not talked over.
+        if let Some(notice) = self.warning.is_none().then(|| self.relay.keys.news()).flatten() {
+            return self.keys(&notice);
+        }
         let now_us = self.relay.clock.boot_us();
         let waiting = self.relay.watch.waiting_bytes();
         let since_us = |down: std::time::Instant| {
@@ -31,6 +37,19 @@ impl Run<'_> {
             None if down_us.is_some() => self.extensions(now_us),
             None => Ok(()),
         }
+    }
+
+    /// Says where the epoch keys come from: that has changed.
+    fn keys(&mut self, notice: &Notice) -> Result<(), Cause> {
+        self.relay.scribe.recorder().accept(Event::Notice(notice)).map_err(Cause::Recorder)?;
+        let line = match notice {
+            Notice::Keys { state: KeyState::Escrow, .. } => {
+                "does not answer; this part of the tape only the escrow key will open"
+            }
+            _ => "answers again; the tape is sealed with its keys from here on",
+        };
+        self.warning = Some(format!("bg-shell: the key service {line}"));
+        Ok(())
     }
 
     fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
