@@ -37,7 +37,7 @@ pub struct EvidenceConfig {
     /// An RSA public key (PEM) to which epoch keys are wrapped besides, for the day KMS is gone.
     pub escrow: Option<PathBuf>,
     /// A P-256 private key (PEM) of this host, which signs while KMS is gone: seals, and whole sessions where
-    /// `start_offline` lets them begin then.
+    /// `start_keyless` lets them begin then.
     pub standby: Option<PathBuf>,
     /// P-256 public keys (PEM) that are trusted besides `signing_key`: the standby keys of all hosts.
     pub trusted: Vec<PathBuf>,

@@ -51,8 +51,7 @@ use crate::world::World;
 pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let (environment, evidence) = (&world.environment, world.evidence());
     let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
-    let begins = if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored };
-    let keys = world.keys_to_begin(begins)?;
+    let keys = world.keys_to_begin(&plan.outage)?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
@@ -79,7 +78,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         keys,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
-        begins,
+        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
     })
     .map_err(|e| not_begun(world, e))?;
     let (ends, deadline) = limit(plan, access.as_ref(), &*clock);

@@ -7,11 +7,10 @@ use bg_aws::evidence::Evidence;
 use bg_aws::kms::away;
 use bg_recorder::cause::chain;
 use bg_recorder::keys::{KeyError, KeyService};
-use bg_recorder::recorder::Begins;
 use bg_recorder::store::ObjectStore;
 
 use crate::cli::Environment;
-use crate::config::{Config, RoleConfig};
+use crate::config::{Config, OutageConfig, RoleConfig};
 use crate::failure::Failure;
 use crate::notify::Notifier;
 use crate::say::say;
@@ -58,27 +57,27 @@ impl World {
         .map_err(|e| unusable(e, KEYS_HINT))
     }
 
-    /// Opens the keys that a session begins with. Where it may begin while evidence cannot be stored, and KMS is away,
-    /// they are those of the escrow and of the standby, and so are all keys of this run from then on.
+    /// Opens the keys that a session begins with. Where it may begin without KMS, and KMS is away, they are the escrow
+    /// key and the standby key, and so they are for all of this run from then on.
     ///
     /// # Errors
     /// When they are unusable.
-    pub fn keys_to_begin(&self, begins: Begins) -> Result<Box<dyn KeyService>, Failure> {
+    pub fn keys_to_begin(&self, outage: &OutageConfig) -> Result<Box<dyn KeyService>, Failure> {
         let e = match self.evidence.keys() {
             Err(e) if away(&e) => e,
             keys => return keys.map_err(|e| unusable(e, KEYS_HINT)),
         };
         let why = chain(&e);
-        match (begins, self.evidence.keys_alone(&why)) {
-            (Begins::Spooled, Ok(keys)) => {
+        match (outage.start_keyless, self.evidence.keys_alone(&why)) {
+            (true, Ok(keys)) => {
                 say!(
                     "bg-shell: warning: begun WITHOUT its key service ({why}): it is signed by this host's standby key"
                 );
                 self.alone.get_or_init(|| why);
                 Ok(keys)
             }
-            (Begins::Spooled, Err(_)) => Err(unusable(e, ALONE_HINT)),
-            (Begins::Stored, _) => Err(unusable(e, OFFLINE_HINT)),
+            (true, Err(_)) => Err(unusable(e, ALONE_HINT)),
+            (false, _) => Err(unusable(e, KEYLESS_HINT)),
         }
     }
 
@@ -136,6 +135,6 @@ fn unusable(e: KeyError, hint: &str) -> Failure {
 }
 
 const KEYS_HINT: &str = "see [evidence] kms_key and signing_key; bg-shell doctor checks them";
-const OFFLINE_HINT: &str =
-    "reach KMS; start_offline = true in the outage section lets a session begin without it";
+const KEYLESS_HINT: &str =
+    "reach KMS; start_keyless = true in the outage section lets a session begin without it";
 const ALONE_HINT: &str = "reach KMS; with [evidence] escrow and standby a session can begin without it";
