@@ -2,6 +2,7 @@
 //! key; afterwards everything is in the store, and says so.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -132,6 +133,33 @@ fn a_role_is_opened_without_the_key_service_and_all_of_its_facts_count() {
     assert!(row.to_string().contains("revoked"), "{row}");
     let verdict = site.replay().args(["verify", "last"]).output().unwrap();
     assert!(String::from_utf8_lossy(&verdict.stdout).starts_with("intact: "), "{verdict:?}");
+}
+
+#[test]
+fn doctor_looks_at_the_key_files() {
+    let scene = Scene::new("doctor", KEYLESS);
+    let found = |check: &str| {
+        let output = scene.world.shell().args(["doctor", "--json"]).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let found: Value = serde_json::from_str(&lines).unwrap();
+        let findings = found["findings"].as_array().unwrap().clone().into_iter();
+        findings.filter(|finding| finding["check"] == check).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (&found("key escrow")[0]["verdict"], &found("key standby")[0]["verdict"]),
+        (&"ok".into(), &"ok".into())
+    );
+    scene.configure(&(scene.evidence.replace("trusted = ", "# ") + KEYLESS));
+    assert_eq!(found("key standby")[0]["verdict"], "warn");
+    fs::set_permissions(&scene.keys.standby, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(found("key standby")[0]["verdict"], "fail");
+    scene.configure(
+        &(scene.evidence.replace("escrow.pub.pem", "standby.pub.pem").replace("standby = ", "# ") + KEYLESS),
+    );
+    assert_eq!(
+        (&found("key escrow")[0]["verdict"], &found("key files")[0]["verdict"]),
+        (&"fail".into(), &"warn".into())
+    );
 }
 
 /// A world whose KMS is at the end of a wire, and whose store is not.
