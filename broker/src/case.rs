@@ -205,6 +205,8 @@ pub const OPEN: &str = "open";
 pub const ACTIVE: &str = "active";
 /// Somebody wants the session ended.
 pub const REVOKE: &str = "revoke";
+/// Somebody gave a session more time while its store was away; then when, in microseconds.
+pub const EXTENSION: &str = "extension/";
 /// The Deny is in place.
 pub const DENIED: &str = "close/denied";
 /// The positive control was explicitly denied three times in a row.

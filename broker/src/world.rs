@@ -21,7 +21,7 @@ pub struct World {
     pub config: Config,
     /// What the environment says.
     pub environment: Environment,
-    evidence: Evidence,
+    evidence: Arc<Evidence>,
     notifier: OnceLock<Notifier>,
     /// Why a session of this run began without KMS: what the standby key has begun, it ends.
     alone: OnceLock<String>,
@@ -37,6 +37,7 @@ impl World {
         let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice).map_err(|e| {
             Failure::new("cannot use the evidence world").because(e).hint("see [evidence] and [aws]")
         })?;
+        let evidence = Arc::new(evidence);
         Ok(Self { config, environment, evidence, notifier: OnceLock::new(), alone: OnceLock::new() })
     }
 
@@ -96,6 +97,17 @@ impl World {
     /// Returns the evidence world.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// Returns the evidence world, for a thread to keep.
+    pub fn shared(&self) -> Arc<Evidence> {
+        Arc::clone(&self.evidence)
+    }
+
+    /// Returns what opens the keys, as [`World::keys`] does, in a thread of its own.
+    pub fn key_source(&self) -> impl FnOnce() -> Option<Box<dyn KeyService>> + Send + 'static {
+        let (evidence, alone) = (self.shared(), self.alone.get().cloned());
+        move || alone.map_or_else(|| evidence.keys(), |why| evidence.keys_alone(&why)).ok()
     }
 
     /// Returns whether this is the practice world: nothing is configured.

@@ -1,6 +1,6 @@
 //! The ladder of an outage: told, counted down, ended; and afterwards the store has it all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bg_recorder::practice::Practice;
@@ -11,6 +11,7 @@ use crate::support::bucket::replay;
 use crate::support::disk::Disk;
 use crate::support::driver::{Driver, find};
 use crate::support::emulator::{Cloud, weed_store};
+use crate::support::hook::{Hook, Manner};
 use crate::support::sandbox::{Sandbox, Site};
 use crate::support::tape::Tape;
 use crate::support::wait::until;
@@ -184,7 +185,9 @@ fn an_outage_section_is_read_strictly() {
 
 #[test]
 fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
-    let scene = Scene::new("countdown = \"30s\"\n");
+    let hook = Hook::start(Manner::Answers(200));
+    let webhook = format!("[[notify.webhooks]]\nurl = {:?}\n", hook.url());
+    let scene = Scene::new(&format!("countdown = \"30s\"\n\n{webhook}"));
     let (mut driver, id) = scene.open();
     let store = Away::at(scene.evidence());
     driver.wait_for("bg-shell: the evidence store is still away");
@@ -226,6 +229,40 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
     assert!(granted["signature"].as_str().unwrap().starts_with("-----BEGIN SSH SIGNATURE-----"));
     assert_eq!(notices.iter().filter(|notice| notice["state"] == "refused").count(), 2);
     assert!(!scene.place.join("extensions").join(&id).exists());
+    let fact = scene.extension(&id);
+    assert_eq!(
+        (&fact["extended_by"], &fact["for_s"], &fact["as"]),
+        (&json!("bob"), &json!(1_200), &json!("approver"))
+    );
+    assert_eq!((&fact["statement"], &fact["signature"]), (&granted["statement"], &granted["signature"]));
+    let report = scene.site.shell().args(["report", &id]).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    assert!(report.contains("bob (approver) gave 1200 s more without the evidence store"), "{report}");
+    let told = hook.wait_for(5);
+    let told: Vec<Value> = told.iter().map(|delivery| delivery.json()["event"].clone()).collect();
+    let ladder = ["outage", "outage", "extended", "outage-over"].map(Value::from);
+    let outage: Vec<Value> = told.into_iter().filter(|event| ladder.contains(event)).collect();
+    assert_eq!(outage, ladder);
+}
+
+#[test]
+fn what_a_killed_session_was_granted_is_a_fact_after_recovery_and_nothing_else_is_left_of_it() {
+    let scene = Scene::new("countdown = \"30s\"\n");
+    let (mut driver, id) = scene.open();
+    let store = Away::at(scene.evidence());
+    driver.wait_for(&format!("more time: an approver, with bg-shell extend {id}"));
+    assert!(scene.extend("bob", &[&id, "--for", "10m", "--yes"]).status.success());
+    driver.wait_for("bg-shell: extended by bob");
+    driver.signal(rustix::process::Signal::KILL);
+    driver.wait();
+    let left = scene.place.join("extensions").join(&id);
+    assert_eq!(files(&left.join("granted")).len(), 1);
+    std::fs::write(left.join("late.json"), "{}").unwrap();
+    drop(store);
+    let recovered = scene.site.shell().arg("recover").output().unwrap();
+    assert!(recovered.status.success() && !left.exists(), "{}", stderr(&recovered));
+    assert_eq!(scene.extension(&id)["extended_by"], "bob");
+    assert_eq!(scene.tape().verdict(), "recovered");
 }
 
 #[test]
@@ -316,10 +353,22 @@ impl Scene {
         shell.arg("extend").args(args).arg("--key").arg(self.site.sandbox.key(person)).output().unwrap()
     }
 
+    /// Returns what the fact of its one extension says.
+    fn extension(&self, id: &str) -> Value {
+        let facts = files(&self.evidence().join("cases").join(id).join("extension"));
+        assert_eq!(facts.len(), 1, "{facts:?}");
+        let note = std::fs::read_to_string(&facts[0]).unwrap();
+        serde_json::from_str(note.lines().nth(1).unwrap()).unwrap()
+    }
+
     fn tape(&self) -> Tape {
         let dirs = below(&self.evidence().join("sessions"), 4);
         Tape { dir: dirs[0].clone(), practice: Practice { root: self.place.clone() } }
     }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// A directory store in whose place a file stands, until this is dropped.

@@ -53,14 +53,19 @@ impl Run<'_> {
     }
 
     fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
-        for letter in self.relay.letterbox.take(Stamp(self.relay.clock.wall_us())) {
+        let now = Stamp(self.relay.clock.wall_us());
+        for letter in self.relay.letterbox.take(now) {
             let left_s = match &letter {
                 Ok(granted) => self.relay.ladder.extend(Duration::from_secs(granted.for_s), now_us),
                 Err(_) => None,
             };
+            let granted = letter.as_ref().ok().cloned().zip(left_s);
             let (notice, line) = said(letter, left_s);
             self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
-            self.warning = Some(line);
+            let kept =
+                granted.map_or(Ok(()), |(granted, left_s)| self.relay.herald.extended(&granted, left_s, now));
+            let unkept = |e| format!("{line}; it cannot be kept as a fact: {e}");
+            self.warning = Some(kept.map_or_else(unkept, |()| line.clone()));
         }
         Ok(())
     }
@@ -68,6 +73,7 @@ impl Run<'_> {
     fn climb(&mut self, rung: Rung, waiting: u64) -> Result<(), Cause> {
         let notice = self.notice(rung, waiting);
         self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+        self.announce(rung);
         let used = self.relay.ladder.used_percent(waiting);
         let line = match rung {
             Rung::Spooling { left_s } => {
@@ -87,6 +93,18 @@ impl Run<'_> {
         };
         self.warning = Some(format!("bg-shell: the evidence store {line}"));
         Ok(())
+    }
+
+    /// Tells others, as soon as they can be reached. How it ends, they are told at the end.
+    fn announce(&self, rung: Rung) {
+        match rung {
+            Rung::Spooling { left_s } => self.relay.herald.outage(&format!("{left_s} s left")),
+            Rung::Asking { left_s } => {
+                self.relay.herald.outage(&format!("{left_s} s left; {}", self.relay.letterbox.plea()));
+            }
+            Rung::Back { away_s } => self.relay.herald.back(away_s),
+            Rung::Countdown { .. } | Rung::Drained | Rung::Over { .. } => {}
+        }
     }
 
     fn notice(&self, rung: Rung, waiting_bytes: u64) -> Notice {
