@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::bucket::replay;
 use crate::support::disk::Disk;
 use crate::support::driver::{Driver, find};
-use crate::support::emulator::{Cloud, weed_store};
+use crate::support::emulator::{Cloud, Weed, bucket, weed_store};
 use crate::support::hook::{Hook, Manner};
 use crate::support::sandbox::{Sandbox, Site};
 use crate::support::tape::Tape;
@@ -48,6 +48,69 @@ fn what_is_typed_and_shown_during_an_outage_is_in_the_store_after_it() {
     assert!(
         at("before\n") < at("during\n") && at("during\n") < at("again\n") && at("again\n") < at("after\n")
     );
+}
+
+#[test]
+fn a_killed_s3_server_that_comes_back_gets_everything_in_its_order() {
+    let (cloud, dir) = (Cloud::shared(), tempfile::tempdir().unwrap());
+    let weed = Weed::new(dir.path());
+    let server = weed.start();
+    bucket(&server);
+    let wire = Wire::to(server.port);
+    let evidence = weed_store(&wire.endpoint(), "killed") + &cloud.keys();
+    let world = cloud.world("recorder", &(evidence.clone() + "[practice.outage]\ncountdown = \"5m\"\n"));
+    let mut shell = world.quiet_shell();
+    shell.args(["open", "--reason", "a test", "--", "sh"]);
+    let mut driver = Driver::spawn(shell);
+    driver.send("echo be''fore\n");
+    driver.wait_for("before");
+    until("the first segment is stored", || stored(&wire).contains(&"segments/0000000000".to_owned()));
+    server.kill();
+    driver.wait_for("bg-shell: the evidence store does not answer; recording goes to the spool, for 4m ");
+    for word in ["one", "two", "three", "four"] {
+        driver.send(format!("echo {0}''{0}; sleep 1\n", word));
+        driver.wait_for(&format!("{word}{word}"));
+    }
+    let _server = weed.start();
+    driver.wait_for("bg-shell: the evidence store answers again, after ");
+    driver.wait_for("bg-shell: the evidence store has everything that waited for it");
+    driver.send("echo af''ter; exit\n");
+    assert_eq!(driver.wait(), 0, "{}", world.said());
+    assert!(world.spools().is_empty(), "{}", world.said());
+    let (code, verdict, _) = replay(&world, &["verify", "last"]);
+    assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
+    let order = stored(&wire);
+    let at = |kind: &str| order.iter().filter(|name| name.starts_with(kind)).cloned().collect::<Vec<_>>();
+    for kind in ["segments/", "checkpoints/"] {
+        assert!(at(kind).is_sorted() && at(kind).len() > 4, "{order:?}");
+    }
+    for (n, segment) in at("segments/").iter().enumerate() {
+        let place = |name: &str| order.iter().position(|stored| stored == name);
+        assert!(place(segment) < place(&format!("checkpoints/{n:010}")), "{order:?}");
+    }
+    assert_eq!(order.last().map(String::as_str), Some("seal"));
+    cloud.configure(&world, "auditor", &evidence);
+    let cat = replay(&world, &["cat", "last"]).1;
+    let words = ["before\n", "oneone\n", "twotwo\n", "threethree\n", "fourfour\n", "after\n"];
+    assert!(words.map(|word| find(cat.as_bytes(), word.as_bytes())).is_sorted(), "{cat}");
+    let lines = replay(&world, &["export", "last", "--format", "jsonl"]).1;
+    let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let notices = events.filter(|event| event["code"] == "N");
+    let notices =
+        notices.map(|event| serde_json::from_str::<Value>(event["data"].as_str().unwrap()).unwrap());
+    let states: Vec<Value> =
+        notices.filter(|notice| notice["kind"] == "store").map(|notice| notice["state"].clone()).collect();
+    assert_eq!(states, ["down", "up", "drained"]);
+}
+
+/// Returns the tape's objects that passed the wire into the store, in the order in which they did.
+fn stored(wire: &Wire) -> Vec<String> {
+    let put = wire.requests().into_iter().filter(|request| request.method == "PUT" && request.status == 200);
+    let names = put.filter_map(|request| {
+        let (_, object) = request.target.split_once("/sessions/")?;
+        Some(object.split('?').next()?.splitn(5, '/').nth(4)?.to_owned())
+    });
+    names.collect()
 }
 
 #[test]
