@@ -39,7 +39,8 @@ pub struct EvidenceConfig {
     /// A P-256 private key (PEM) of this host, which signs while KMS is gone: seals, and whole sessions where
     /// `start_keyless` lets them begin then.
     pub standby: Option<PathBuf>,
-    /// P-256 public keys (PEM) that are trusted besides `signing_key`: the standby keys of all hosts.
+    /// P-256 public keys (PEM) that are trusted besides `signing_key`: the standby keys of all hosts; and its own, where
+    /// facts that it has signed are to be believed while KMS is gone.
     pub trusted: Vec<PathBuf>,
     /// Object Lock for every object.
     pub object_lock: Option<Lock>,

@@ -12,7 +12,7 @@ use crate::genesis::WrapKey;
 use crate::note::Signature;
 use crate::session::SessionId;
 use crate::sign::{SignError, SigningPublic};
-use crate::standby::{STANDBY_NAME, Standby};
+use crate::standby::Standby;
 
 /// 32 secret bytes. It prints as `Secret(..)`, is not cloned, and is zeroed when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -107,7 +107,7 @@ pub struct KeyRing {
     pub wrap: Vec<WrapKey>,
     /// What signs a seal where the signing key cannot be reached.
     pub standby: Option<Arc<Standby>>,
-    /// Whose signatures are taken besides: standby keys, of other hosts too.
+    /// Whose signatures are taken besides: standby keys of other hosts, or the signing key itself while it is away.
     pub also: Vec<SigningPublic>,
 }
 
@@ -120,8 +120,8 @@ impl KeyRing {
 
     /// Returns whether a signature line over `text` is by the signing key, or by a standby key.
     pub fn vouches(&self, text: &[u8], line: &Signature) -> bool {
-        let standby = |key: &SigningPublic| key.verifies_line(STANDBY_NAME, text, line);
-        self.sign.verifies_line(&self.sign_name, text, line) || self.trusted().iter().any(standby)
+        let also = |key: &SigningPublic| key.verifies_line(&line.name, text, line);
+        self.sign.verifies_line(&self.sign_name, text, line) || self.trusted().iter().skip(1).any(also)
     }
 }
 
