@@ -74,6 +74,30 @@ fn a_session_begins_without_its_key_service_only_where_that_is_allowed() {
 }
 
 #[test]
+fn a_session_that_began_with_nothing_there_is_in_the_store_when_both_are_back() {
+    let scene = Scene::new("nothing", "");
+    let store = Wire::to(scene.cloud.weed.port);
+    let evidence = scene.evidence.replace(&scene.cloud.weed.url(), &store.endpoint());
+    scene.configure(&(evidence + KEYLESS + "start_offline = true\n"));
+    scene.wire.refuse();
+    store.refuse();
+    // A store that has been away for some seconds is not waited for at the end.
+    let said = stderr(&record(&scene.world, "echo nobody there; sleep 3"));
+    assert!(
+        said.contains("begun WITHOUT its key service") && said.contains("WITHOUT its evidence store"),
+        "{said}"
+    );
+    assert_eq!(scene.world.spools().len(), 1, "{said}");
+    store.restore();
+    scene.wire.restore();
+    let recovered = scene.world.recover();
+    assert!(recovered.status.success() && scene.world.spools().is_empty(), "{}", stderr(&recovered));
+    let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);
+    assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
+    assert_eq!(scene.opened("cat"), "nobody there\n");
+}
+
+#[test]
 fn what_kms_refuses_is_no_outage() {
     let scene = Scene::new("no-outage", KEYLESS);
     let minting =
