@@ -288,7 +288,7 @@ fn close(
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
     let patience = match recorder.watch().down() {
-        Some(since) if since.elapsed() > AWAY => Duration::ZERO,
+        Some(since) if since.elapsed() > AWAY || recorder.watch().stored() == 0 => Duration::ZERO,
         _ => CLOSE_PATIENCE,
     };
     recorder.finish(ending(outcome, access), patience)
@@ -416,7 +416,7 @@ const EVIDENCE_HINT: &str = "see [evidence]; bg-shell doctor checks the store, t
 const OUTAGE_HINT: &str =
     "reach the store, then bg-shell recover ships what waits; see [roles.<name>.outage]";
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
-/// A store that has been away for so long is not waited for.
+/// A store that has been away for so long, or from the start, is not waited for.
 const AWAY: Duration = Duration::from_secs(2);
 /// How long closing waits for the store otherwise.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
