@@ -87,6 +87,8 @@ class Account:
             "bg-revoker": [
                 allow("iam:PutRolePolicy", "iam:DeleteRolePolicy", resource=roles),
                 allow("iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", resource=roles),
+                allow("iam:ListAccessKeys", "iam:UpdateAccessKey", resource=arn("user/*")),
+                allow("iam:GetAccessKeyLastUsed"),
             ],
             "bg-auditor": [allow("sts:GetCallerIdentity")],
             "bg-compliance": [allow(*LOOK)],

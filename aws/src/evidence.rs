@@ -36,6 +36,12 @@ pub struct EvidenceConfig {
     pub signing_key: Option<String>,
     /// An RSA public key (PEM) to which epoch keys are wrapped besides, for the day KMS is gone.
     pub escrow: Option<PathBuf>,
+    /// A P-256 private key (PEM) of this host, which signs while KMS is gone: seals, and whole sessions where
+    /// `start_keyless` lets them begin then.
+    pub standby: Option<PathBuf>,
+    /// P-256 public keys (PEM) that are trusted besides `signing_key`: the standby keys of all hosts; and its own, where
+    /// facts that it has signed are to be believed while KMS is gone.
+    pub trusted: Vec<PathBuf>,
     /// Object Lock for every object.
     pub object_lock: Option<Lock>,
     /// For how many days.
@@ -76,13 +82,16 @@ impl EvidenceConfig {
         if let Some((name, _)) = only_s3.iter().find(|(_, given)| *given && !on_s3) {
             return Err(EvidenceError::NeedsS3(name));
         }
-        match (&self.kms_key, &self.signing_key, &self.escrow) {
-            (Some(_), None, _) | (None, Some(_), _) => return Err(EvidenceError::HalfOfTheKeys),
-            (None, None, Some(_)) => return Err(EvidenceError::EscrowAlone),
-            _ => {}
+        if self.kms_key.is_some() != self.signing_key.is_some() {
+            return Err(EvidenceError::HalfOfTheKeys);
+        }
+        let beside_kms = [("escrow", self.escrow.is_some()), ("standby", self.standby.is_some())];
+        if let Some((name, _)) = beside_kms.iter().find(|(_, given)| *given && self.kms_key.is_none()) {
+            return Err(EvidenceError::NeedsKms(name));
         }
         let relative = |path: &&PathBuf| !path.is_absolute();
-        match [&self.state, &self.escrow, &self.ca].into_iter().flatten().find(relative) {
+        let paths = [&self.state, &self.escrow, &self.standby, &self.ca].into_iter().flatten();
+        match paths.chain(&self.trusted).find(relative) {
             Some(path) => Err(EvidenceError::Relative(path.clone())),
             None => Ok(()),
         }
@@ -116,7 +125,13 @@ impl Evidence {
         };
         let keys = match (&config.kms_key, &config.signing_key) {
             (Some(data), Some(sign)) => {
-                let kms = KmsConfig { data: data.clone(), sign: sign.clone(), escrow: config.escrow.clone() };
+                let kms = KmsConfig {
+                    data: data.clone(),
+                    sign: sign.clone(),
+                    escrow: config.escrow.clone(),
+                    standby: config.standby.clone(),
+                    trusted: config.trusted.clone(),
+                };
                 Keys::Kms(Box::new((kms, Edge::open(aws)?)))
             }
             _ => Keys::Files(state.join("keys")),
@@ -152,6 +167,17 @@ impl Evidence {
             Keys::Kms(kms) => Box::new(KmsKeys::open(&kms.0, &kms.1)?),
         })
     }
+
+    /// Opens the keys of a session that begins without KMS, because of `why`.
+    ///
+    /// # Errors
+    /// When there is no escrow key, or no standby key.
+    pub fn keys_alone(&self, why: &str) -> Result<Box<dyn KeyService>, KeyError> {
+        match &self.keys {
+            Keys::Files(_) => self.keys(),
+            Keys::Kms(kms) => Ok(Box::new(KmsKeys::alone(&kms.0, &kms.1, why)?)),
+        }
+    }
 }
 
 /// Why there is no evidence world.
@@ -166,9 +192,9 @@ pub enum EvidenceError {
     /// One KMS key without the other.
     #[error("evidence needs both kms_key and signing_key, or neither")]
     HalfOfTheKeys,
-    /// The practice keys are an escrow already.
-    #[error("evidence.escrow needs kms_key and signing_key")]
-    EscrowAlone,
+    /// Key files are an escrow and a standby already.
+    #[error("evidence.{0} needs kms_key and signing_key")]
+    NeedsKms(&'static str),
     /// Object Lock needs a mode and days.
     #[error("evidence.object_lock needs object_lock_days, and the other way round")]
     HalfOfTheLock,
@@ -214,6 +240,8 @@ mod tests {
             (EvidenceConfig { kms_key: key(), ..on_s3() }, "both kms_key and signing_key"),
             (EvidenceConfig { signing_key: key(), ..dir() }, "both kms_key and signing_key"),
             (EvidenceConfig { escrow: Some("/e.pem".into()), ..on_s3() }, "evidence.escrow needs"),
+            (EvidenceConfig { standby: Some("/s.pem".into()), ..on_s3() }, "evidence.standby needs"),
+            (EvidenceConfig { trusted: vec!["s.pem".into()], ..on_s3() }, "not an absolute path"),
             (EvidenceConfig { state: Some("state".into()), ..dir() }, "not an absolute path"),
             (EvidenceConfig { store: Some("evidence".into()), ..EvidenceConfig::default() }, "neither s3://"),
             (EvidenceConfig { store: Some("s3://".into()), ..EvidenceConfig::default() }, "neither s3://"),

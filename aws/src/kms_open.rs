@@ -4,7 +4,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use bg_recorder::base64;
 use bg_recorder::genesis::{KMS_WRAP_ALG, WrapKey};
-use bg_recorder::keys::{KeyError, KeyOpener, Secret, Wrap, WrapContext};
+use bg_recorder::keys::{KeyError, KeyOpener, Secret, Wrap, WrapContext, ours_of};
 use zeroize::Zeroizing;
 
 use crate::edge::Edge;
@@ -44,14 +44,8 @@ impl KmsOpener {
 
 impl KeyOpener for KmsOpener {
     fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError> {
-        let Some((key, wrap)) = keys.iter().zip(wraps).find(|(key, _)| key.alg == KMS_WRAP_ALG) else {
-            let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-            return Err(KeyError::NotForUs(names.join(", ")));
-        };
-        if (&wrap.key, &wrap.alg) != (&key.name, &key.alg) {
-            return Err(KeyError::DoesNotOpen);
-        }
+        let wrap = ours_of(keys, wraps, |key| key.alg == KMS_WRAP_ALG)?;
         let wrapped = base64::decode(&wrap.wrapped).ok_or(KeyError::DoesNotOpen)?;
-        self.edge.wait(self.decrypt(&key.name, context, wrapped))
+        self.edge.wait(self.decrypt(&wrap.key, context, wrapped))
     }
 }

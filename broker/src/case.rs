@@ -37,14 +37,19 @@ impl Fact {
         Self { session, fact: fact.to_owned(), at, by: author(), says: members(says) }
     }
 
-    /// Returns it as a note with our signature.
+    /// Returns it as a note with our signature: the standby key's, where the signing key cannot be reached.
     ///
     /// # Errors
     /// When it is too large, or cannot be signed.
     pub fn signed(&self, keys: &dyn KeyService) -> Result<Vec<u8>, Unsigned> {
         let text = note::text(Kind::Fact, self)?;
         let ring = keys.ring();
-        Ok(note::assemble(&text, &[ring.sign.line(&ring.sign_name, keys.sign(&text)?)]))
+        let line = match (keys.sign(&text), &ring.standby) {
+            (Ok(der), _) => ring.sign.line(&ring.sign_name, der),
+            (Err(_), Some(standby)) => standby.line(&text).map_err(KeyError::from)?,
+            (Err(e), None) => return Err(e.into()),
+        };
+        Ok(note::assemble(&text, &[line]))
     }
 }
 
@@ -126,8 +131,7 @@ impl Case {
         let not_a_fact = |e: &dyn std::error::Error| CaseError::NotAFact(key.clone(), chain(e));
         let note = Note::parse(Kind::Fact, &bytes).map_err(|e| not_a_fact(&e))?;
         let ring = keys.ring();
-        let signed = |line| ring.sign.verifies_line(&ring.sign_name, note.text, line);
-        if !note.signatures.iter().any(signed) {
+        if !note.signatures.iter().any(|line| ring.vouches(note.text, line)) {
             return Err(CaseError::Untrusted(key));
         }
         let read: Fact = note.read().map_err(|e| not_a_fact(&e))?;
@@ -201,6 +205,8 @@ pub const OPEN: &str = "open";
 pub const ACTIVE: &str = "active";
 /// Somebody wants the session ended.
 pub const REVOKE: &str = "revoke";
+/// Somebody gave a session more time while its store was away; then when, in microseconds.
+pub const EXTENSION: &str = "extension/";
 /// The Deny is in place.
 pub const DENIED: &str = "close/denied";
 /// The positive control was explicitly denied three times in a row.

@@ -5,6 +5,7 @@ mod bucket;
 mod clock;
 mod eyes;
 mod finding;
+mod key_files;
 mod keys;
 mod mfa;
 mod notify;

@@ -37,7 +37,7 @@ pub enum Handed {
 }
 
 /// An extension that counts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Granted {
     /// Who gave it.
     pub by: String,
@@ -143,8 +143,10 @@ impl Letterbox {
 
 impl Drop for Letterbox {
     fn drop(&mut self) {
-        // Usually there was none; what stays behind is for a session that has ended.
-        drop(fs::remove_dir_all(&self.dir));
+        // Usually there was none; what was not taken is for a session that has ended. What was granted stays.
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        entries.for_each(|entry| fs::remove_file(entry.path()).unwrap_or(()));
+        fs::remove_dir(&self.dir).unwrap_or(());
     }
 }
 
@@ -162,7 +164,8 @@ pub fn hand(state: &Path, session: SessionId, name: &str, handed: &Handed) -> io
     fs::rename(&temporary, dir.join(format!("{name}.json")))
 }
 
-fn place(state: &Path, session: SessionId) -> PathBuf {
+/// Returns where a session's extensions are.
+pub fn place(state: &Path, session: SessionId) -> PathBuf {
     state.join("extensions").join(session.to_string())
 }
 

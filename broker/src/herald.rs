@@ -1,9 +1,14 @@
 //! What others are told of one session: that it was opened, that its time is nearly over, how it ended.
 
+use std::io;
+
+use bg_recorder::clock::Stamp;
 use bg_recorder::session::SessionId;
 
 use crate::case::Fact;
 use crate::claim::Claim;
+use crate::extended::{self, Extended};
+use crate::extension::Granted;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::report;
 use crate::revocation::Revocation;
@@ -33,10 +38,33 @@ impl<'a> Herald<'a> {
         self.tell(Occasion::DeadlineNear, &format!("{left_s} s left"));
     }
 
+    /// Its evidence cannot be stored, and this is how long it may go on.
+    pub fn outage(&self, detail: &str) {
+        self.tell(Occasion::Outage, detail);
+    }
+
+    /// Somebody gave it more time; that becomes a fact once the store takes one.
+    ///
+    /// # Errors
+    /// When it cannot be kept until then.
+    pub fn extended(&self, granted: &Granted, left_s: u64, at: Stamp) -> io::Result<()> {
+        let Some(claim) = &self.claim else { return Ok(()) };
+        self.tell(Occasion::Extended, &format!("by {}: {left_s} s left without its store", granted.by));
+        Extended::of(self.world.evidence().state(), claim.session).keep(granted, left_s, at)
+    }
+
+    /// Its evidence is stored again.
+    pub fn back(&self, away_s: u64) {
+        let Some(claim) = &self.claim else { return };
+        self.tell(Occasion::OutageOver, &format!("after {away_s} s"));
+        extended::later(self.world, claim.session);
+    }
+
     /// It has ended, and this is known of its access. The report follows.
     pub fn closed(&self, how: &str, revocation: &Revocation, seen: &Seen) {
         let Some(claim) = &self.claim else { return };
         self.tell(Occasion::Closed, how);
+        extended::now(self.world, claim.session);
         let message = Message::of(occasion(revocation), claim);
         self.notifier().tell(message.detail(&revocation.to_string()));
         report::after(self.world, claim, seen);

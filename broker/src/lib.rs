@@ -16,6 +16,7 @@ mod decide;
 mod deny;
 mod dossier;
 mod extend;
+mod extended;
 mod extension;
 mod filing;
 mod grant;

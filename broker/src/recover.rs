@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::revocation::Revocation;
 use crate::say::say;
 use crate::world::World;
-use crate::{herald, summary};
+use crate::{extended, herald, summary};
 
 /// Recovers every orphan; tells what became of each.
 ///
@@ -54,6 +54,7 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
     let closed = close_accesses(world, &*keys);
     let recovered = recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
         .map_err(|e| Failure::new("cannot look for orphaned spools").because(e));
+    extended::sweep(world, &*keys);
     // The report says what became of the tape, too.
     closed.iter().for_each(|(session, revocation)| herald::late(world, *session, revocation));
     recovered

@@ -10,6 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bg_recorder::clock::Clock;
+use bg_recorder::epoch::KeyWatch;
 use bg_recorder::event::CHUNK_MAX;
 use bg_recorder::recorder::RecordError;
 use bg_recorder::ship::Watch;
@@ -37,6 +38,8 @@ pub struct Relay<'a> {
     pub scribe: &'a mut Scribe,
     /// How far shipping is.
     pub watch: Watch,
+    /// Where the keys come from.
+    pub keys: KeyWatch,
     /// The time, for the deadline.
     pub clock: &'a dyn Clock,
     /// The session's terminal.

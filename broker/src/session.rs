@@ -51,7 +51,7 @@ use crate::world::World;
 pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let (environment, evidence) = (&world.environment, world.evidence());
     let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
-    let keys = world.keys()?;
+    let keys = world.keys_to_begin(&plan.outage)?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
@@ -189,7 +189,7 @@ impl Stage<'_> {
             Ok(raw) => raw,
             Err(cause) => return (Some(recorder), Outcome::of(cause)),
         };
-        let watch = recorder.watch();
+        let (watch, keys) = (recorder.watch(), recorder.key_watch());
         let mut scribe = match Scribe::start(recorder) {
             Ok(scribe) => scribe,
             Err(e) => return (None, Outcome::of(cannot("start the sealing thread", e))),
@@ -197,6 +197,7 @@ impl Stage<'_> {
         let relay = Relay {
             scribe: &mut scribe,
             watch,
+            keys,
             clock: self.clock,
             pty: self.pty,
             contained: self.contained,
@@ -287,7 +288,7 @@ fn close(
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
     let patience = match recorder.watch().down() {
-        Some(since) if since.elapsed() > AWAY => Duration::ZERO,
+        Some(since) if since.elapsed() > AWAY || recorder.watch().stored() == 0 => Duration::ZERO,
         _ => CLOSE_PATIENCE,
     };
     recorder.finish(ending(outcome, access), patience)
@@ -415,7 +416,7 @@ const EVIDENCE_HINT: &str = "see [evidence]; bg-shell doctor checks the store, t
 const OUTAGE_HINT: &str =
     "reach the store, then bg-shell recover ships what waits; see [roles.<name>.outage]";
 const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
-/// A store that has been away for so long is not waited for.
+/// A store that has been away for so long, or from the start, is not waited for.
 const AWAY: Duration = Duration::from_secs(2);
 /// How long closing waits for the store otherwise.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(30);

@@ -4,13 +4,16 @@ use std::sync::{Arc, OnceLock};
 
 use bg_aws::edge::{Edge, Reach};
 use bg_aws::evidence::Evidence;
-use bg_recorder::keys::KeyService;
+use bg_aws::kms::away;
+use bg_recorder::cause::chain;
+use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::store::ObjectStore;
 
 use crate::cli::Environment;
-use crate::config::{Config, RoleConfig};
+use crate::config::{Config, OutageConfig, RoleConfig};
 use crate::failure::Failure;
 use crate::notify::Notifier;
+use crate::say::say;
 
 /// Everything that a command may touch.
 pub struct World {
@@ -18,8 +21,10 @@ pub struct World {
     pub config: Config,
     /// What the environment says.
     pub environment: Environment,
-    evidence: Evidence,
+    evidence: Arc<Evidence>,
     notifier: OnceLock<Notifier>,
+    /// Why a session of this run began without KMS: what the standby key has begun, it ends.
+    alone: OnceLock<String>,
 }
 
 impl World {
@@ -32,7 +37,8 @@ impl World {
         let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice).map_err(|e| {
             Failure::new("cannot use the evidence world").because(e).hint("see [evidence] and [aws]")
         })?;
-        Ok(Self { config, environment, evidence, notifier: OnceLock::new() })
+        let evidence = Arc::new(evidence);
+        Ok(Self { config, environment, evidence, notifier: OnceLock::new(), alone: OnceLock::new() })
     }
 
     /// Returns the evidence store.
@@ -45,11 +51,35 @@ impl World {
     /// # Errors
     /// When they are unusable.
     pub fn keys(&self) -> Result<Box<dyn KeyService>, Failure> {
-        self.evidence.keys().map_err(|e| {
-            Failure::new("cannot use the evidence keys")
-                .because(e)
-                .hint("see [evidence] kms_key and signing_key; bg-shell doctor checks them")
-        })
+        match self.alone.get() {
+            Some(why) => self.evidence.keys_alone(why),
+            None => self.evidence.keys(),
+        }
+        .map_err(|e| unusable(e, KEYS_HINT))
+    }
+
+    /// Opens the keys that a session begins with. Where it may begin without KMS, and KMS is away, they are the escrow
+    /// key and the standby key, and so they are for all of this run from then on.
+    ///
+    /// # Errors
+    /// When they are unusable.
+    pub fn keys_to_begin(&self, outage: &OutageConfig) -> Result<Box<dyn KeyService>, Failure> {
+        let e = match self.evidence.keys() {
+            Err(e) if away(&e) => e,
+            keys => return keys.map_err(|e| unusable(e, KEYS_HINT)),
+        };
+        let why = chain(&e);
+        match (outage.start_keyless, self.evidence.keys_alone(&why)) {
+            (true, Ok(keys)) => {
+                say!(
+                    "bg-shell: warning: begun WITHOUT its key service ({why}): it is signed by this host's standby key"
+                );
+                self.alone.get_or_init(|| why);
+                Ok(keys)
+            }
+            (true, Err(_)) => Err(unusable(e, ALONE_HINT)),
+            (false, _) => Err(unusable(e, KEYLESS_HINT)),
+        }
     }
 
     /// Returns who tells others. The first call begins with what earlier runs left.
@@ -67,6 +97,17 @@ impl World {
     /// Returns the evidence world.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// Returns the evidence world, for a thread to keep.
+    pub fn shared(&self) -> Arc<Evidence> {
+        Arc::clone(&self.evidence)
+    }
+
+    /// Returns what opens the keys, as [`World::keys`] does, in a thread of its own.
+    pub fn key_source(&self) -> impl FnOnce() -> Option<Box<dyn KeyService>> + Send + 'static {
+        let (evidence, alone) = (self.shared(), self.alone.get().cloned());
+        move || alone.map_or_else(|| evidence.keys(), |why| evidence.keys_alone(&why)).ok()
     }
 
     /// Returns whether this is the practice world: nothing is configured.
@@ -100,3 +141,12 @@ impl World {
             .map_err(|e| Failure::new("cannot call AWS").because(e).hint("see [aws]"))
     }
 }
+
+fn unusable(e: KeyError, hint: &str) -> Failure {
+    Failure::new("cannot use the evidence keys").because(e).hint(hint)
+}
+
+const KEYS_HINT: &str = "see [evidence] kms_key and signing_key; bg-shell doctor checks them";
+const KEYLESS_HINT: &str =
+    "reach KMS; start_keyless = true in the outage section lets a session begin without it";
+const ALONE_HINT: &str = "reach KMS; with [evidence] escrow and standby a session can begin without it";

@@ -1,7 +1,10 @@
 //! Key epochs: each begins with a minted key, asked for ahead so that nobody waits for it (FORMAT.md 7).
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use crate::chain::Link;
 use crate::clerk::{Clerk, Pending};
+use crate::event::{KeyState, Notice};
 use crate::genesis::Limits;
 use crate::keys::{KeyError, MintedKey, Ratchet, SegmentKey, WrapContext};
 use crate::segment::HeaderKeys;
@@ -19,6 +22,18 @@ pub struct Epochs {
     began_us: u64,
     sealed_bytes: u64,
     next: Option<(u64, Pending<MintedKey>)>,
+    watch: KeyWatch,
+}
+
+/// Says where epoch keys come from, once each time that this changes. It needs no recorder.
+#[derive(Debug, Clone, Default)]
+pub struct KeyWatch(Arc<Mutex<Origin>>);
+
+#[derive(Debug, Default)]
+struct Origin {
+    /// Why the newest epoch's key was made without KMS.
+    alone: Option<String>,
+    news: Option<Notice>,
 }
 
 /// What a segment that opens now gets.
@@ -49,6 +64,8 @@ impl Epochs {
         let minted = clerk.mint(WrapContext { session, epoch: 0, link }).wait()?;
         let keys = Some(HeaderKeys { minted: 0, wraps: minted.wraps });
         let ratchet = Ratchet::begin(minted.key, session, 0)?;
+        let watch = KeyWatch::default();
+        watch.turned(0, minted.alone);
         Ok(Self {
             session,
             limits,
@@ -59,6 +76,7 @@ impl Epochs {
             began_us: now_us,
             sealed_bytes: 0,
             next: None,
+            watch,
         })
     }
 
@@ -91,6 +109,11 @@ impl Epochs {
         Ok(stepped)
     }
 
+    /// Returns a view of where the keys come from.
+    pub fn watch(&self) -> KeyWatch {
+        self.watch.clone()
+    }
+
     /// Counts sealed bytes towards the epoch's limit.
     pub fn sealed(&mut self, bytes: u64) {
         self.sealed_bytes += bytes;
@@ -119,6 +142,27 @@ impl Epochs {
         self.keys = Some(HeaderKeys { minted: segment, wraps: minted.wraps });
         self.began_us = now_us;
         self.sealed_bytes = 0;
+        self.watch.turned(self.number, minted.alone);
         Ok(())
+    }
+}
+
+impl KeyWatch {
+    /// Takes what is to be told, if anything is.
+    pub fn news(&self) -> Option<Notice> {
+        self.origin().news.take()
+    }
+
+    fn turned(&self, epoch: u32, alone: Option<String>) {
+        let mut origin = self.origin();
+        if origin.alone.is_some() != alone.is_some() {
+            let state = if alone.is_some() { KeyState::Escrow } else { KeyState::Service };
+            origin.news = Some(Notice::Keys { epoch, state, why: alone.clone() });
+        }
+        origin.alone = alone;
+    }
+
+    fn origin(&self) -> MutexGuard<'_, Origin> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

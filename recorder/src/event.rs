@@ -90,6 +90,16 @@ pub enum Notice {
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// The keys that epochs are sealed with come from elsewhere now.
+    Keys {
+        /// From which epoch on.
+        epoch: u32,
+        /// From where.
+        state: KeyState,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// Somebody wants the session to end.
     Revoked {
         /// Who.
@@ -109,6 +119,16 @@ pub enum CredentialState {
     Renewed,
     /// New ones could not be had.
     Refused,
+}
+
+/// Where epoch keys come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    /// They are made here, and wrapped to escrow keys alone.
+    Escrow,
+    /// From the key service.
+    Service,
 }
 
 /// Whether the evidence store answers.

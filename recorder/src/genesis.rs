@@ -3,10 +3,11 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::clock::Stamp;
 use crate::session::SessionId;
-use crate::sign::SessionPublic;
+use crate::sign::{SessionPublic, SigningPublic};
 
 /// What a genesis says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,6 +104,9 @@ impl Default for Limits {
 pub struct Keys {
     /// Who signs genesis, seal and recovery.
     pub sign: SignKey,
+    /// Who signs the seal where that one cannot be reached; the same where the session began so.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub standby: Option<SignKey>,
     /// Who can open.
     pub wrap: Vec<WrapKey>,
     /// The first session key.
@@ -118,6 +122,19 @@ pub struct SignKey {
     pub alg: String,
     /// Base64 of its SubjectPublicKeyInfo.
     pub spki: String,
+}
+
+impl SignKey {
+    /// Names a key.
+    pub fn of(name: &str, key: &SigningPublic) -> Self {
+        Self { name: name.to_owned(), alg: SIGN_ALG.into(), spki: base64::encode(key.spki()) }
+    }
+
+    /// Returns the key, where it is one of version 1.
+    pub fn public(&self) -> Option<SigningPublic> {
+        let spki = base64::decode(&self.spki).filter(|_| self.alg == SIGN_ALG)?;
+        SigningPublic::from_spki(&spki).ok()
+    }
 }
 
 /// A key that the session's epoch keys are wrapped to.
@@ -144,8 +161,8 @@ impl WrapKey {
 }
 
 /// A member that may be absent, but not null.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
-    Digest::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// `keys.sign.alg`.

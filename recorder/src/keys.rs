@@ -1,13 +1,18 @@
 //! Epoch keys: minted under a context, wrapped to those who may open, ratcheted per segment (FORMAT.md 7).
 
+use std::iter;
+use std::sync::Arc;
+
 use aws_lc_rs::hkdf;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::chain::Link;
 use crate::genesis::WrapKey;
+use crate::note::Signature;
 use crate::session::SessionId;
 use crate::sign::{SignError, SigningPublic};
+use crate::standby::Standby;
 
 /// 32 secret bytes. It prints as `Secret(..)`, is not cloned, and is zeroed when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -85,8 +90,10 @@ pub struct Wrap {
 pub struct MintedKey {
     /// The key, to be dropped once it is ratcheted.
     pub key: Secret,
-    /// One wrap for each entry of `keys.wrap`.
+    /// One wrap for each entry of `keys.wrap`; without KMS, for those of RSA.
     pub wraps: Vec<Wrap>,
+    /// Why it was made without KMS, if it was.
+    pub alone: Option<String>,
 }
 
 /// The `keys.sign` and `keys.wrap` of a genesis.
@@ -98,6 +105,24 @@ pub struct KeyRing {
     pub sign: SigningPublic,
     /// Who will be able to open: name, algorithm, hex SHA-256 of the public key.
     pub wrap: Vec<WrapKey>,
+    /// What signs a seal where the signing key cannot be reached.
+    pub standby: Option<Arc<Standby>>,
+    /// Whose signatures are taken besides: standby keys of other hosts, or the signing key itself while it is away.
+    pub also: Vec<SigningPublic>,
+}
+
+impl KeyRing {
+    /// Returns all keys whose signatures are taken.
+    pub fn trusted(&self) -> Vec<SigningPublic> {
+        let standby = self.standby.iter().map(|standby| standby.public());
+        iter::once(&self.sign).chain(standby).chain(&self.also).cloned().collect()
+    }
+
+    /// Returns whether a signature line over `text` is by the signing key, or by a standby key.
+    pub fn vouches(&self, text: &[u8], line: &Signature) -> bool {
+        let also = |key: &SigningPublic| key.verifies_line(&line.name, text, line);
+        self.sign.verifies_line(&self.sign_name, text, line) || self.trusted().iter().skip(1).any(also)
+    }
 }
 
 /// What a recording host may do with keys. There is no way to open one here.
@@ -125,6 +150,27 @@ pub trait KeyOpener {
     /// # Errors
     /// When none of them is for this opener, or the context is another one.
     fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError>;
+}
+
+/// Returns the wrap that is for one of our keys.
+///
+/// # Errors
+/// When none is, or it is not what the genesis says.
+pub fn ours_of<'w>(
+    keys: &[WrapKey],
+    wraps: &'w [Wrap],
+    ours: impl Fn(&WrapKey) -> bool,
+) -> Result<&'w Wrap, KeyError> {
+    let key = keys.iter().find(|key| ours(key));
+    let wrap = key.and_then(|key| Some((key, wraps.iter().find(|wrap| wrap.key == key.name)?)));
+    match wrap {
+        Some((key, wrap)) if wrap.alg == key.alg => Ok(wrap),
+        Some(_) => Err(KeyError::DoesNotOpen),
+        None => {
+            let names: Vec<&str> = wraps.iter().map(|wrap| wrap.key.as_str()).collect();
+            Err(KeyError::NotForUs(names.join(", ")))
+        }
+    }
 }
 
 /// The per-segment ratchet inside an epoch. Stepping erases what came before.
@@ -173,7 +219,7 @@ pub enum KeyError {
     #[error("key service")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// This opener has no key for any of the wraps.
-    #[error("this key does not open this tape (it is wrapped to {0})")]
+    #[error("this key does not open this tape, or this part of it (it is wrapped to {0})")]
     NotForUs(String),
     /// A key was found, and it does not open the wrap.
     #[error("the wrapped key does not open: another key, or another context")]

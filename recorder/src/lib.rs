@@ -45,6 +45,7 @@ pub mod local_keys;
 pub mod practice;
 pub mod reader;
 pub mod recover;
+pub mod standby;
 pub mod store;
 pub mod tape;
 pub mod verdict;

@@ -18,7 +18,7 @@ use crate::base64;
 use crate::chain::Digest;
 use crate::dir::read_limited;
 use crate::genesis::{WRAP_ALG, WrapKey};
-use crate::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext};
+use crate::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext, ours_of};
 use crate::sign::{SignError, SigningKey, SigningPublic};
 
 /// A public key that epoch keys are wrapped to: whoever holds its private half can open.
@@ -89,11 +89,14 @@ impl LocalKeys {
 
     fn open(dir: &Path) -> Result<Self, LocalKeyError> {
         let wrap = Wrapper::from_file(&dir.join(WRAP_FILE), WRAP_NAME)?;
-        let sign_path = dir.join(SIGN_FILE);
-        let sign = SigningKey::from_pkcs8(&read_pem(&sign_path, PRIVATE)?)
-            .map_err(|_| LocalKeyError::NotAKey(sign_path))?;
-        let ring =
-            KeyRing { sign_name: SIGN_NAME.into(), sign: sign.public()?, wrap: vec![wrap.named().clone()] };
+        let sign = read_signing(&dir.join(SIGN_FILE))?;
+        let ring = KeyRing {
+            sign_name: SIGN_NAME.into(),
+            sign: sign.public()?,
+            wrap: vec![wrap.named().clone()],
+            standby: None,
+            also: Vec::new(),
+        };
         Ok(Self { ring, wrap, sign })
     }
 }
@@ -112,7 +115,7 @@ impl KeyService for LocalKeys {
     fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError> {
         let key = Secret::generate()?;
         let wrap = self.wrap.wrap(&key, context)?;
-        Ok(MintedKey { key, wraps: vec![wrap] })
+        Ok(MintedKey { key, wraps: vec![wrap], alone: None })
     }
 
     fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
@@ -150,13 +153,7 @@ impl std::fmt::Debug for LocalOpener {
 impl KeyOpener for LocalOpener {
     fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError> {
         let ours = |key: &WrapKey| key.alg == WRAP_ALG && key.spki_sha256 == Some(self.spki_sha256);
-        let Some((key, wrap)) = keys.iter().zip(wraps).find(|(key, _)| ours(key)) else {
-            let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-            return Err(KeyError::NotForUs(names.join(", ")));
-        };
-        if (&wrap.key, &wrap.alg) != (&key.name, &key.alg) {
-            return Err(KeyError::DoesNotOpen);
-        }
+        let wrap = ours_of(keys, wraps, ours)?;
         let wrapped = base64::decode(&wrap.wrapped).ok_or(KeyError::DoesNotOpen)?;
         let mut plain = Zeroizing::new(vec![0; self.key.min_output_size()]);
         let key = self
@@ -165,6 +162,14 @@ impl KeyOpener for LocalOpener {
             .map_err(|_| KeyError::DoesNotOpen)?;
         <[u8; 32]>::try_from(&*key).map(Secret::new).map_err(|_| KeyError::DoesNotOpen)
     }
+}
+
+/// Reads a private signing key (PKCS#8 PEM).
+///
+/// # Errors
+/// When the file is missing, unreadable, or no P-256 key.
+pub fn read_signing(path: &Path) -> Result<SigningKey, LocalKeyError> {
+    SigningKey::from_pkcs8(&read_pem(path, PRIVATE)?).map_err(|_| LocalKeyError::NotAKey(path.into()))
 }
 
 /// Reads a public signing key (SubjectPublicKeyInfo PEM), for a verifier to trust.

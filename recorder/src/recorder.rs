@@ -15,7 +15,7 @@ use crate::clock::{Clock, Stamp};
 use crate::closing::{Gap, ReadBack, Seal, Total};
 use crate::codec::{Encoder, Header as CastHeader};
 use crate::cosign::Cosigner;
-use crate::epoch::{Epochs, Stepped};
+use crate::epoch::{Epochs, KeyWatch, Stepped};
 use crate::event::{Event, Notice};
 use crate::genesis::Limits;
 use crate::host::HostCount;
@@ -136,6 +136,11 @@ impl Recorder {
         self.shipper.watch()
     }
 
+    /// Returns a view of where the keys come from.
+    pub fn key_watch(&self) -> KeyWatch {
+        self.epochs.watch()
+    }
+
     /// Records an event. When this returns, the event may take effect.
     ///
     /// # Errors
@@ -241,7 +246,11 @@ impl Recorder {
         let by_session =
             std::mem::replace(&mut self.session_key, SessionKey::generate()?).sign(self.session, &text);
         let ring = self.clerk.ring().clone();
-        let by_signer = ring.sign.line(&ring.sign_name, self.clerk.sign(&text).wait()?);
+        let by_signer = match (self.clerk.sign(&text).wait(), &ring.standby) {
+            (Ok(der), _) => ring.sign.line(&ring.sign_name, der),
+            (Err(_), Some(standby)) => standby.line(&text)?,
+            (Err(e), None) => return Err(e.into()),
+        };
         self.put(ObjectName::Seal, &note::assemble(&text, &[by_session, by_signer]))
     }
 

@@ -14,7 +14,7 @@ use crate::dir::read_limited;
 use crate::genesis::Genesis;
 use crate::host::HostCount;
 use crate::keys::{KeyError, KeyService};
-use crate::note::{self, Kind, NOTE_MAX, Note, NoteError};
+use crate::note::{self, Kind, NOTE_MAX, Note, NoteError, Signature};
 use crate::segment::{Header, Record, SEGMENT_MAX, Walk};
 use crate::session::{ObjectName, SessionId};
 use crate::ship::{Carrier, ShipError};
@@ -99,16 +99,25 @@ fn recover(
     if !ended {
         let recovery = orphan.recovery(&genesis, clock)?;
         let text = note::text(Kind::Recovery, &recovery)?;
-        let ring = keys.ring();
-        let signature = ring.sign.line(&ring.sign_name, keys.sign(&text)?);
+        let signature = signature(&genesis, keys, &text)?;
         carrier.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
     }
     let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
-    let report = verify(&tape, std::slice::from_ref(&keys.ring().sign), clock.wall_us());
+    let report = verify(&tape, &keys.ring().trusted(), clock.wall_us());
     if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
         spool::clear(dir).map_err(RecoverError::Spool)?;
     }
     Ok(report)
+}
+
+/// A session that began without its key service ends without it, too: its genesis names the standby key.
+fn signature(genesis: &Genesis, keys: &dyn KeyService, text: &[u8]) -> Result<Signature, KeyError> {
+    let ring = keys.ring();
+    let standby = ring.standby.as_ref().filter(|standby| standby.named() == genesis.keys.sign);
+    match standby {
+        Some(standby) => Ok(standby.line(text)?),
+        None => Ok(ring.sign.line(&ring.sign_name, keys.sign(text)?)),
+    }
 }
 
 /// A segment, as far as it is whole.

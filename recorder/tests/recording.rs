@@ -4,16 +4,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bg_recorder::checkpoint::Checkpoint;
 use bg_recorder::clock::{Clock, Stamp};
 use bg_recorder::codec::Header as CastHeader;
 use bg_recorder::dir::DirStore;
-use bg_recorder::event::Event;
+use bg_recorder::event::{Event, KeyState, Notice};
 use bg_recorder::genesis::Limits;
-use bg_recorder::keys::KeyService as _;
+use bg_recorder::keys::{KeyError, KeyRing, KeyService, MintedKey, WrapContext};
 use bg_recorder::local_keys::{LocalKeys, LocalOpener};
 use bg_recorder::note::{Kind, Note};
 use bg_recorder::practice::Practice;
@@ -21,6 +21,7 @@ use bg_recorder::reader::{Events, Reader, TapeEvent};
 use bg_recorder::recorder::{Begins, Recorder, Setup};
 use bg_recorder::segment::Header;
 use bg_recorder::session::{ObjectName, SessionId};
+use bg_recorder::standby::Standby;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Report;
 use bg_recorder::verify::verify;
@@ -66,6 +67,10 @@ impl Bench {
     }
 
     fn begin(&self) -> Recorder {
+        self.begin_with(Box::new(LocalKeys::open_or_create(&self.practice().keys()).unwrap()))
+    }
+
+    fn begin_with(&self, keys: Box<dyn KeyService>) -> Recorder {
         let practice = self.practice();
         Recorder::begin(Setup {
             session: self.session,
@@ -82,7 +87,7 @@ impl Bench {
             state: practice.root.clone(),
             spool: practice.spool(),
             store: Arc::new(DirStore::new(practice.evidence())),
-            keys: Box::new(LocalKeys::open_or_create(&practice.keys()).unwrap()),
+            keys,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             limits: Limits::default(),
             begins: Begins::Stored,
@@ -112,6 +117,31 @@ impl Bench {
             }
             all
         })
+    }
+}
+
+/// A key service that may be away, with a standby key beside it.
+struct Absent {
+    keys: LocalKeys,
+    ring: KeyRing,
+    away: Arc<AtomicBool>,
+}
+
+impl KeyService for Absent {
+    fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    fn mint(&self, context: &WrapContext) -> Result<MintedKey, KeyError> {
+        let alone = self.away.load(Ordering::Relaxed).then(|| "away".to_owned());
+        Ok(MintedKey { alone, ..self.keys.mint(context)? })
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(KeyError::Unavailable("away".into()));
+        }
+        self.keys.sign(text)
     }
 }
 
@@ -230,4 +260,34 @@ fn a_recorder_that_is_dropped_leaves_an_orphan_that_recovers_whole() {
     assert_eq!(all.len(), 1);
     let report = all[0].outcome.as_ref().unwrap();
     assert_eq!((report.verdict.to_string().as_str(), report.frames), ("recovered", 2), "{report:?}");
+}
+
+#[test]
+fn where_the_keys_come_from_is_told_each_time_that_it_changes_and_the_standby_key_seals() {
+    let bench = Bench::new();
+    let keys = LocalKeys::open_or_create(&bench.practice().keys()).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/keys/standby.pem");
+    let standby = Some(Arc::new(Standby::from_file(&file).unwrap()));
+    let (ring, away) = (KeyRing { standby, ..keys.ring().clone() }, Arc::new(AtomicBool::new(false)));
+    let mut recorder = bench.begin_with(Box::new(Absent { keys, ring, away: Arc::clone(&away) }));
+    let watch = recorder.key_watch();
+    assert_eq!(watch.news(), None);
+    for state in [KeyState::Escrow, KeyState::Service, KeyState::Escrow] {
+        away.store(state == KeyState::Escrow, Ordering::Relaxed);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let news = loop {
+            assert!(std::time::Instant::now() < deadline);
+            recorder.accept(Event::Output(b".")).unwrap();
+            bench.clock.pass(1);
+            recorder.tick().unwrap();
+            if let Some(news) = watch.news() {
+                break news;
+            }
+        };
+        assert!(matches!(news, Notice::Keys { state: told, .. } if told == state), "{news:?}");
+    }
+    bench.finish(recorder);
+    bench.look(|_, report, _| {
+        assert!(report.findings.iter().any(|finding| finding.what.starts_with("sealed by the standby key")));
+    });
 }

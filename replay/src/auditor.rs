@@ -62,22 +62,27 @@ impl Auditor {
         if name.contains('/') || path.is_dir() { Place::at(path) } else { self.catalog()?.find(name) }
     }
 
-    /// Returns the signing keys that are trusted: those of files, or KMS's, or the state directory's. None at all
+    /// Returns the signing keys that are trusted: those of files, or KMS's, or the state directory's;
+    /// and the standby keys that are configured. None at all
     /// is not an error: the verdict says it.
     ///
     /// # Errors
     /// When a key is unreadable.
     pub fn trusted(&self) -> Result<Vec<SigningPublic>, Failure> {
-        let mut files = self.trust.clone();
+        let (mut files, mut trusted) = (self.trust.clone(), Vec::new());
         if files.is_empty() {
-            if let Some(key) = self.kms_trust.as_ref().or(self.config.evidence.signing_key.as_ref()) {
-                return self.kms_trusted(key).map(|key| vec![key]);
+            match self.kms_trust.as_ref().or(self.config.evidence.signing_key.as_ref()) {
+                Some(key) => trusted.push(self.kms_trusted(key)?),
+                None => files.extend(self.key_file(TRUST_FILE).filter(|file| file.exists())),
             }
-            files.extend(self.key_file(TRUST_FILE).filter(|file| file.exists()));
+            files.extend(self.config.evidence.trusted.iter().cloned());
         }
         let hint = "--trust takes the signing key's public half, a PEM file such as keys/sign.pub.pem";
         let failed = |e| Failure::blind("cannot use a trusted key").because(e).hint(hint);
-        files.iter().map(|file| read_signing_public(file).map_err(failed)).collect()
+        for file in &files {
+            trusted.push(read_signing_public(file).map_err(failed)?);
+        }
+        Ok(trusted)
     }
 
     fn kms_trusted(&self, key: &str) -> Result<SigningPublic, Failure> {

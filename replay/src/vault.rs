@@ -88,7 +88,7 @@ pub fn unread(error: ReadError) -> Failure {
     match error {
         ReadError::Key(_) => Failure::blind("cannot open the tape with this key")
             .because(error)
-            .hint("opening takes the auditor's AWS profile ([aws] profile), or --key FILE with the opening key of the world that recorded it"),
+            .hint("opening takes the auditor's AWS profile ([aws] profile), or --key FILE with the opening key of the world that recorded it; what was recorded while KMS was away opens with the escrow key"),
         ReadError::Store(_) => Failure::blind("cannot read the tape").because(error),
         ReadError::Empty => Failure::content("there is nothing to show: the tape has no frame"),
         _ => Failure::content("cannot read the tape").because(error).hint("`bg-replay verify` says more"),

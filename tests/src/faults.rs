@@ -4,6 +4,7 @@ mod access;
 mod ends;
 mod notes;
 mod segments;
+mod standby;
 mod wraps;
 
 use std::path::Path;
@@ -24,8 +25,15 @@ pub struct Fault {
 
 /// Forges all vectors.
 pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
-    let faults =
-        [notes::list(), access::list(), segments::list(), segments::chain(), wraps::list(), ends::list()];
+    let faults = [
+        notes::list(),
+        access::list(),
+        segments::list(),
+        segments::chain(),
+        wraps::list(),
+        standby::list(),
+        ends::list(),
+    ];
     faults.into_iter().flatten().map(|fault| (fault.name, fault.forge(keys))).collect()
 }
 

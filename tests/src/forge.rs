@@ -15,6 +15,7 @@ use bg_recorder::seal::Sealer;
 use bg_recorder::segment::{self, Header, HeaderKeys, RECORD_HEAD};
 use bg_recorder::session::{ObjectName, SessionId};
 use bg_recorder::sign::SessionKey;
+use bg_recorder::standby::Standby;
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -37,6 +38,8 @@ pub struct Bend {
     pub signatures: fn(Kind, &mut Vec<Signature>),
     /// Before a note's text is signed, after it was written.
     pub text: fn(Kind, &mut String),
+    /// Which long-term key signs a note; of a checkpoint, its cosignature.
+    pub by: fn(Kind) -> By,
     /// Before a frame is sealed: the link that is bound in.
     pub bound: fn(&mut Link),
     /// How the tape ends.
@@ -45,6 +48,15 @@ pub struct Bend {
     pub segments: u64,
     /// The last segment ends without end marker and checkpoint, after so many bytes of a further record.
     pub torn: Option<usize>,
+}
+
+/// A long-term key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The signing key.
+    Signing,
+    /// The standby key.
+    Standby,
 }
 
 /// How a forged tape ends.
@@ -68,6 +80,7 @@ impl Default for Bend {
             recovery: |_| {},
             signatures: |_, _| {},
             text: |_, _| {},
+            by: |_| By::Signing,
             bound: |_| {},
             end: End::Seal,
             segments: 3,
@@ -128,6 +141,7 @@ impl<'a> Forge<'a> {
                     alg: SIGN_ALG.into(),
                     spki: BASE64.encode(ring.sign.spki()),
                 },
+                standby: None,
                 wrap: ring.wrap,
                 session: key.public(),
             },
@@ -208,7 +222,7 @@ impl<'a> Forge<'a> {
         let next = SessionKey::generate().unwrap();
         let cosigned = (number == 1).then(|| Cosigned {
             checkpoint: 0,
-            signature: BASE64.encode(&self.keys.sign(&self.first_text).unwrap()),
+            signature: BASE64.encode(&self.sign(Kind::Checkpoint, &self.first_text).bytes),
         });
         let mut checkpoint = Checkpoint {
             session: self.session,
@@ -278,8 +292,7 @@ impl<'a> Forge<'a> {
             signatures.push(key.sign(self.session, &text));
         }
         if kind != Kind::Checkpoint {
-            let ring = self.keys.ring();
-            signatures.push(ring.sign.line(&ring.sign_name, self.keys.sign(&text).unwrap()));
+            signatures.push(self.sign(kind, &text));
         }
         (self.bend.signatures)(kind, &mut signatures);
         self.listed.clear();
@@ -287,10 +300,23 @@ impl<'a> Forge<'a> {
         text
     }
 
+    fn sign(&self, kind: Kind, text: &[u8]) -> Signature {
+        let ring = self.keys.ring();
+        match (self.bend.by)(kind) {
+            By::Signing => ring.sign.line(&ring.sign_name, self.keys.sign(text).unwrap()),
+            By::Standby => standby().line(text).unwrap(),
+        }
+    }
+
     fn put(&mut self, name: ObjectName, bytes: Vec<u8>) {
         self.listed.push((name, Digest::of(&bytes)));
         self.objects.insert(name.to_string(), bytes);
     }
+}
+
+/// Returns the standby key of all forged tapes.
+pub fn standby() -> Standby {
+    Standby::from_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys/standby.pem")).unwrap()
 }
 
 fn torn_record() -> Vec<u8> {

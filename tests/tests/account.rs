@@ -120,7 +120,6 @@ fn a_key_on_the_screen_is_found_and_deactivated() {
     assert!(!before.to_string().contains(secret));
     assert!(before["to_do"].to_string().contains("worthless"), "{before}");
     // Nobody at a terminal: nobody says yes.
-    site.configure(|text| text.replace("bg-revoker", "root"));
     let asked = site.shell().args(["report", "last", "--rotate"]).output().unwrap();
     assert!(!asked.status.success() && stderr(&asked).contains("--yes"), "{}", stderr(&asked));
     let output = site.shell().args(["report", "last", "--rotate", "--yes"]).output().unwrap();

@@ -1,6 +1,6 @@
 //! The ladder of an outage: told, counted down, ended; and afterwards the store has it all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bg_recorder::practice::Practice;
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::support::bucket::replay;
 use crate::support::disk::Disk;
 use crate::support::driver::{Driver, find};
-use crate::support::emulator::{Cloud, weed_store};
+use crate::support::emulator::{Cloud, Weed, bucket, weed_store};
+use crate::support::hook::{Hook, Manner};
 use crate::support::sandbox::{Sandbox, Site};
 use crate::support::tape::Tape;
 use crate::support::wait::until;
@@ -47,6 +48,69 @@ fn what_is_typed_and_shown_during_an_outage_is_in_the_store_after_it() {
     assert!(
         at("before\n") < at("during\n") && at("during\n") < at("again\n") && at("again\n") < at("after\n")
     );
+}
+
+#[test]
+fn a_killed_s3_server_that_comes_back_gets_everything_in_its_order() {
+    let (cloud, dir) = (Cloud::shared(), tempfile::tempdir().unwrap());
+    let weed = Weed::new(dir.path());
+    let server = weed.start();
+    bucket(&server);
+    let wire = Wire::to(server.port);
+    let evidence = weed_store(&wire.endpoint(), "killed") + &cloud.keys();
+    let world = cloud.world("recorder", &(evidence.clone() + "[practice.outage]\ncountdown = \"5m\"\n"));
+    let mut shell = world.quiet_shell();
+    shell.args(["open", "--reason", "a test", "--", "sh"]);
+    let mut driver = Driver::spawn(shell);
+    driver.send("echo be''fore\n");
+    driver.wait_for("before");
+    until("the first segment is stored", || stored(&wire).contains(&"segments/0000000000".to_owned()));
+    server.kill();
+    driver.wait_for("bg-shell: the evidence store does not answer; recording goes to the spool, for 4m ");
+    for word in ["one", "two", "three", "four"] {
+        driver.send(format!("echo {0}''{0}; sleep 1\n", word));
+        driver.wait_for(&format!("{word}{word}"));
+    }
+    let _server = weed.start();
+    driver.wait_for("bg-shell: the evidence store answers again, after ");
+    driver.wait_for("bg-shell: the evidence store has everything that waited for it");
+    driver.send("echo af''ter; exit\n");
+    assert_eq!(driver.wait(), 0, "{}", world.said());
+    assert!(world.spools().is_empty(), "{}", world.said());
+    let (code, verdict, _) = replay(&world, &["verify", "last"]);
+    assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
+    let order = stored(&wire);
+    let at = |kind: &str| order.iter().filter(|name| name.starts_with(kind)).cloned().collect::<Vec<_>>();
+    for kind in ["segments/", "checkpoints/"] {
+        assert!(at(kind).is_sorted() && at(kind).len() > 4, "{order:?}");
+    }
+    for (n, segment) in at("segments/").iter().enumerate() {
+        let place = |name: &str| order.iter().position(|stored| stored == name);
+        assert!(place(segment) < place(&format!("checkpoints/{n:010}")), "{order:?}");
+    }
+    assert_eq!(order.last().map(String::as_str), Some("seal"));
+    cloud.configure(&world, "auditor", &evidence);
+    let cat = replay(&world, &["cat", "last"]).1;
+    let words = ["before\n", "oneone\n", "twotwo\n", "threethree\n", "fourfour\n", "after\n"];
+    assert!(words.map(|word| find(cat.as_bytes(), word.as_bytes())).is_sorted(), "{cat}");
+    let lines = replay(&world, &["export", "last", "--format", "jsonl"]).1;
+    let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let notices = events.filter(|event| event["code"] == "N");
+    let notices =
+        notices.map(|event| serde_json::from_str::<Value>(event["data"].as_str().unwrap()).unwrap());
+    let states: Vec<Value> =
+        notices.filter(|notice| notice["kind"] == "store").map(|notice| notice["state"].clone()).collect();
+    assert_eq!(states, ["down", "up", "drained"]);
+}
+
+/// Returns the tape's objects that passed the wire into the store, in the order in which they did.
+fn stored(wire: &Wire) -> Vec<String> {
+    let put = wire.requests().into_iter().filter(|request| request.method == "PUT" && request.status == 200);
+    let names = put.filter_map(|request| {
+        let (_, object) = request.target.split_once("/sessions/")?;
+        Some(object.split('?').next()?.splitn(5, '/').nth(4)?.to_owned())
+    });
+    names.collect()
 }
 
 #[test]
@@ -184,7 +248,9 @@ fn an_outage_section_is_read_strictly() {
 
 #[test]
 fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
-    let scene = Scene::new("countdown = \"30s\"\n");
+    let hook = Hook::start(Manner::Answers(200));
+    let webhook = format!("[[notify.webhooks]]\nurl = {:?}\n", hook.url());
+    let scene = Scene::new(&format!("countdown = \"30s\"\n\n{webhook}"));
     let (mut driver, id) = scene.open();
     let store = Away::at(scene.evidence());
     driver.wait_for("bg-shell: the evidence store is still away");
@@ -226,6 +292,40 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
     assert!(granted["signature"].as_str().unwrap().starts_with("-----BEGIN SSH SIGNATURE-----"));
     assert_eq!(notices.iter().filter(|notice| notice["state"] == "refused").count(), 2);
     assert!(!scene.place.join("extensions").join(&id).exists());
+    let fact = scene.extension(&id);
+    assert_eq!(
+        (&fact["extended_by"], &fact["for_s"], &fact["as"]),
+        (&json!("bob"), &json!(1_200), &json!("approver"))
+    );
+    assert_eq!((&fact["statement"], &fact["signature"]), (&granted["statement"], &granted["signature"]));
+    let report = scene.site.shell().args(["report", &id]).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    assert!(report.contains("bob (approver) gave 1200 s more without the evidence store"), "{report}");
+    let told = hook.wait_for(5);
+    let told: Vec<Value> = told.iter().map(|delivery| delivery.json()["event"].clone()).collect();
+    let ladder = ["outage", "outage", "extended", "outage-over"].map(Value::from);
+    let outage: Vec<Value> = told.into_iter().filter(|event| ladder.contains(event)).collect();
+    assert_eq!(outage, ladder);
+}
+
+#[test]
+fn what_a_killed_session_was_granted_is_a_fact_after_recovery_and_nothing_else_is_left_of_it() {
+    let scene = Scene::new("countdown = \"30s\"\n");
+    let (mut driver, id) = scene.open();
+    let store = Away::at(scene.evidence());
+    driver.wait_for(&format!("more time: an approver, with bg-shell extend {id}"));
+    assert!(scene.extend("bob", &[&id, "--for", "10m", "--yes"]).status.success());
+    driver.wait_for("bg-shell: extended by bob");
+    driver.signal(rustix::process::Signal::KILL);
+    driver.wait();
+    let left = scene.place.join("extensions").join(&id);
+    assert_eq!(files(&left.join("granted")).len(), 1);
+    std::fs::write(left.join("late.json"), "{}").unwrap();
+    drop(store);
+    let recovered = scene.site.shell().arg("recover").output().unwrap();
+    assert!(recovered.status.success() && !left.exists(), "{}", stderr(&recovered));
+    assert_eq!(scene.extension(&id)["extended_by"], "bob");
+    assert_eq!(scene.tape().verdict(), "recovered");
 }
 
 #[test]
@@ -316,10 +416,22 @@ impl Scene {
         shell.arg("extend").args(args).arg("--key").arg(self.site.sandbox.key(person)).output().unwrap()
     }
 
+    /// Returns what the fact of its one extension says.
+    fn extension(&self, id: &str) -> Value {
+        let facts = files(&self.evidence().join("cases").join(id).join("extension"));
+        assert_eq!(facts.len(), 1, "{facts:?}");
+        let note = std::fs::read_to_string(&facts[0]).unwrap();
+        serde_json::from_str(note.lines().nth(1).unwrap()).unwrap()
+    }
+
     fn tape(&self) -> Tape {
         let dirs = below(&self.evidence().join("sessions"), 4);
         Tape { dir: dirs[0].clone(), practice: Practice { root: self.place.clone() } }
     }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// A directory store in whose place a file stands, until this is dropped.

@@ -29,6 +29,7 @@ mod faultbench;
 mod hangup;
 mod input;
 mod job;
+mod keyless;
 mod ladder;
 mod layers;
 mod mutation;

@@ -86,6 +86,37 @@ fn no_trusted_key_is_unverifiable_and_another_is_a_wrong_signer() {
 }
 
 #[test]
+fn what_a_standby_key_began_is_intact_where_that_key_is_trusted() {
+    let vector = Vector::read(&fs::read_to_string(dir().join("begun_by_standby.vec")).unwrap());
+    let standby = bg_tests::forge::standby().public().clone();
+    let report = Memory::of(&vector).verify_with(&[standby], NOW_US);
+    assert_eq!(report.verdict.to_string(), "intact", "{report:?}");
+    assert!(report.findings[0].what.starts_with("signed by the standby key: "), "{report:?}");
+    let mut second = Second::start(&dir().join("keys/standby.pub.pem"), NOW_US);
+    let said = second.verify(&vector.session, &vector.objects);
+    assert_eq!(
+        (&said["verdict"], said["findings"].to_string().contains("standby")),
+        (&"intact".into(), true)
+    );
+}
+
+#[test]
+fn what_was_made_without_the_key_service_is_noted_by_both_implementations() {
+    let mut second = Second::start(&dir().join("keys/sign.pub.pem"), NOW_US);
+    for (name, what) in [
+        ("intact_epoch_for_escrow_alone", "epoch 1: made without KMS, only an escrow key opens it"),
+        ("intact_begun_for_escrow_alone", "epoch 0: made without KMS, only an escrow key opens it"),
+        ("intact_sealed_by_standby", "sealed by the standby key: the key service was away"),
+    ] {
+        let vector = Vector::read(&fs::read_to_string(dir().join(format!("{name}.vec"))).unwrap());
+        let findings = Memory::of(&vector).verify(NOW_US).findings;
+        assert!(findings.len() == 1 && findings[0].what == what, "{name}: {findings:?}");
+        let said = second.verify(&vector.session, &vector.objects)["findings"].to_string();
+        assert!(said.contains(what), "{name}: {said}");
+    }
+}
+
+#[test]
 fn a_tape_heard_of_just_now_is_live() {
     let vector = Vector::read(&fs::read_to_string(dir().join("unfinished.vec")).unwrap());
     assert_eq!(Memory::of(&vector).verify(WALL_US + 5_000_000).verdict.to_string(), "live");

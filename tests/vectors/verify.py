@@ -288,6 +288,12 @@ def is_wrap(value):
     return bool(value) and fits(value, [is_wrap_key]) and len({key["name"] for key in value}) == len(value)
 
 
+def is_keys(value):
+    """Section 5: `keys.standby` is formed like `keys.sign`, or absent."""
+    keys = {"sign": SIGN_KEY, "wrap": is_wrap, "session": is_key}
+    return fits(value, keys | {"standby": SIGN_KEY} if isinstance(value, dict) and "standby" in value else keys)
+
+
 SIGN_KEY = {"name": str, "alg": "ECDSA-P256-SHA256", "spki": is_spki}
 LIMITS = ("segment_ms", "segment_bytes", "heartbeat_ms", "epoch_ms", "epoch_bytes", "sync_ms")
 COSIGNED = {"checkpoint": is_uint, "signature": is_base64}
@@ -297,7 +303,7 @@ MEMBERS = {
     "genesis": {
         "session": is_session, "created": is_wall, "boot_us": is_uint, "boot_id": str, "suite": 1, "host": is_host,
         "limits": dict.fromkeys(LIMITS, is_uint), "about": dict,
-        "keys": {"sign": SIGN_KEY, "wrap": is_wrap, "session": is_key},
+        "keys": is_keys,
     },
     "checkpoint": STATE | {
         "checkpoint": is_uint, "wall": is_wall, "boot_us": is_uint, "next": is_key,
@@ -795,7 +801,7 @@ class Tape:
         self.notes, self.segment_numbers, self.checkpoint_numbers = set(), set(), set()
         self.strays = []
         self.digests, self.texts, self.previous_links = {}, {}, {}
-        self.genesis = self.boot_id = self.signing_key = self.session_key = None
+        self.genesis = self.boot_id = self.signing_key = self.standby_key = self.session_key = None
         self.chain, self.torn = Chain(), 0
         self.last_boot = self.last_wall = self.last_header = self.last_checkpoint_wall = None
         self.longest_window, self.has_crypto = 0, True
@@ -1020,6 +1026,11 @@ class Tape:
     def check_genesis_members(self, note, genesis):
         sign = genesis["keys"]["sign"]
         self.signing_key = SigningKey(sign["name"], decode64(sign["spki"]))
+        if standby := genesis["keys"].get("standby"):
+            self.standby_key = SigningKey(standby["name"], decode64(standby["spki"]))
+            if all(standby[member] == sign[member] for member in SIGN_KEY):
+                what = "signed by the standby key: begun while the key service was away"
+                self.say("note", "genesis", what)
         self.session_key = SessionKey(self.session, decode64(genesis["keys"]["session"]))
         try:
             self.check_signers(note, [self.signing_key])
@@ -1156,8 +1167,12 @@ class Tape:
         wrong = unfit(keys, {"minted": lambda number: is_uint(number) and number <= header.segment, "wraps": [WRAP]})
         if "wraps" not in wrong and self.genesis:
             named = [(key["name"], key["alg"]) for key in self.genesis["keys"]["wrap"]]
-            if [(wrap["key"], wrap["alg"]) for wrap in keys["wraps"]] != named:
+            escrow = [pair for pair in named if pair[1] == "RSA-OAEP-SHA256"]
+            wraps = [(wrap["key"], wrap["alg"]) for wrap in keys["wraps"]]
+            if wraps != named and (wraps != escrow or not escrow):
                 wrong.append("wraps not those of the genesis")
+            elif wraps != named:
+                self.say("note", name, f"epoch {header.epoch}: made without KMS, only an escrow key opens it")
         return self.disagree(name, "header: keys", wrong)
 
     # -- Checkpoints, seal, recovery
@@ -1199,7 +1214,7 @@ class Tape:
             return
         if not self.segment_numbers:
             self.broken("seal", "seal: no segment")
-        members = self.check_note("seal", "seal", [self.session_key, self.signing_key])
+        members = self.check_note("seal", "seal", [self.session_key, self.seal_key()])
         if not members:
             return
         expected = self.chain_members() | {"segments": len(self.segment_numbers), "boot_id": self.boot_id}
@@ -1210,6 +1225,20 @@ class Tape:
             wrong.append("read_back")
         self.disagree("seal", "seal", wrong)
         self.see_times("seal", members["boot_us"], wall_micros(members["sealed"]))
+
+    def seal_key(self):
+        """Section 4: the standby key may sign the seal in the signing key's place."""
+        standby, raw = self.standby_key, self.read("seal", NOTE_LIMIT)
+        if standby is None or self.signing_key is None or standby.spki == self.signing_key.spki or raw is None:
+            return self.signing_key
+        try:
+            lines = split_note(raw, "seal").lines
+        except Broken:
+            return self.signing_key
+        if len(lines) < 2 or lines[1][:2] != (standby.name, standby.key_id):
+            return self.signing_key
+        self.say("note", "seal", "sealed by the standby key: the key service was away")
+        return standby
 
     def check_recovery(self):
         """Section 10."""
@@ -1242,7 +1271,7 @@ def expand(secret, info):
     return HKDFExpand(hashes.SHA256(), 32, info).derive(secret)
 
 
-def epoch_secret(tape, header, keys, private, index):
+def epoch_secret(tape, header, keys, private, ours):
     """R(e,0): unwrap K(e) under the label that binds it to this tape, epoch and link, then derive."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
@@ -1252,7 +1281,10 @@ def epoch_secret(tape, header, keys, private, index):
     label = f"bg:epoch={header.epoch}\nbg:link={link}\nbg:session={tape.session}\nbg:v=1\n".encode()
     scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label)
     try:
-        minted = private.decrypt(decode64(keys["wraps"][index]["wrapped"]), scheme)
+        wrapped = next(wrap["wrapped"] for wrap in keys["wraps"] if wrap["key"] == ours)
+        minted = private.decrypt(decode64(wrapped), scheme)
+    except StopIteration:
+        raise DoesNotOpen(f"the key of epoch {header.epoch} is not wrapped to this key") from None
     except ValueError:
         raise DoesNotOpen(f"the key of epoch {header.epoch} does not unwrap") from None
     if len(minted) != 32:
@@ -1303,24 +1335,24 @@ def open_frames(header, raw, secret):
 
 
 def load_open_key(tape, path):
-    """The private wrapping key, and which of the tape's wraps is its own."""
+    """The private wrapping key, and what the tape calls it."""
     from cryptography.hazmat.primitives import serialization
 
     with open(path, "rb") as file:
         private = serialization.load_pem_private_key(file.read(), None)
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     digest = hashlib.sha256(private.public_key().public_bytes(*form)).hexdigest()
-    digests = [key.get("spki_sha256") for key in tape.genesis["keys"]["wrap"]]
-    if digest not in digests:
+    names = [key["name"] for key in tape.genesis["keys"]["wrap"] if key.get("spki_sha256") == digest]
+    if not names:
         raise DoesNotOpen("this key is not one of the tape's wrapping keys")
-    return private, digests.index(digest)
+    return private, names[0]
 
 
 def open_tape(tape, key_path):
     """The session's asciicast, frame by frame, of a tape that was verified before."""
     if not tape.genesis or any(segment_name(number) not in tape.digests for number in tape.segment_numbers):
         raise DoesNotOpen("not every object could be read")
-    private, index = load_open_key(tape, key_path)
+    private, ours = load_open_key(tape, key_path)
     secret = None
     for number in sorted(tape.segment_numbers):
         name = segment_name(number)
@@ -1333,7 +1365,7 @@ def open_tape(tape, key_path):
             secret = expand(secret, b"bg/v1/next")
         else:
             keys = parse_json_object(raw[HEADER.size : header.header_len])
-            secret = epoch_secret(tape, header, keys, private, index)
+            secret = epoch_secret(tape, header, keys, private, ours)
         if not hmac.compare_digest(expand(secret, b"bg/v1/commit"), header.commitment):
             raise DoesNotOpen(f"{name}: the commitment is another key's")
         yield from open_frames(header, raw, secret)

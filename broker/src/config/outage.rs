@@ -28,6 +28,8 @@ pub struct OutageConfig {
     pub extensions: Extensions,
     /// Whether a session may begin while the store is away.
     pub start_offline: bool,
+    /// Whether a session may begin while KMS is away: signed by the host's standby key, sealed for the escrow key.
+    pub start_keyless: bool,
 }
 
 impl Default for OutageConfig {
@@ -38,6 +40,7 @@ impl Default for OutageConfig {
             ask_at: 80,
             extensions: Extensions::default(),
             start_offline: false,
+            start_keyless: false,
         }
     }
 }

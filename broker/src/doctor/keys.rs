@@ -7,6 +7,7 @@ use bg_aws::fault::CallError;
 
 use super::eyes::{Eyes, empty};
 use super::finding::Finding;
+use super::key_files;
 use super::policy::{Document, same_principal};
 
 /// Checks the keys of the evidence.
@@ -16,6 +17,7 @@ pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {
         (Some(data), Some(sign)) => in_kms(eyes, data, sign, findings),
         _ => findings.push(in_files(eyes)),
     }
+    key_files::check(eyes.world, findings);
 }
 
 fn in_kms(eyes: &Eyes<'_>, data: &str, sign: &str, findings: &mut Vec<Finding>) {

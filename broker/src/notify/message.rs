@@ -27,6 +27,12 @@ pub enum Occasion {
     Overridden,
     /// A session's time is nearly over.
     DeadlineNear,
+    /// A session's evidence cannot be stored: it goes on for a while.
+    Outage,
+    /// It may go on for longer.
+    Extended,
+    /// Its evidence is stored again.
+    OutageOver,
     /// A session has ended.
     Closed,
     /// Its credentials may be alive still.
@@ -170,6 +176,9 @@ impl Message {
             Occasion::Opened => format!("{who} opened {role}"),
             Occasion::Overridden => format!("OVERRIDE: {who} opens {role} without its approvals"),
             Occasion::DeadlineNear => format!("the session of {who} in {role} ends soon"),
+            Occasion::Outage => format!("the evidence of {who} in {role} cannot be stored"),
+            Occasion::Extended => format!("{who} in {role} got more time without the evidence store"),
+            Occasion::OutageOver => format!("the evidence of {who} in {role} is stored again"),
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
             Occasion::Revoked => format!("the access of {who} to {role} is over"),

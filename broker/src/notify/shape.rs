@@ -73,8 +73,8 @@ fn slack_escaped(text: &str) -> String {
 /// PagerDuty's Events API v2: everything of one access is one incident, which its proper end resolves.
 fn pagerduty(message: &Message) -> Option<Value> {
     let severity = match message.event {
-        Occasion::Requested | Occasion::DeadlineNear => Some("warning"),
-        Occasion::Approved | Occasion::Opened => Some("info"),
+        Occasion::Requested | Occasion::DeadlineNear | Occasion::Outage => Some("warning"),
+        Occasion::Approved | Occasion::Opened | Occasion::Extended | Occasion::OutageOver => Some("info"),
         Occasion::Overridden | Occasion::RevokePending => Some("critical"),
         Occasion::Denied | Occasion::Cancelled | Occasion::Revoked => None,
         // They would open again what the revocation resolved.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bg_recorder::clock::Stamp;
-use bg_recorder::event::{Event, Extended, ExtendedAs, ExtensionState, Notice, StoreLimit, StoreState};
+use bg_recorder::event::{
+    Event, Extended, ExtendedAs, ExtensionState, KeyState, Notice, StoreLimit, StoreState,
+};
 use bg_recorder::neutral::neutral;
 use bg_recorder::recorder::RecordError;
 
@@ -20,6 +22,10 @@ impl Run<'_> {
         if self.ending.is_some() || self.ended.is_some() {
             return Ok(());
         }
+        // One line after the other: what is not drawn yet is not talked over.
+        if let Some(notice) = self.warning.is_none().then(|| self.relay.keys.news()).flatten() {
+            return self.keys(&notice);
+        }
         let now_us = self.relay.clock.boot_us();
         let waiting = self.relay.watch.waiting_bytes();
         let since_us = |down: std::time::Instant| {
@@ -33,15 +39,33 @@ impl Run<'_> {
         }
     }
 
+    /// Says where the epoch keys come from: that has changed.
+    fn keys(&mut self, notice: &Notice) -> Result<(), Cause> {
+        self.relay.scribe.recorder().accept(Event::Notice(notice)).map_err(Cause::Recorder)?;
+        let line = match notice {
+            Notice::Keys { state: KeyState::Escrow, .. } => {
+                "does not answer; this part of the tape only the escrow key will open"
+            }
+            _ => "answers again; the tape is sealed with its keys from here on",
+        };
+        self.warning = Some(format!("bg-shell: the key service {line}"));
+        Ok(())
+    }
+
     fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
-        for letter in self.relay.letterbox.take(Stamp(self.relay.clock.wall_us())) {
+        let now = Stamp(self.relay.clock.wall_us());
+        for letter in self.relay.letterbox.take(now) {
             let left_s = match &letter {
                 Ok(granted) => self.relay.ladder.extend(Duration::from_secs(granted.for_s), now_us),
                 Err(_) => None,
             };
+            let granted = letter.as_ref().ok().cloned().zip(left_s);
             let (notice, line) = said(letter, left_s);
             self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
-            self.warning = Some(line);
+            let kept =
+                granted.map_or(Ok(()), |(granted, left_s)| self.relay.herald.extended(&granted, left_s, now));
+            let unkept = |e| format!("{line}; it cannot be kept as a fact: {e}");
+            self.warning = Some(kept.map_or_else(unkept, |()| line.clone()));
         }
         Ok(())
     }
@@ -49,6 +73,7 @@ impl Run<'_> {
     fn climb(&mut self, rung: Rung, waiting: u64) -> Result<(), Cause> {
         let notice = self.notice(rung, waiting);
         self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+        self.announce(rung);
         let used = self.relay.ladder.used_percent(waiting);
         let line = match rung {
             Rung::Spooling { left_s } => {
@@ -68,6 +93,18 @@ impl Run<'_> {
         };
         self.warning = Some(format!("bg-shell: the evidence store {line}"));
         Ok(())
+    }
+
+    /// Tells others, as soon as they can be reached. How it ends, they are told at the end.
+    fn announce(&self, rung: Rung) {
+        match rung {
+            Rung::Spooling { left_s } => self.relay.herald.outage(&format!("{left_s} s left")),
+            Rung::Asking { left_s } => {
+                self.relay.herald.outage(&format!("{left_s} s left; {}", self.relay.letterbox.plea()));
+            }
+            Rung::Back { away_s } => self.relay.herald.back(away_s),
+            Rung::Countdown { .. } | Rung::Drained | Rung::Over { .. } => {}
+        }
     }
 
     fn notice(&self, rung: Rung, waiting_bytes: u64) -> Notice {

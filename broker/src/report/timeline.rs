@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::build::{SEEN, Sources};
 use super::facts::text;
 use super::model::Moment;
-use crate::case::{ACTIVE, DENIED, Fact, GATE, OPEN, PENDING, PROVED, REVOKE};
+use crate::case::{ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, REVOKE};
 
 /// Lists what happened.
 pub fn timeline(sources: &Sources) -> Vec<Moment> {
@@ -59,6 +59,12 @@ fn moment(fact: &Fact) -> Option<Moment> {
             of("probe"),
             of("request_ids")
         ),
+        name if name.starts_with(EXTENSION) => format!(
+            "{} ({}) gave {} s more without the evidence store",
+            of("extended_by"),
+            of("as"),
+            of("for_s")
+        ),
         REVOKE => format!("{} asked for the end: {}", fact.by, of("reason")),
         DENIED => format!("the Deny {} is in place; request id {}", of("policy"), of("request_id")),
         PROVED if of("state") == "expired" => format!("the credentials have expired: {}", of("why")),
@@ -77,7 +83,9 @@ fn moment(fact: &Fact) -> Option<Moment> {
         name if name == SEEN || name.starts_with("report") => return None,
         name => format!("{} wrote the fact {name}", fact.by),
     };
-    Some(Moment { at: fact.at, what, source: format!("fact {}", fact.fact) })
+    // An extension was given before the store could know.
+    let at = fact.says.get("granted").and_then(stamp).unwrap_or(fact.at);
+    Some(Moment { at, what, source: format!("fact {}", fact.fact) })
 }
 
 fn taped(sources: &Sources) -> Vec<Moment> {

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use super::{Begins, RecordError, Recorder, Setup};
-use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::clerk::Clerk;
 use crate::clock::{Stamp, boot_id};
 use crate::codec::{Encoder, Header as CastHeader};
 use crate::cosign::Cosigner;
 use crate::epoch::Epochs;
-use crate::genesis::{Genesis, Host, Keys, SIGN_ALG, SignKey};
+use crate::genesis::{Genesis, Host, Keys, SignKey};
 use crate::host::HostCount;
 use crate::note::{self, Kind};
 use crate::session::ObjectName;
@@ -30,11 +29,8 @@ impl Recorder {
         let boot_id = boot_id().map_err(RecordError::Spool)?;
         let (created, start_us) = (Stamp(setup.clock.wall_us()), setup.clock.boot_us());
         let keys = Keys {
-            sign: SignKey {
-                name: clerk.ring().sign_name.clone(),
-                alg: SIGN_ALG.into(),
-                spki: base64::encode(clerk.ring().sign.spki()),
-            },
+            sign: SignKey::of(&clerk.ring().sign_name, &clerk.ring().sign),
+            standby: clerk.ring().standby.as_ref().map(|standby| standby.named()),
             wrap: clerk.ring().wrap.clone(),
             session: session_key.public(),
         };

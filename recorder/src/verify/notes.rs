@@ -9,7 +9,7 @@ use crate::base64;
 use crate::chain::{Digest, Link};
 use crate::checkpoint::{Checkpoint, Cosigned};
 use crate::closing::{Recovery, Seal};
-use crate::genesis::{Genesis, SIGN_ALG, WrapKey};
+use crate::genesis::{Genesis, SIGN_ALG, SignKey, WrapKey};
 use crate::note::{Kind, Note, Signature};
 use crate::session::ObjectName;
 use crate::sign::SigningPublic;
@@ -20,6 +20,7 @@ use crate::verdict::Weight;
 enum Signer {
     Session,
     Signing,
+    Standby,
 }
 
 impl Verifier {
@@ -28,10 +29,11 @@ impl Verifier {
         self.link = Some(Link::genesis(bytes));
         let Some(note) = self.parse(ObjectName::Genesis, bytes) else { return };
         let Some(genesis) = self.read::<Genesis>(ObjectName::Genesis, &note) else { return };
-        let spki = base64::decode(&genesis.keys.sign.spki);
-        self.sign = spki.and_then(|spki| SigningPublic::from_spki(&spki).ok());
+        self.sign = genesis.keys.sign.public();
+        self.standby = genesis.keys.standby.as_ref().and_then(SignKey::public);
         let suits = genesis.suite == 1
             && genesis.keys.sign.alg == SIGN_ALG
+            && self.standby.is_some() == genesis.keys.standby.is_some()
             && !genesis.keys.wrap.is_empty()
             && genesis.keys.wrap.iter().all(WrapKey::fits);
         self.require(suits, "genesis", "names a suite or an algorithm that version 1 does not have");
@@ -42,6 +44,10 @@ impl Verifier {
         self.next = Some(genesis.keys.session);
         self.moment(genesis.boot_us, genesis.created.0, "genesis");
         self.access(&genesis);
+        if genesis.keys.standby.as_ref() == Some(&genesis.keys.sign) {
+            let what = "signed by the standby key: begun while the key service was away";
+            self.found(Weight::Note, "genesis", None, what);
+        }
         self.genesis = Some(genesis);
         self.signatures("genesis", &note, &[Signer::Signing]);
         self.trust(trusted);
@@ -105,7 +111,8 @@ impl Verifier {
         let Some(note) = self.parse(name, bytes) else { return };
         if name == ObjectName::Seal {
             self.sealed = true;
-            self.signatures(&at, &note, &[Signer::Session, Signer::Signing]);
+            let signer = self.sealer(&note);
+            self.signatures(&at, &note, &[Signer::Session, signer]);
             if let Some(seal) = self.read::<Seal>(name, &note) {
                 self.seal(&at, &seal);
             }
@@ -116,6 +123,17 @@ impl Verifier {
                 self.recovery(&at, &recovery);
             }
         }
+    }
+
+    /// The standby key may seal in the signing key's place.
+    fn sealer(&mut self, note: &Note<'_>) -> Signer {
+        let by_standby = |line: &Signature| self.signed(Signer::Standby, note.text, line);
+        if self.standby == self.sign || !note.signatures.get(1).is_some_and(by_standby) {
+            return Signer::Signing;
+        }
+        let what = "sealed by the standby key: the key service was away";
+        self.found(Weight::Note, "seal", None, what);
+        Signer::Standby
     }
 
     fn seal(&mut self, at: &str, seal: &Seal) {
@@ -196,6 +214,10 @@ impl Verifier {
         let Some(genesis) = &self.genesis else { return false };
         match signer {
             Signer::Session => self.next.is_some_and(|key| key.verifies(genesis.session, text, line)),
+            Signer::Standby => {
+                let named = genesis.keys.standby.as_ref().zip(self.standby.as_ref());
+                named.is_some_and(|(standby, key)| key.verifies_line(&standby.name, text, line))
+            }
             Signer::Signing => {
                 self.sign.as_ref().is_some_and(|key| key.verifies_line(&genesis.keys.sign.name, text, line))
             }

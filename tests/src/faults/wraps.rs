@@ -78,6 +78,97 @@ pub fn list() -> Vec<Fault> {
             },
         ),
     ]
+    .into_iter()
+    .chain(alone())
+    .collect()
+}
+
+/// Faults of epochs that were made without KMS.
+fn alone() -> Vec<Fault> {
+    let header = |header| Bend { header, ..both() };
+    let two = |header| Bend {
+        genesis: |g| {
+            kms_first(g);
+            g.keys.wrap.push(WrapKey { name: "another".into(), ..g.keys.wrap[1].clone() });
+        },
+        header,
+        ..as_it_is()
+    };
+    vec![
+        verdict(
+            "intact_epoch_for_escrow_alone",
+            "intact",
+            "none: the second epoch was made while KMS was away",
+            header(|h| {
+                if h.segment == 0 {
+                    kms_wrap_first(h)
+                }
+            }),
+        ),
+        verdict(
+            "intact_begun_for_escrow_alone",
+            "intact",
+            "none: the first epoch was made while KMS was away",
+            header(|h| {
+                if h.segment > 0 {
+                    kms_wrap_first(h)
+                }
+            }),
+        ),
+        broken(
+            "header_wraps_kms_alone",
+            FIRST,
+            "an epoch that the escrow key does not open",
+            header(|h| {
+                kms_wrap_first(h);
+                if let (0, Some(keys)) = (h.segment, &mut h.keys) {
+                    keys.wraps.truncate(1);
+                }
+            }),
+        ),
+        broken(
+            "header_wraps_escrow_twice",
+            FIRST,
+            "an epoch for the escrow key alone, with a wrap too many",
+            header(|h| {
+                if let (0, Some(keys)) = (h.segment, &mut h.keys) {
+                    keys.wraps.push(keys.wraps[0].clone());
+                } else {
+                    kms_wrap_first(h);
+                }
+            }),
+        ),
+        broken(
+            "header_wraps_one_of_two_escrows",
+            FIRST,
+            "an epoch without KMS, for one of two escrow keys",
+            two(|h| {
+                let Some(keys) = &mut h.keys else { return };
+                if h.segment > 0 {
+                    keys.wraps.push(Wrap { key: "another".into(), ..keys.wraps[0].clone() });
+                    kms_wrap_first(h);
+                }
+            }),
+        ),
+        broken(
+            "header_wraps_none",
+            FIRST,
+            "an epoch without KMS, where there is no escrow key",
+            Bend {
+                genesis: |g| {
+                    kms_first(g);
+                    g.keys.wrap.truncate(1);
+                },
+                header: |h| {
+                    kms_wrap_first(h);
+                    if let Some(keys) = &mut h.keys {
+                        keys.wraps.truncate(if h.segment == 0 { 0 } else { 1 });
+                    }
+                },
+                ..as_it_is()
+            },
+        ),
+    ]
 }
 
 /// A tape whose first wrap is KMS's. What KMS would open, nobody here can: the second wrap is the escrow key's.
