@@ -154,8 +154,12 @@ pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// When the lock file cannot be opened.
 pub fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(LOCK_FILE))?;
+    let path = dir.join(LOCK_FILE);
+    let file = match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
+        // A file system turns read-only when its disk fails: what it still gives back must get out of it.
+        Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
+        opened => opened?,
+    };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

@@ -63,9 +63,9 @@ that the terminal was shown and that are neither on the tape nor declared there;
 const CAMPAIGN: &str = "
 ## What this page does not show
 
-- **EIO of a device is open, and not among the rows.** There is no device mapper here. A loop device over a full tmpfs was
-  tried: in one run the session ended with 125, 9 of 89,986 shown bytes were not on the recovered tape, the expected error
-  was not said, and `recover` left the spool; another run hung. Nobody has found out yet whether bench or product is wrong.
+- What a device lost is read from memory by `recover` while the file system is still mounted: `disk-eio-device` looks at that.
+  After a new mount, what was written since the last completed sync may be gone (FORMAT.md 11), as after a power cut.
+- EIO of a call is injected by strace(1), EIO of a device by a loop device over a full tmpfs: there is no device mapper here.
 - The rows of this page were run one by one and some with the sizes of the tests: *seen* says which size. `flood` is 20 MB.
 - `black-hole-10-min` was silent for 545 s. It was run against a limit of 40 MiB, and failed it with 52,540 KiB at its
   end; the limit for shipping and verifying was set to 64 MiB after that. What it was while output came is not in what was kept but for the two medians.

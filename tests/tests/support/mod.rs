@@ -9,6 +9,7 @@ pub mod emulator;
 pub mod evidence;
 pub mod field;
 pub mod hook;
+pub mod meddler;
 pub mod memory;
 pub mod process;
 pub mod random;
