@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::row::{Effort, Row, RunIn, Seen};
 use super::stage::Stage;
+use crate::support::cgroup::Starved;
 use crate::support::driver::Driver;
 use crate::support::process::signal;
 use crate::support::wait::{until, within};
@@ -19,6 +20,12 @@ pub const ROWS: &[Row] = &[
         "SIGKILL to the recorder under a flood",
         "nothing lives on; all that was shown is on the recovered tape",
         kill_recorder,
+    ),
+    row(
+        "oom-recorder",
+        "the kernel's OOM killer takes the recorder under a flood: a memory cgroup without memory",
+        "nothing lives on; all that was shown is on the recovered tape",
+        oom_recorder,
     ),
     row(
         "kill-keeper",
@@ -58,12 +65,30 @@ const fn row(name: &'static str, injected: &'static str, must: &'static str, run
 
 fn kill_recorder(_: Effort) -> Seen {
     let stage = Stage::local();
-    let script =
-        "trap '' HUP TERM; setsid nohup sleep 1000 & n=0; while :; do n=$((n+1)); echo line $n; done";
-    let mut driver = Driver::spawn(stage.session(script));
-    driver.wait_for("line 2000");
+    let mut driver = stubborn(&stage);
     driver.signal(Signal::KILL);
     stage.seen(&mut driver)
+}
+
+fn oom_recorder(_: Effort) -> Seen {
+    let stage = Stage::local();
+    let mut driver = stubborn(&stage);
+    let Some(starved) = Starved::put(driver.pid()) else { return Seen::skipped(CGROUP) };
+    let status = driver.wait();
+    let killed = starved.killed();
+    stage
+        .seen(&mut driver)
+        .demand(status == 128 + 9, "the recorder was not killed")
+        .demand(killed == 1, format!("the OOM killer took {killed}"))
+}
+
+/// A flood, and a process that outlives its terminal.
+fn stubborn(stage: &Stage) -> Driver {
+    let script =
+        "trap '' HUP TERM; setsid nohup sleep 1000 & n=0; while :; do n=$((n+1)); echo line $n; done";
+    let driver = Driver::spawn(stage.session(script));
+    driver.wait_for("line 2000");
+    driver
 }
 
 fn kill_keeper(_: Effort) -> Seen {
@@ -170,4 +195,5 @@ fn many_starts(effort: Effort) -> Seen {
         .demand(places == (1..=count).collect::<Vec<_>>(), "a hole in the count")
 }
 
+const CGROUP: &str = "it needs root, and a memory cgroup";
 const GOES_ON: &str = "the session goes on; every byte is on the tape";

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod case;
+pub mod cgroup;
 pub mod desk;
 pub mod disk;
 pub mod driver;
