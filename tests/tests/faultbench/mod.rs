@@ -1,6 +1,7 @@
 //! The fault bench: each row injects one fault into real sessions and looks at what is left. The tests run the
 //! short rows; `tests/fault-bench --write` runs all of them and writes docs/FAULTS.md.
 
+mod account;
 mod device;
 mod disk;
 mod failures;
@@ -25,7 +26,7 @@ use row::{Effort, Row, RunIn, Seen};
 
 /// Returns the table.
 fn rows() -> Vec<&'static Row> {
-    [store::ROWS, keys::ROWS, disk::ROWS, device::ROWS, process::ROWS, time::ROWS, load::ROWS]
+    [store::ROWS, keys::ROWS, account::ROWS, disk::ROWS, device::ROWS, process::ROWS, time::ROWS, load::ROWS]
         .into_iter()
         .flatten()
         .collect()

@@ -51,8 +51,8 @@ pub fn place() -> PathBuf {
 pub const NOT_RUN: &str = "not run";
 const HEAD: &str = "# Faults
 
-Each row injects one fault into real sessions: the real programs on real ptys, SeaweedFS behind a wire that fails, an
-emulator of KMS, disks of our own. `tests/fault-bench --write` runs all rows and writes such a page; the tests run the short
+Each row injects one fault into real sessions: the real programs on real ptys, SeaweedFS behind a wire that fails,
+emulators of KMS, STS and IAM behind another, disks of our own. `tests/fault-bench --write` runs all rows and writes such a page; the tests run the short
 ones each time, and see to it that the page lists exactly the rows of the table (`tests/tests/faultbench/`). *Lost* are bytes
 that the terminal was shown and that are neither on the tape nor declared there; it must be 0, both verifiers must agree on
 *intact* or *recovered*, and no process may live on.
