@@ -96,7 +96,7 @@ impl Recorder {
         self.open = None;
         self.segments += 1;
         self.last_us = now_us;
-        self.shipper.send(ObjectName::Segment(number), len);
+        self.shipper.send(ObjectName::Segment(number), len, digest);
         self.checkpoint(number, digest, now_us)
     }
 
@@ -129,7 +129,7 @@ impl Recorder {
             self.unput = Some((name, bytes.to_vec()));
             return Err(RecordError::Spool(e));
         }
-        self.shipper.send(name, bytes.len() as u64);
+        self.shipper.send(name, bytes.len() as u64, self.newest_note.1);
         Ok(())
     }
 
