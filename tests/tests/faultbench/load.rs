@@ -40,6 +40,13 @@ pub const ROWS: &[Row] = &[
         run: flood,
     },
     Row {
+        name: "flood-10-gb",
+        injected: "a program writes 10 GB of a log as fast as it can",
+        must: "the session goes on; every byte is on the tape; 32 MiB resident, 64 at most while the tape is shipped and verified at the end",
+        run_in: RunIn::Named,
+        run: flood_of_log,
+    },
+    Row {
         name: "black-hole-10-min",
         injected: "the store answers nothing while 600 MB are written at about 1 MB/s",
         must: "memory stays flat (32 MiB; 64 at most while shipping and verifying at the end), and the tape is complete afterwards",
@@ -55,6 +62,42 @@ fn flood(effort: Effort) -> Seen {
     let seen = Flood::of(&stage, &script).seen(&stage);
     let whole = seen.shown_bytes == bytes;
     seen.demand(whole, "not all of it was shown")
+}
+
+/// What differs from line to line is what is hard to compress in a log: times, ids, durations.
+fn flood_of_log(_: Effort) -> Seen {
+    let (stage, bytes) = (Stage::local(), 10_000_000_000_u64);
+    let mut text = String::new();
+    let mut chance = 1_u64;
+    while text.len() < 50_000_000 {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (id, took_ms, line) = (chance >> 16, chance >> 54, text.len() / 120);
+        let time = format!(
+            "{:02}:{:02}:{:02}.{:03}",
+            line / 3_600_000,
+            line / 60_000 % 60,
+            line / 1_000 % 60,
+            line % 1_000
+        );
+        text += &format!(
+            "2026-11-23T{time}Z web-3 app[4711]: INFO request {id:012x} GET /orders/{took_ms} 200 in {took_ms} ms\n"
+        );
+    }
+    std::fs::write(stage.world.home().join("log"), text).unwrap();
+    let script = format!("stty raw; while cat $HOME/log; do :; done 2>/dev/null | head -c {bytes}");
+    let seen = Flood::of(&stage, &script).seen(&stage);
+    let whole = seen.shown_bytes == bytes;
+    let stored = stored_bytes(&stage.world.state().join("evidence"));
+    seen.note(format!("{} bytes in the store", grouped(stored))).demand(whole, "not all of it was shown")
+}
+
+fn stored_bytes(dir: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let len = |entry: std::fs::DirEntry| match entry.metadata().unwrap() {
+        meta if meta.is_dir() => stored_bytes(&entry.path()),
+        meta => meta.len(),
+    };
+    entries.map(len).sum()
 }
 
 /// The store falls silent, a minute's worth of output is made each minute, and it comes back.

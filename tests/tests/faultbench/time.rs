@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "clock-steps",
-        "the wall clock jumps an hour back, a day forward, and to 1990, in the middle of a session",
+        "the wall clock jumps an hour back, a day forward, and to 1990: the recorder alone, with a clock of ours",
         "times on the tape never go back; every byte is on it",
         |_| {
             let seen = session(40, |second, clock| {
