@@ -15,6 +15,8 @@ use crate::sync::Syncer;
 #[derive(Debug)]
 pub struct Spool {
     dir: PathBuf,
+    /// The directories of notes, segments and checkpoints, to be synced.
+    dirs: [Arc<File>; 3],
     growing: Option<Growing>,
     syncer: Syncer,
     reserve: Option<PathBuf>,
@@ -41,7 +43,10 @@ impl Spool {
         let reserve = dir.join("reserve");
         let file = new_file(&reserve)?;
         fallocate(&file, FallocateFlags::empty(), 0, RESERVE_LEN)?;
-        Ok(Self { dir, growing: None, syncer: Syncer::start(sync_ms)?, reserve: Some(reserve), _lock: lock })
+        let open = |dir: &Path| File::open(dir).map(Arc::new);
+        let dirs = [open(&dir)?, open(&dir.join("segments"))?, open(&dir.join("checkpoints"))?];
+        let syncer = Syncer::start(sync_ms)?;
+        Ok(Self { dir, dirs, growing: None, syncer, reserve: Some(reserve), _lock: lock })
     }
 
     /// Begins an object that grows. One of this name that an earlier try left unfinished is begun anew.
@@ -51,9 +56,7 @@ impl Spool {
     pub fn begin(&mut self, name: ObjectName) -> io::Result<()> {
         let path = self.path(name);
         let file = Arc::new(new_file(&path)?);
-        if let Some(parent) = path.parent() {
-            self.syncer.directory(Arc::new(File::open(parent)?));
-        }
+        self.syncer.directory(Arc::clone(self.parent(name)));
         self.growing = Some(Growing { file, len: 0 });
         Ok(())
     }
@@ -121,6 +124,15 @@ impl Spool {
     /// When a file cannot be removed.
     pub fn remove(self) -> io::Result<()> {
         clear(&self.dir)
+    }
+
+    fn parent(&self, name: ObjectName) -> &Arc<File> {
+        let [notes, segments, checkpoints] = &self.dirs;
+        match name {
+            ObjectName::Segment(_) => segments,
+            ObjectName::Checkpoint(_) => checkpoints,
+            ObjectName::Genesis | ObjectName::Seal | ObjectName::Recovery => notes,
+        }
     }
 
     fn path(&self, name: ObjectName) -> PathBuf {
