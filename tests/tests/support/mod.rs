@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod case;
 pub mod cgroup;
+pub mod clock;
 pub mod desk;
 pub mod disk;
 pub mod driver;
