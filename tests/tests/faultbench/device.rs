@@ -91,7 +91,7 @@ fn device(_: Effort) -> Seen {
     let left =
         said.contains("its tape is in the store (recovered)") && said.contains("Read-only file system");
     let out = recovered.status.success() || left;
-    device.heal();
+    device.rescue();
     let seen = told(stage.seen(&mut driver), &stage, "");
     seen.demand(out, format!("recover: {said}"))
 }

@@ -75,16 +75,14 @@ impl Device {
         Some(Self { below, disk: Some(disk) })
     }
 
-    /// Gives it the room that it says it has, and begins anew: what the device never took is gone, as after a power
-    /// cut.
-    pub fn heal(&mut self) {
+    /// Moves what can be read of it to a disk that works, at the same place.
+    pub fn rescue(&mut self) {
+        let Some(disk) = self.disk.take() else { return };
+        let (at, kept) = (disk.at.clone(), self.below.at.join("kept"));
         self.below.resize(128 * 1_024);
-        let at = self.disk.take().map(|disk| disk.at.clone()).unwrap();
-        let image = self.below.at.join("image");
-        until("a file system that can be mounted", || {
-            self.disk = looped(&image, &at);
-            self.disk.is_some()
-        });
+        run(Command::new("cp").arg("-a").args([&at, &kept]));
+        drop(disk);
+        run(Command::new("cp").arg("-a").arg(kept.join(".")).arg(&at));
     }
 }
 
