@@ -48,16 +48,19 @@ pub fn recover_all(
 ) -> io::Result<Vec<Recovered>> {
     let recovered = orphans(root, state)?.into_iter().map(|(spool, lock)| {
         let session = spool.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let outcome = recover(&spool, store, keys, clock);
-        drop(lock);
+        let outcome = lock.map_err(RecoverError::Spool).and_then(|lock| {
+            let report = recover(&spool, store, keys, clock);
+            drop(lock);
+            report
+        });
         Recovered { session, spool, outcome }
     });
     Ok(recovered.collect())
 }
 
 /// Takes the spools whose recorders are gone. A recorder makes and locks its spool while it holds the host's count,
-/// so nobody's is taken while it begins.
-fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, File)>> {
+/// so nobody's is taken while it begins. A spool that cannot be locked is nobody's to pass over.
+fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, io::Result<File>)>> {
     let dirs = spool::all(root)?;
     let mut orphans = Vec::new();
     if dirs.is_empty() {
@@ -68,11 +71,13 @@ fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, File)>> {
     for dir in dirs {
         // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
         match spool::lock(&dir) {
-            Ok(Some(lock)) if begun(&dir) => orphans.push((dir, lock)),
+            Ok(Some(lock)) if begun(&dir) => orphans.push((dir, Ok(lock))),
             // No genesis, no session: its recorder, or the machine, died before anything could happen. What
             // cannot be cleared now is looked at again by the next start.
             Ok(Some(_)) => spool::clear(&dir).unwrap_or(()),
-            Ok(None) | Err(_) => {}
+            Ok(None) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => orphans.push((dir, Err(e))),
         }
     }
     Ok(orphans)
@@ -105,7 +110,7 @@ fn recover(
     let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
     let report = verify(&tape, &keys.ring().trusted(), clock.wall_us());
     if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
-        spool::clear(dir).map_err(RecoverError::Spool)?;
+        spool::clear(dir).map_err(|e| RecoverError::Left(report.verdict, e))?;
     }
     Ok(report)
 }
@@ -312,6 +317,9 @@ pub enum RecoverError {
     /// The spool cannot be read or removed.
     #[error("cannot use the spool")]
     Spool(#[source] io::Error),
+    /// All of it is in the store, and the spool cannot be removed.
+    #[error("its tape is in the store ({0}), and the spool cannot be removed")]
+    Left(Verdict, #[source] io::Error),
     /// The genesis in it is not one.
     #[error("the spooled genesis is not whole: {0}")]
     Note(#[from] NoteError),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use crate::cause::chain;
+use crate::chain::Digest;
 use crate::dir::read_limited;
 use crate::segment::SEGMENT_MAX;
 use crate::session::ObjectName;
@@ -28,7 +29,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<ObjectName>,
+    queue: VecDeque<(ObjectName, Digest)>,
     progress: Progress,
     /// Why the store does not take the next object, or does not give the last one back.
     failing: [Option<Failing>; 2],
@@ -79,12 +80,12 @@ impl Shipper {
         Ok(Self { shared })
     }
 
-    /// Queues a whole object of `len` bytes.
-    pub fn send(&self, name: ObjectName, len: u64) {
+    /// Queues a whole object of `len` bytes, which have this digest.
+    pub fn send(&self, name: ObjectName, len: u64, digest: Digest) {
         let mut state = self.shared.state();
         state.progress.waiting += 1;
         state.progress.waiting_bytes += len;
-        state.queue.push_back(name);
+        state.queue.push_back((name, digest));
         self.shared.changed.notify_all();
     }
 
@@ -227,6 +228,9 @@ pub enum ShipError {
     /// The spooled object cannot be read or removed.
     #[error("cannot use the spool")]
     Spool(#[source] io::Error),
+    /// The spooled object is not what was written.
+    #[error("{0} is not in the spool as it was written: its disk fails, or somebody changed it")]
+    Changed(ObjectName),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -242,10 +246,14 @@ impl ShipError {
 /// Stores one object after another. The next begins when this one is stored: whatever is lost, the store holds a
 /// beginning of the tape.
 fn store_all(shared: &Shared, carrier: &Carrier, stored: &SyncSender<(ObjectName, Vec<u8>)>) {
-    while let Some(name) = shared.next() {
+    while let Some((name, digest)) = shared.next() {
         let mut bytes = Vec::new();
         let done = shared.insist(Half::Storing, || {
             bytes = carrier.read(name)?;
+            // What is in the store stays there: a disk that has lost something must not be believed.
+            if Digest::of(&bytes) != digest {
+                return Err(ShipError::Changed(name));
+            }
             carrier.store(name, &bytes)
         });
         // Who reads back is gone only when shipping has failed for good.
@@ -271,7 +279,7 @@ fn read_back(shared: &Shared, carrier: &Carrier, stored: &Receiver<(ObjectName, 
 
 impl Shared {
     /// Waits for the next object to store. `None`: there will be none, or shipping has failed for good.
-    fn next(&self) -> Option<ObjectName> {
+    fn next(&self) -> Option<(ObjectName, Digest)> {
         let idle = |s: &mut State| s.queue.is_empty() && !s.stop && s.progress.fatal.is_none();
         let waited = self.changed.wait_while(self.state(), idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);

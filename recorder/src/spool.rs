@@ -15,8 +15,8 @@ use crate::sync::Syncer;
 #[derive(Debug)]
 pub struct Spool {
     dir: PathBuf,
-    /// Where objects' names stand, opened once.
-    parents: Vec<(PathBuf, Arc<File>)>,
+    /// The directories of notes, segments and checkpoints, to be synced.
+    dirs: [Arc<File>; 3],
     growing: Option<Growing>,
     syncer: Syncer,
     reserve: Option<PathBuf>,
@@ -43,14 +43,10 @@ impl Spool {
         let reserve = dir.join("reserve");
         let file = new_file(&reserve)?;
         fallocate(&file, FallocateFlags::empty(), 0, RESERVE_LEN)?;
-        Ok(Self {
-            dir,
-            parents: Vec::new(),
-            growing: None,
-            syncer: Syncer::start(sync_ms)?,
-            reserve: Some(reserve),
-            _lock: lock,
-        })
+        let open = |dir: &Path| File::open(dir).map(Arc::new);
+        let dirs = [open(&dir)?, open(&dir.join("segments"))?, open(&dir.join("checkpoints"))?];
+        let syncer = Syncer::start(sync_ms)?;
+        Ok(Self { dir, dirs, growing: None, syncer, reserve: Some(reserve), _lock: lock })
     }
 
     /// Begins an object that grows. One of this name that an earlier try left unfinished is begun anew.
@@ -60,10 +56,7 @@ impl Spool {
     pub fn begin(&mut self, name: ObjectName) -> io::Result<()> {
         let path = self.path(name);
         let file = Arc::new(new_file(&path)?);
-        if let Some(parent) = path.parent() {
-            let parent = self.opened(parent)?;
-            self.syncer.directory(parent);
-        }
+        self.syncer.directory(Arc::clone(self.parent(name)));
         self.growing = Some(Growing { file, len: 0 });
         Ok(())
     }
@@ -133,13 +126,13 @@ impl Spool {
         clear(&self.dir)
     }
 
-    fn opened(&mut self, dir: &Path) -> io::Result<Arc<File>> {
-        if let Some((_, known)) = self.parents.iter().find(|(path, _)| path == dir) {
-            return Ok(Arc::clone(known));
+    fn parent(&self, name: ObjectName) -> &Arc<File> {
+        let [notes, segments, checkpoints] = &self.dirs;
+        match name {
+            ObjectName::Segment(_) => segments,
+            ObjectName::Checkpoint(_) => checkpoints,
+            ObjectName::Genesis | ObjectName::Seal | ObjectName::Recovery => notes,
         }
-        let file = Arc::new(File::open(dir)?);
-        self.parents.push((dir.to_owned(), Arc::clone(&file)));
-        Ok(file)
     }
 
     fn path(&self, name: ObjectName) -> PathBuf {
@@ -173,8 +166,12 @@ pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// When the lock file cannot be opened.
 pub fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(LOCK_FILE))?;
+    let path = dir.join(LOCK_FILE);
+    let file = match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
+        // A file system turns read-only when its disk fails: what it still gives back must get out of it.
+        Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
+        opened => opened?,
+    };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

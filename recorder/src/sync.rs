@@ -1,4 +1,5 @@
-//! The syncer: fdatasync(2) on a thread of its own, so that a keystroke never waits for the disk.
+//! The syncer: fdatasync(2) on a thread of its own, so that a keystroke never waits for the disk, unless that is
+//! hopelessly behind.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +24,7 @@ struct Shared {
 struct State {
     /// The growing file, while it has bytes that no sync has covered.
     dirty: Option<Arc<File>>,
-    /// Closed files and directories.
+    /// Closed files and directories, at most [`DUE_MAX`].
     due: Vec<Arc<File>>,
     busy: bool,
     /// The thread looks again by itself within the bound: nobody has to wake it.
@@ -58,15 +59,24 @@ impl Syncer {
 
     /// Says that a file is whole.
     pub fn closed(&self, file: Arc<File>) {
-        let mut state = self.shared.state();
-        state.dirty = None;
-        state.due.push(file);
+        self.shared.state().dirty = None;
+        self.due(file);
         self.shared.wake.notify_one();
     }
 
     /// Says that a directory has a new entry.
     pub fn directory(&self, dir: Arc<File>) {
-        self.shared.state().due.push(dir);
+        self.due(dir);
+    }
+
+    /// A disk that is behind is waited for: each file that waits is a descriptor, and bytes that a power cut takes.
+    fn due(&self, file: Arc<File>) {
+        let full = |s: &mut State| s.due.len() >= DUE_MAX && s.failed.is_none();
+        let waited = self.shared.idle.wait_while(self.shared.state(), full);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if !state.due.iter().any(|due| Arc::ptr_eq(due, &file)) {
+            state.due.push(file);
+        }
     }
 
     /// Fails once any sync has failed: what it covered may not be on the disk (fsync(2), EIO).
@@ -142,6 +152,7 @@ fn work(shared: &Shared, patience: Duration) {
             return;
         }
         state.busy = true;
+        shared.idle.notify_all();
         drop(state);
         let failed = files.iter().find_map(|file| file.sync_data().err());
         state = shared.state();
@@ -155,6 +166,8 @@ fn work(shared: &Shared, patience: Duration) {
 
 /// After so many looks at nothing new the thread sleeps until it is woken.
 const QUIET_MAX: u32 = 20;
+/// The most files that wait for their sync.
+const DUE_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +188,29 @@ mod tests {
             assert!(std::time::Instant::now() < deadline, "no sync was begun");
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn no_more_files_wait_than_the_limit() {
+        let (syncer, dir) = (Syncer::start(50).unwrap(), tempfile::tempdir().unwrap());
+        let shared = Arc::new(File::open(dir.path()).unwrap());
+        for n in 0..20 * DUE_MAX {
+            syncer.directory(Arc::clone(&shared));
+            syncer.closed(Arc::new(File::create(dir.path().join(n.to_string())).unwrap()));
+            let state = syncer.shared.state();
+            assert!(state.due.len() <= DUE_MAX);
+            assert!(state.due.iter().filter(|due| Arc::ptr_eq(due, &shared)).count() <= 1);
+        }
+        syncer.settle().unwrap();
+    }
+
+    #[test]
+    fn who_waits_for_a_disk_that_fails_waits_no_more() {
+        let (syncer, (_reader, file)) = (Syncer::start(50).unwrap(), unsyncable());
+        for _ in 0..4 * DUE_MAX {
+            syncer.closed(Arc::new(file.try_clone().unwrap()));
+        }
+        assert!(syncer.settle().is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::disk::Disk;
 use crate::support::driver::Driver;
 use crate::support::tape::Tape;
 use crate::support::wait::until;
@@ -208,6 +209,76 @@ fn a_spool_that_cannot_be_recovered_stops_neither_the_others_nor_the_next_sessio
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("bg-shell: hint: its spool stays in"), "{}", stderr(&again));
     assert!(bad.exists());
+}
+
+#[test]
+fn what_is_on_a_disk_that_turned_read_only_is_shipped_and_its_spool_is_spoken_of() {
+    let world = World::new();
+    let Some(disk) = Disk::mount(&world.practice().spool(), 16_384) else { return };
+    let id = killed_session(&world);
+    disk.freeze();
+    let recovered = world.recover();
+    let said = stderr(&recovered);
+    assert_eq!(recovered.status.code(), Some(1), "{said}");
+    let error =
+        format!("bg-shell: error: cannot recover session {id}: its tape is in the store (recovered), ");
+    assert!(said.contains(&error) && said.contains("Read-only file system"), "{said}");
+    assert!(said.contains("bg-shell: hint: its spool stays in"), "{said}");
+    recovered_whole(&world.tape());
+    let before = contents(&world.tape());
+    disk.thaw();
+    assert!(world.recover().status.success());
+    assert_eq!((contents(&world.tape()), world.spools().len()), (before, 0));
+}
+
+#[test]
+fn what_the_disk_gives_back_changed_is_never_shipped() {
+    let world = World::new();
+    let Some(store) = Disk::mount(&world.state().join("evidence"), 16_384) else { return };
+    let mut driver = session(&world, "echo ready; while read -r line; do echo \"<$line>\"; done");
+    driver.wait_for("ready");
+    store.freeze();
+    let segments =
+        || fs::read_dir(world.spools()[0].join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    // The first to wait may be in memory already, on its way to the store.
+    while segments().count() < 4 {
+        driver.send("line\r");
+        driver.wait_for("<line>");
+    }
+    let mut waiting: Vec<_> = segments().collect();
+    waiting.sort();
+    let written = fs::read(&waiting[2]).unwrap();
+    // As a file reads whose blocks were never written.
+    fs::write(&waiting[2], vec![0; written.len()]).unwrap();
+    store.thaw();
+    assert_eq!(driver.wait(), 125);
+    let name = waiting[2].file_name().unwrap().to_str().unwrap().to_owned();
+    let said = world.said();
+    assert!(said.contains(&format!("segments/{name} is not in the spool as it was written")), "{said}");
+    let recovered = world.recover();
+    assert_eq!(recovered.status.code(), Some(1), "{}", stderr(&recovered));
+    assert!(stderr(&recovered).contains("something is missing"), "{}", stderr(&recovered));
+    assert!(!world.tape().dir.join("segments").join(name).exists());
+    // What was sealed is kept until the disk gives it back.
+    fs::write(&waiting[2], written).unwrap();
+    let recovered = world.recover();
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    assert_eq!((world.tape().verdict().as_str(), world.spools().len()), ("intact", 0));
+}
+
+#[test]
+fn a_spool_that_cannot_be_locked_is_not_passed_over() {
+    let world = World::new();
+    let id = killed_session(&world);
+    let lock = world.spools()[0].join("lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let recovered = world.recover();
+    let said = stderr(&recovered);
+    assert_eq!(recovered.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("cannot recover session {id}: cannot use the spool")), "{said}");
+    fs::remove_dir(&lock).unwrap();
+    assert!(world.recover().status.success());
 }
 
 #[test]

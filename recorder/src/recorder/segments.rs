@@ -99,7 +99,7 @@ impl Recorder {
         self.closed = self.open.take().map(|open| open.sealer);
         self.segments += 1;
         self.last_us = now_us;
-        self.shipper.send(ObjectName::Segment(number), len);
+        self.shipper.send(ObjectName::Segment(number), len, digest);
         self.checkpoint(number, digest, now_us)
     }
 
@@ -132,7 +132,7 @@ impl Recorder {
             self.unput = Some((name, bytes.to_vec()));
             return Err(RecordError::Spool(e));
         }
-        self.shipper.send(name, bytes.len() as u64);
+        self.shipper.send(name, bytes.len() as u64, self.newest_note.1);
         Ok(())
     }
 

@@ -55,7 +55,7 @@ impl Recorder {
         spooled(&mut spool, &bytes, count, &host, &genesis, link)?;
         let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created))
             .map_err(RecordError::Spool)?;
-        shipper.send(ObjectName::Genesis, bytes.len() as u64);
+        shipper.send(ObjectName::Genesis, bytes.len() as u64, Digest::of(&bytes));
         let epochs = Epochs::begin(setup.session, setup.limits, link, &clerk, start_us)?;
         let mut recorder = Self {
             session: setup.session,

@@ -46,7 +46,11 @@ pub const FAILURES: &[Failure] = &[
     },
     Failure {
         what: "the recorder killed: nothing left (ssm-agent#153)",
-        covered_by: &["kill-recorder", "campaign::a_kill_at_any_moment_loses_nothing_and_leaves_nothing"],
+        covered_by: &[
+            "kill-recorder",
+            "oom-recorder",
+            "campaign::a_kill_at_any_moment_loses_nothing_and_leaves_nothing",
+        ],
     },
     Failure {
         what: "a short session never appears (teleport#11599)",

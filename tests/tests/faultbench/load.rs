@@ -25,7 +25,8 @@ pub const ROWS: &[Row] = &[
         must: "the session goes on; every byte is on the tape",
         run_in: RunIn::Every,
         run: |_| {
-            let script = "stty raw; exec dd if=/dev/zero bs=20000000 count=1 iflag=fullblock status=none";
+            let script =
+                "stty raw -echo; exec dd if=/dev/zero bs=20000000 count=1 iflag=fullblock status=none";
             let stage = Stage::local();
             let seen = Flood::of(&stage, script).seen(&stage);
             let whole = seen.shown_bytes == 20_000_000;
@@ -40,6 +41,13 @@ pub const ROWS: &[Row] = &[
         run: flood,
     },
     Row {
+        name: "flood-10-gb",
+        injected: "a program writes 10 GB of a log as fast as it can",
+        must: "the session goes on; every byte is on the tape; 32 MiB resident, 64 at most while the tape is shipped and verified at the end",
+        run_in: RunIn::Named,
+        run: flood_of_log,
+    },
+    Row {
         name: "black-hole-10-min",
         injected: "the store answers nothing while 600 MB are written at about 1 MB/s",
         must: "memory stays flat (32 MiB; 64 at most while shipping and verifying at the end), and the tape is complete afterwards",
@@ -51,10 +59,46 @@ pub const ROWS: &[Row] = &[
 fn flood(effort: Effort) -> Seen {
     let stage = Stage::local();
     let bytes = effort.pick(20_000_000, 2_000_000_000);
-    let script = format!("stty raw; yes 'a line of a log that says nothing new' | head -c {bytes}");
+    let script = format!("stty raw -echo; yes 'a line of a log that says nothing new' | head -c {bytes}");
     let seen = Flood::of(&stage, &script).seen(&stage);
     let whole = seen.shown_bytes == bytes;
     seen.demand(whole, "not all of it was shown")
+}
+
+/// What differs from line to line is what is hard to compress in a log: times, ids, durations.
+fn flood_of_log(_: Effort) -> Seen {
+    let (stage, bytes) = (Stage::local(), 10_000_000_000_u64);
+    let mut text = String::new();
+    let mut chance = 1_u64;
+    while text.len() < 50_000_000 {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (id, took_ms, line) = (chance >> 16, chance >> 54, text.len() / 120);
+        let time = format!(
+            "{:02}:{:02}:{:02}.{:03}",
+            line / 3_600_000,
+            line / 60_000 % 60,
+            line / 1_000 % 60,
+            line % 1_000
+        );
+        text += &format!(
+            "2026-11-23T{time}Z web-3 app[4711]: INFO request {id:012x} GET /orders/{took_ms} 200 in {took_ms} ms\n"
+        );
+    }
+    std::fs::write(stage.world.home().join("log"), text).unwrap();
+    let script = format!("stty raw -echo; while cat $HOME/log; do :; done 2>/dev/null | head -c {bytes}");
+    let seen = Flood::of(&stage, &script).seen(&stage);
+    let whole = seen.shown_bytes == bytes;
+    let stored = stored_bytes(&stage.world.state().join("evidence"));
+    seen.note(format!("{} bytes in the store", grouped(stored))).demand(whole, "not all of it was shown")
+}
+
+fn stored_bytes(dir: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let len = |entry: std::fs::DirEntry| match entry.metadata().unwrap() {
+        meta if meta.is_dir() => stored_bytes(&entry.path()),
+        meta => meta.len(),
+    };
+    entries.map(len).sum()
 }
 
 /// The store falls silent, a minute's worth of output is made each minute, and it comes back.
@@ -63,7 +107,7 @@ fn black_hole(effort: Effort) -> Seen {
     let seconds = effort.pick(5, 600);
     let go_on = stage.world.home().join("healed");
     let script = format!(
-        "stty raw; n=0; while test $n -lt {seconds}; do n=$((n+1)); head -c 750000 /dev/urandom | base64 | head -c 1000000; sleep 0.8; done; until test -e {}; do sleep 0.1; done",
+        "stty raw -echo; n=0; while test $n -lt {seconds}; do n=$((n+1)); head -c 750000 /dev/urandom | base64 | head -c 1000000; sleep 0.8; done; until test -e {}; do sleep 0.1; done",
         go_on.display()
     );
     let healer = |wire: &Wire, flood: &Flood| {

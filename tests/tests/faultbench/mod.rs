@@ -1,6 +1,8 @@
 //! The fault bench: each row injects one fault into real sessions and looks at what is left. The tests run the
 //! short rows; `tests/fault-bench --write` runs all of them and writes docs/FAULTS.md.
 
+mod account;
+mod device;
 mod disk;
 mod failures;
 mod keys;
@@ -24,14 +26,24 @@ use row::{Effort, Row, RunIn, Seen};
 
 /// Returns the table.
 fn rows() -> Vec<&'static Row> {
-    [store::ROWS, keys::ROWS, disk::ROWS, process::ROWS, time::ROWS, load::ROWS]
+    [store::ROWS, keys::ROWS, account::ROWS, disk::ROWS, device::ROWS, process::ROWS, time::ROWS, load::ROWS]
         .into_iter()
         .flatten()
         .collect()
 }
 
+/// `BG_TESTS_FAULTS=NAMES` tries those rows (of none: all) one by one with full effort, and keeps what was seen; the
+/// suite tries the short ones.
 #[test]
-fn every_row_of_the_short_run_holds() {
+fn every_row_holds() {
+    let wrong = match std::env::var("BG_TESTS_FAULTS") {
+        Ok(named) => one_by_one(&named.split_whitespace().collect::<Vec<_>>()),
+        Err(_) => side_by_side(),
+    };
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+fn side_by_side() -> Vec<&'static str> {
     let short = rows().into_iter().filter(|row| row.run_in == RunIn::Every);
     let (queue, wrong) = (Mutex::new(short.collect::<Vec<_>>()), Mutex::new(Vec::new()));
     let work = || {
@@ -42,12 +54,31 @@ fn every_row_of_the_short_run_holds() {
         }
     };
     std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{wrong:?}");
+    wrong.into_inner().unwrap()
 }
 
+fn one_by_one(named: &[&str]) -> Vec<&'static str> {
+    let mut wrong = Vec::new();
+    let wanted = |row: &&Row| match row.run_in {
+        RunIn::Named => named.contains(&row.name),
+        RunIn::Every | RunIn::Full => named.is_empty() || named.contains(&row.name),
+    };
+    for row in rows().into_iter().filter(wanted) {
+        let seen = run(row, Effort::Full);
+        keep(row.name, &seen.to_string());
+        if !seen.holds() {
+            wrong.push(row.name);
+        }
+    }
+    wrong
+}
+
+/// `BG_TESTS_FAULTS_PAGE=RESULTS` first makes the page anew, of what was kept there.
 #[test]
 fn the_page_lists_the_rows_of_the_table() {
+    if let Ok(results) = std::env::var("BG_TESTS_FAULTS_PAGE") {
+        fs::write(page::place(), page::page(&rows(), &page::seen(Path::new(&results)))).unwrap();
+    }
     let page = fs::read_to_string(page::place()).unwrap();
     let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(listed.len(), rows().len(), "tests/fault-bench --write makes the page anew");
@@ -72,31 +103,6 @@ fn what_covers_a_failure_is_there() {
         assert!(there, "{name}");
     }
     assert_eq!((FAILURES.len(), names.len()), (20, rows().len()), "a name stands for one row");
-}
-
-/// Runs the named rows with full effort, and keeps what was seen.
-#[test]
-#[ignore = "the full run takes long: tests/fault-bench"]
-fn the_named_rows_hold() {
-    let named = std::env::var("BG_TESTS_FAULTS").unwrap();
-    let named: Vec<&str> = named.split_whitespace().collect();
-    let mut wrong = Vec::new();
-    for row in rows().into_iter().filter(|row| named.is_empty() || named.contains(&row.name)) {
-        let seen = run(row, Effort::Full);
-        keep(row.name, &seen.to_string());
-        if !seen.holds() {
-            wrong.push(row.name);
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:?}");
-}
-
-/// Writes docs/FAULTS.md of what was kept.
-#[test]
-#[ignore = "writes a page: tests/fault-bench --write"]
-fn the_page_is_written() {
-    let results = std::env::var("BG_TESTS_FAULTS_SEEN").unwrap();
-    fs::write(page::place(), page::page(&rows(), &page::seen(Path::new(&results)))).unwrap();
 }
 
 fn run(row: &Row, effort: Effort) -> Seen {

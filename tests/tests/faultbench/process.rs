@@ -7,9 +7,10 @@ use rustix::process::Signal;
 
 use super::row::{Effort, Row, RunIn, Seen};
 use super::stage::Stage;
+use crate::support::cgroup::Starved;
 use crate::support::driver::Driver;
 use crate::support::process::signal;
-use crate::support::wait::{until, within};
+use crate::support::wait::within;
 use crate::support::world::stderr;
 
 /// The rows.
@@ -19,6 +20,12 @@ pub const ROWS: &[Row] = &[
         "SIGKILL to the recorder under a flood",
         "nothing lives on; all that was shown is on the recovered tape",
         kill_recorder,
+    ),
+    row(
+        "oom-recorder",
+        "the kernel's OOM killer takes the recorder under a flood: a memory cgroup without memory",
+        "nothing lives on; all that was shown is on the recovered tape",
+        oom_recorder,
     ),
     row(
         "kill-keeper",
@@ -40,8 +47,8 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "no-descriptors",
-        "the limit falls below what is open in the middle of a session, and is raised again",
-        "the session goes on, or ends; every byte that was shown is on the tape",
+        "the limit falls below what is open in the middle of a session",
+        "the session ends with the first object that the spool cannot begin, and says why; all that was shown is on the tape",
         no_descriptors,
     ),
     row(
@@ -58,12 +65,30 @@ const fn row(name: &'static str, injected: &'static str, must: &'static str, run
 
 fn kill_recorder(_: Effort) -> Seen {
     let stage = Stage::local();
-    let script =
-        "trap '' HUP TERM; setsid nohup sleep 1000 & n=0; while :; do n=$((n+1)); echo line $n; done";
-    let mut driver = Driver::spawn(stage.session(script));
-    driver.wait_for("line 2000");
+    let mut driver = stubborn(&stage);
     driver.signal(Signal::KILL);
     stage.seen(&mut driver)
+}
+
+fn oom_recorder(_: Effort) -> Seen {
+    let stage = Stage::local();
+    let mut driver = stubborn(&stage);
+    let Some(starved) = Starved::put(driver.pid()) else { return Seen::skipped(CGROUP) };
+    let status = driver.wait();
+    let killed = starved.killed();
+    stage
+        .seen(&mut driver)
+        .demand(status == 128 + 9, "the recorder was not killed")
+        .demand(killed == 1, format!("the OOM killer took {killed}"))
+}
+
+/// A flood, and a process that outlives its terminal.
+fn stubborn(stage: &Stage) -> Driver {
+    let script =
+        "trap '' HUP TERM; setsid nohup sleep 1000 & n=0; while :; do n=$((n+1)); echo line $n; done";
+    let driver = Driver::spawn(stage.session(script));
+    driver.wait_for("line 2000");
+    driver
 }
 
 fn kill_keeper(_: Effort) -> Seen {
@@ -126,19 +151,17 @@ fn no_descriptors(_: Effort) -> Seen {
     let stage = Stage::local();
     let mut driver = stage.dialogue();
     let pid = driver.pid().to_string();
-    let limit = |limit: &str| {
-        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={limit}:")]).output();
-        assert!(set.as_ref().is_ok_and(|set| set.status.success()), "{set:?}");
-    };
-    limit("0");
-    until("it is felt", || driver.ended() || driver.screen().contains("bg-shell: "));
-    if !driver.ended() {
-        limit("1024");
-        driver.send("after\r");
-        until("an answer, or an end", || driver.screen().contains("<after>") || driver.ended());
-        driver.try_send("\x04");
-    }
-    stage.seen(&mut driver)
+    // What is open stays open, and is enough to wait on (poll(2) counts its descriptors, too).
+    let set = Command::new("prlimit").args(["--pid", &pid, "--nofile=8:"]).output();
+    assert!(set.as_ref().is_ok_and(|set| set.status.success()), "{set:?}");
+    driver.send("during\r");
+    let status = driver.wait();
+    let said = stage.world.said();
+    let told = said.contains("the session was ended: cannot write to the spool: Too many open files");
+    stage
+        .seen(&mut driver)
+        .demand(status == 125, "the session was not ended")
+        .demand(told, format!("not told: {said}"))
 }
 
 fn many_starts(effort: Effort) -> Seen {
@@ -170,4 +193,5 @@ fn many_starts(effort: Effort) -> Seen {
         .demand(places == (1..=count).collect::<Vec<_>>(), "a hole in the count")
 }
 
+const CGROUP: &str = "it needs root, and a memory cgroup";
 const GOES_ON: &str = "the session goes on; every byte is on the tape";

@@ -21,6 +21,8 @@ pub enum RunIn {
     Every,
     /// Only that which writes docs/FAULTS.md: it takes long.
     Full,
+    /// Only one that names it: it takes very long, and much of the disk.
+    Named,
 }
 
 /// How much is tried.

@@ -1,10 +1,10 @@
-//! Clocks that jump, and sessions that are long: the real recorder, with a clock of ours.
+//! Clocks that jump, and sessions that are long: for these the real recorder, with a clock of ours.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bg_recorder::clock::{Clock, SystemClock};
+use bg_recorder::clock::{Clock, Stamp, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::dir::DirStore;
 use bg_recorder::event::Event;
@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 
 use super::row::{Effort, Row, RunIn, Seen, grouped};
 use super::stage::{Stage, missing};
+use crate::support::clock::WallClock;
+use crate::support::wait::until;
 
 /// The rows.
 pub const ROWS: &[Row] = &[
@@ -25,7 +27,7 @@ pub const ROWS: &[Row] = &[
         "every byte is on the tape",
         |effort| {
             let seconds = effort.pick(200, 10_000);
-            let seen = session(seconds, |second, _| format!("second {second}\r\n"));
+            let seen = session(seconds, |second| format!("second {second}\r\n"));
             seen.0.demand(seen.1 >= seconds, format!("{} segments", seen.1))
         },
     ),
@@ -35,7 +37,7 @@ pub const ROWS: &[Row] = &[
         "heartbeats date the tape, nothing else grows",
         |effort| {
             let seconds = effort.pick(600, 28_800);
-            let last = |second, _: &Hand| {
+            let last = |second| {
                 if second == 0 { "the last for a long time\r\n".into() } else { String::new() }
             };
             let seen = session(seconds, last);
@@ -46,19 +48,8 @@ pub const ROWS: &[Row] = &[
     row(
         "clock-steps",
         "the wall clock jumps an hour back, a day forward, and to 1990, in the middle of a session",
-        "times on the tape never go back; every byte is on it",
-        |_| {
-            let seen = session(40, |second, clock| {
-                match second {
-                    10 => drop(clock.wall_us.fetch_sub(3_600_000_000, Ordering::Relaxed)),
-                    20 => drop(clock.wall_us.fetch_add(86_400_000_000, Ordering::Relaxed)),
-                    30 => clock.wall_us.store(631_152_000_000_000, Ordering::Relaxed),
-                    _ => {}
-                }
-                format!("second {second}\r\n")
-            });
-            seen.0
-        },
+        "the session goes on; times on the tape never go back; every byte is on it",
+        clock_steps,
     ),
 ];
 
@@ -66,9 +57,39 @@ const fn row(name: &'static str, injected: &'static str, must: &'static str, run
     Row { name, injected, must, run_in: RunIn::Every, run }
 }
 
+/// The clock that the whole program reads, in the middle of a session; checkpoints tell that it has seen each step.
+fn clock_steps(_: Effort) -> Seen {
+    let stage = Stage::local();
+    let mut driver = stage.dialogue();
+    let Some(clock) = WallClock::of(driver.pid()) else { return Seen::skipped(CLOCK) };
+    let now = SystemClock.wall_us() / 1_000_000;
+    for step in [-3_600, 86_400, YEAR_1990 - i64::try_from(now).unwrap()] {
+        clock.set(step);
+        let there = now.saturating_add_signed(step);
+        driver.send(format!("step {step}\r"));
+        driver.wait_for(&format!("<step {step}>"));
+        until("a checkpoint of that time", || walls(&stage).iter().any(|wall| wall.abs_diff(there) < 600));
+    }
+    driver.send("\x04");
+    let seen = stage.seen(&mut driver);
+    let in_order = stage.world.tape().events().is_sorted_by_key(|event| event.line.time_us);
+    let went_on = seen.outcome.starts_with("exit 0");
+    seen.demand(in_order, "times go back").demand(went_on, "the session did not go on")
+}
+
+/// Returns when, in seconds, the checkpoints say that they were made.
+fn walls(stage: &Stage) -> Vec<u64> {
+    let checkpoints = std::fs::read_dir(stage.world.tape().dir.join("checkpoints")).into_iter().flatten();
+    let wall = |note: String| {
+        let note: Value = serde_json::from_str(note.lines().nth(1)?).ok()?;
+        serde_json::from_value::<Stamp>(note["wall"].clone()).ok().map(|wall| wall.0 / 1_000_000)
+    };
+    checkpoints.filter_map(|entry| wall(std::fs::read_to_string(entry.unwrap().path()).unwrap())).collect()
+}
+
 /// Records a session of so many seconds, with some output in each; returns what was seen, and how many segments
 /// there are.
-fn session(steps: u64, output: impl Fn(u64, &Hand) -> String) -> (Seen, u64) {
+fn session(steps: u64, output: impl Fn(u64) -> String) -> (Seen, u64) {
     let stage = Stage::local();
     let practice = stage.world.practice();
     let clock = Arc::new(Hand {
@@ -91,7 +112,7 @@ fn session(steps: u64, output: impl Fn(u64, &Hand) -> String) -> (Seen, u64) {
     let mut recorder = Recorder::begin(setup).unwrap();
     let mut said = String::new();
     for second in 0..steps {
-        let text = output(second, &clock);
+        let text = output(second);
         recorder.accept(Event::Output(text.as_bytes())).unwrap();
         said += &text;
         clock.pass(1_001_000);
@@ -128,3 +149,6 @@ impl Clock for Hand {
         self.boot_us.load(Ordering::Relaxed)
     }
 }
+
+const YEAR_1990: i64 = 631_152_000;
+const CLOCK: &str = "it needs root, on x86-64";

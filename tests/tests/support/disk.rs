@@ -1,4 +1,5 @@
-//! A small disk of its own: a tmpfs(5) that fills, shrinks, grows and turns read-only. Mounting needs root.
+//! A small disk of its own: a tmpfs(5) that fills, shrinks, grows and turns read-only, or an ext4 on a device that
+//! fails. Mounting needs root.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,6 +49,56 @@ impl Disk {
         let filler = self.at.join("filler");
         std::fs::write(&filler, vec![0; bytes.try_into().unwrap()]).unwrap();
         filler
+    }
+}
+
+/// A file system on a loop device (losetup(8)) that has less room than it says: what it has no room for fails when it
+/// is written back, long after write(2) took it.
+pub struct Device {
+    /// The room.
+    below: Disk,
+    /// The file system.
+    disk: Option<Disk>,
+}
+
+impl Device {
+    /// Mounts one of 64 MiB that has `kib` KiB, whose room is kept at `below`. None where there are no loop devices.
+    pub fn mount(at: &Path, below: &Path, kib: u64) -> Option<Self> {
+        let below = Disk::mount(below, kib)?;
+        let image = below.at.join("image");
+        std::fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        run(Command::new("mkfs.ext4").args(["-q", "-m0"]).arg(&image));
+        std::fs::create_dir_all(at).unwrap();
+        let disk = looped(&image, at)?;
+        // It is no spool.
+        std::fs::remove_dir(at.join("lost+found")).unwrap();
+        Some(Self { below, disk: Some(disk) })
+    }
+
+    /// Moves what can be read of it to a disk that works, at the same place.
+    pub fn rescue(&mut self) {
+        let Some(disk) = self.disk.take() else { return };
+        let (at, kept) = (disk.at.clone(), self.below.at.join("kept"));
+        self.below.resize(128 * 1_024);
+        run(Command::new("cp").arg("-a").args([&at, &kept]));
+        drop(disk);
+        run(Command::new("cp").arg("-a").arg(kept.join(".")).arg(&at));
+    }
+}
+
+fn looped(image: &Path, at: &Path) -> Option<Disk> {
+    let mounted = Command::new("mount").args(["-o", "loop"]).args([image, at]).output().unwrap();
+    let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
+    if !mounted.status.success() {
+        println!("no loop device: {why}");
+    }
+    mounted.status.success().then(|| Disk { at: at.to_owned() })
+}
+
+impl Drop for Device {
+    /// The file system goes before its room.
+    fn drop(&mut self) {
+        self.disk.take();
     }
 }
 

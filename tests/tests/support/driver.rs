@@ -83,11 +83,6 @@ impl Driver {
         }
     }
 
-    /// Returns whether the program has ended.
-    pub fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
     /// Waits until the screen was sent `text`, after what an earlier call waited for.
     pub fn wait_for(&self, text: &str) {
         let found = within(PATIENCE, || {

@@ -120,21 +120,12 @@ impl Field {
 
     /// Returns the credentials of the role that the server issued, whoever got them.
     pub fn issued(&self) -> Vec<[String; 3]> {
-        let texts = self.aws.actions("AssumeRole").into_iter();
-        let texts = texts.map(|asked| String::from_utf8_lossy(&asked.answer).into_owned());
-        let taken = texts.filter_map(|text| {
-            let of =
-                |name: &str| Some(text.split_once(&format!("<{name}>"))?.1.split_once('<')?.0.to_owned());
-            Some([of("AccessKeyId")?, of("SecretAccessKey")?, of("SessionToken")?])
-        });
-        taken.collect()
+        issued(&self.aws)
     }
 
     /// Makes an S3 call with them, past the wire; returns what it said on failure.
-    pub fn call(&self, [id, secret, token]: &[String; 3]) -> Result<(), String> {
-        let keys = json!({ "accessKey": id, "secretKey": secret, "token": token });
-        let ask = json!({ "as": id, "keys": keys, "service": "s3", "call": "list_buckets", "with": {} });
-        self.site.sandbox.ask(&ask).map(drop).map_err(|refused| refused.message)
+    pub fn call(&self, keys: &[String; 3]) -> Result<(), String> {
+        self.site.call_with(keys)
     }
 
     /// Returns the sessions that have evidence.
@@ -201,6 +192,17 @@ impl Field {
             assert!(["intact", "recovered"].contains(&verdict), "{line}: {said}");
         }
     }
+}
+
+/// Returns the credentials that STS issued over a wire, whoever got them.
+pub fn issued(wire: &Wire) -> Vec<[String; 3]> {
+    let texts = wire.actions("AssumeRole").into_iter();
+    let texts = texts.map(|asked| String::from_utf8_lossy(&asked.answer).into_owned());
+    let taken = texts.filter_map(|text| {
+        let of = |name: &str| Some(text.split_once(&format!("<{name}>"))?.1.split_once('<')?.0.to_owned());
+        Some([of("AccessKeyId")?, of("SecretAccessKey")?, of("SessionToken")?])
+    });
+    taken.collect()
 }
 
 /// Asserts that one error was told, in one line with its request id, and what to do.

@@ -2,6 +2,8 @@
 
 pub mod bucket;
 pub mod case;
+pub mod cgroup;
+pub mod clock;
 pub mod desk;
 pub mod disk;
 pub mod driver;
@@ -9,6 +11,7 @@ pub mod emulator;
 pub mod evidence;
 pub mod field;
 pub mod hook;
+pub mod meddler;
 pub mod memory;
 pub mod process;
 pub mod random;

@@ -177,6 +177,13 @@ impl Site {
         self.command("aws").args(["--profile", profile]).args(args).output().unwrap()
     }
 
+    /// Makes an S3 call with credentials of a session; returns what it said on failure.
+    pub fn call_with(&self, [id, secret, token]: &[String; 3]) -> Result<(), String> {
+        let keys = json!({ "accessKey": id, "secretKey": secret, "token": token });
+        let ask = json!({ "as": id, "keys": keys, "service": "s3", "call": "list_buckets", "with": {} });
+        self.sandbox.ask(&ask).map(drop).map_err(|refused| refused.message)
+    }
+
     /// Returns the configuration file. Its roles: prod (TOTP at the broker), prod-mfa (TOTP at AWS), two (quorum 2),
     /// attach and trust (gates), drill (neither approvals nor MFA).
     pub fn config(&self) -> PathBuf {
