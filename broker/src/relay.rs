@@ -178,7 +178,8 @@ impl Run<'_> {
             if ready.chunks {
                 self.collect()?;
             }
-            if ready.stdin {
+            // A signal of this turn may have shut it.
+            if ready.stdin && matches!(self.input, Input::Open) {
                 self.read_input()?;
             }
             if ready.output {
