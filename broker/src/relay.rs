@@ -128,8 +128,8 @@ impl Relay<'_> {
             spare: Vec::new(),
         };
         let failed = run.turns().err();
+        let failed = failed.or(run.count_unreleased().err());
         if failed.is_some() {
-            run.count_unreleased();
             run.show_the_rest();
         }
         let cause = match failed {

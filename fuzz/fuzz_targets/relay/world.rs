@@ -325,6 +325,7 @@ impl World {
     }
 
     pub fn signals_heard(&mut self) -> Vec<Signal> {
+        self.law.hurried |= self.signals.iter().any(|signal| *signal != Signal::Resized);
         std::mem::take(&mut self.signals)
     }
 
