@@ -169,11 +169,11 @@ fuzz_target!(|turns: &[u8]| {
     let mut recorder = Recorder::begin(setup).expect("a stored genesis");
     let prefix = session.prefix(recorder.created());
     let (mut output, mut input) = (Vec::new(), Vec::new());
-    for turn in turns.chunks_exact(2).take(80) {
+    for turn in turns.chunks_exact(2).take(50) {
         let (what, much) = (turn[0], u64::from(turn[1]));
         // Escapes and base64 take, instrumented, most of the time: one turn in eight may need them.
         let byte = if much % 8 == 0 { what } else { b'a' + what % 26 };
-        let bytes = [byte].repeat(1 + much as usize * if what & 0x80 == 0 { 1 } else { 9 });
+        let bytes = [byte].repeat(1 + much as usize * if what & 0x80 == 0 { 1 } else { 4 });
         match what % 8 {
             0 | 1 => {
                 recorder.accept(Event::Output(&bytes)).expect("accepted");
