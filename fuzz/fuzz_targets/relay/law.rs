@@ -16,10 +16,11 @@ pub struct Law {
     /// What the shell may get: what was accepted for it, and how much of that it took.
     for_shell: Vec<u8>,
     took: usize,
-    /// How much was read from the session, accepted, refused.
-    pub read_output: u64,
-    accepted: Vec<u8>,
+    /// What was read from the session, and how much of it the recorder has accepted, or refused.
+    pub output: Vec<u8>,
+    judged_output: usize,
     refused_output: u64,
+    accepted: Vec<u8>,
     /// How much of what was accepted was given to the screen.
     shown: usize,
     /// Some was left out: the screen is lost, or stands still while somebody wants an end.
@@ -63,7 +64,10 @@ impl Law {
     /// The recorder has taken an event.
     pub fn accepted(&mut self, event: &Event<'_>) {
         match event {
-            Event::Output(bytes) => self.accepted.extend_from_slice(bytes),
+            Event::Output(bytes) => {
+                self.judges_output(bytes);
+                self.accepted.extend_from_slice(bytes);
+            }
             Event::Input(bytes) => {
                 // An end-of-file character is typed by nobody.
                 if self.judged < self.typed.len() {
@@ -87,13 +91,22 @@ impl Law {
     pub fn refused(&mut self, event: &Event<'_>) {
         self.refusals += 1;
         match event {
-            Event::Output(bytes) => self.refused_output += bytes.len() as u64,
+            Event::Output(bytes) => {
+                self.judges_output(bytes);
+                self.refused_output += bytes.len() as u64;
+            }
             Event::Input(_) | Event::Notice(Notice::Redacted { bytes: 1.. }) => {
                 self.refused_typed += (self.typed.len() - self.judged) as u64;
                 self.judged = self.typed.len();
             }
             _ => {}
         }
+    }
+
+    /// The recorder is given output in the order in which it was read.
+    fn judges_output(&mut self, bytes: &[u8]) {
+        assert!(self.output[self.judged_output..].starts_with(bytes), "output is recorded out of order");
+        self.judged_output += bytes.len();
     }
 
     /// The shell is offered input.
@@ -154,7 +167,7 @@ impl Law {
         let typed_unjudged = (self.typed.len() - self.judged) as u64;
         let lost = self.refused_output + self.refused_typed + typed_unjudged;
         assert_eq!(outcome.unreleased, lost, "{:?}", outcome.cause);
-        assert_eq!(self.read_output, self.accepted.len() as u64 + self.refused_output);
+        assert_eq!(self.output.len(), self.judged_output, "output that nobody recorded or counted");
         // Of these the session declares a gap.
         assert!(outcome.unreleased == 0 || failed(&outcome.cause), "a loss that nobody says: {outcome:?}");
         if self.refusals > 0 {

@@ -191,8 +191,8 @@ impl World {
         let len = self.output.len().min(to.len());
         for (to, byte) in to.iter_mut().zip(self.output.drain(..len)) {
             *to = byte;
+            self.law.output.push(byte);
         }
-        self.law.read_output += len as u64;
         Ok(Read { len, ended: len == 0 && self.output_closed && self.let_go })
     }
 
