@@ -131,8 +131,8 @@ impl Relay<'_> {
             spare: Vec::new(),
         };
         let failed = run.turns().err();
+        let failed = failed.or(run.count_unreleased().err());
         if failed.is_some() {
-            run.count_unreleased();
             run.show_the_rest();
         }
         let cause = match failed {
@@ -181,7 +181,8 @@ impl Run<'_> {
             if ready.chunks {
                 self.collect()?;
             }
-            if ready.stdin {
+            // A signal of this turn may have shut it.
+            if ready.stdin && matches!(self.input, Input::Open) {
                 self.read_input()?;
             }
             if ready.output {

@@ -279,6 +279,9 @@ fn close(
         Cause::Outage(detail) if outcome.unreleased > 0 => {
             recorder.declare_gap(outcome.unreleased, detail)?;
         }
+        Cause::System(e) if outcome.unreleased > 0 => {
+            recorder.declare_gap(outcome.unreleased, &e.to_string())?;
+        }
         _ => {}
     }
     if let Some(Ended { killed, .. }) = outcome.ended

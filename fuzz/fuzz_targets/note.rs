@@ -1,4 +1,4 @@
-//! Genesis, checkpoint, seal and recovery: what parses must assemble to the same bytes.
+//! Genesis, checkpoint, seal, recovery and facts: what parses must assemble to the same bytes.
 #![no_main]
 
 use bg_recorder::checkpoint::Checkpoint;
@@ -8,7 +8,7 @@ use bg_recorder::note::{Kind, Note, assemble};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for kind in [Kind::Genesis, Kind::Checkpoint, Kind::Seal, Kind::Recovery] {
+    for kind in [Kind::Genesis, Kind::Checkpoint, Kind::Seal, Kind::Recovery, Kind::Fact] {
         if let Ok(note) = Note::parse(kind, bytes) {
             assert_eq!(assemble(note.text, &note.signatures), bytes);
             let read = match kind {

@@ -15,6 +15,11 @@ mod broker {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    // What a report reads of it, from a store that somebody may have written to.
+    if let Ok(seen) = serde_json::from_slice::<Seen>(bytes) {
+        let again = serde_json::to_vec(&seen).expect("JSON");
+        assert_eq!(serde_json::from_slice::<Seen>(&again).expect("our own"), seen);
+    }
     let Some((size, text)) = bytes.split_first() else { return };
     let whole = heard([text]);
     let cut = heard(text.chunks(usize::from(*size).max(1)));

@@ -30,7 +30,8 @@ impl Run<'_> {
             Ok(0) | Err(_) => return self.input_ended(),
             Ok(read) => read,
         };
-        let prompt = self.relay.pty.secret_entry().map_err(Cause::System)?;
+        let prompt = self.relay.pty.secret_entry();
+        let prompt = prompt.inspect_err(|_| self.unreleased += read as u64).map_err(Cause::System)?;
         let secret = prompt && self.relay.secrets == Secrets::Redact;
         let bytes = self.buffer.get(..read).unwrap_or_default();
         let notice = Notice::Redacted { bytes: read as u64 };
@@ -60,11 +61,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Returns whether an end-of-file character may follow now: what was typed before it is on its way.
+    pub(super) fn takes_end_of_input(&self) -> bool {
+        self.to_shell.is_empty() && !self.output_ended && self.ended.is_none()
+    }
+
     /// Gives a session whose standard input has ended its end-of-file character (termios(3), VEOF) whenever it
     /// has read all before it: an ended pipe stays ended for every program that reads it.
     pub(super) fn end_of_input(&mut self) -> Result<(), Cause> {
         let Input::Closed { next, pause } = self.input else { return Ok(()) };
-        if Instant::now() < next || !self.to_shell.is_empty() || self.output_ended || self.ended.is_some() {
+        if Instant::now() < next || !self.takes_end_of_input() {
             return Ok(());
         }
         self.input = Input::Closed { next: Instant::now() + pause, pause: EOF_PAUSE_MAX.min(pause * 2) };

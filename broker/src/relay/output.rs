@@ -97,14 +97,17 @@ impl Run<'_> {
         }
     }
 
-    /// After a failure: what the scribe still holds was read, and will not be released. What was accepted of it is
-    /// on the tape; the rest is counted.
-    pub(super) fn count_unreleased(&mut self) {
+    /// After a failure, or where an end could not wait: what the scribe still holds was read, and will not be
+    /// released. What is accepted of it is on the tape; the rest is counted, and is a failure.
+    pub(super) fn count_unreleased(&mut self) -> Result<(), Cause> {
+        let mut counted = Ok(());
         while let Some((chunk, accepted)) = self.relay.scribe.thread.wait() {
-            if accepted.is_err() {
+            if let Err(e) = accepted {
                 self.unreleased += chunk.len() as u64;
+                counted = counted.and(Err(Cause::Recorder(e)));
             }
         }
+        counted
     }
 
     /// Gives what was accepted a moment to be shown: after a failure the terminal is soon itself again, and treats

@@ -73,7 +73,9 @@ impl Run<'_> {
         if !self.hurry {
             wait_ms = wait_ms.min(self.relay.deadline.next_ms(self.relay.clock.boot_us()));
         }
-        if let Input::Closed { next, .. } = self.input {
+        if let Input::Closed { next, .. } = self.input
+            && self.takes_end_of_input()
+        {
             let until = next.saturating_duration_since(Instant::now()).as_millis();
             wait_ms = wait_ms.min(u64::try_from(until).unwrap_or(u64::MAX).saturating_add(1));
         }

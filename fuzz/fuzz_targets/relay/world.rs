@@ -1,0 +1,371 @@
+//! Everything around the relay, in one place; whatever the relay asks of it is held against the law at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bg_recorder::clock::Clock;
+use bg_recorder::event::{Event, Notice};
+use bg_recorder::recorder::RecordError;
+use bg_recorder::ship::Told;
+use kernel::io::Errno;
+
+use super::law::Law;
+use super::script::{Leave, Script};
+use crate::contain::{Ended, Ending};
+use crate::event::{PollFd, PollFlags};
+use crate::extension::Granted;
+use crate::pty::Read;
+use crate::signals::Signal;
+use crate::switch::{News, Revoked};
+
+/// Monotonic time.
+pub static NOW_US: AtomicU64 = AtomicU64::new(START_US);
+
+thread_local! {
+    static WORLD: RefCell<World> = RefCell::default();
+}
+
+/// Lends the world.
+pub fn world<T>(look: impl FnOnce(&mut World) -> T) -> T {
+    WORLD.with(|world| look(&mut world.borrow_mut()))
+}
+
+/// What the relay can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Keyboard,
+    Pty,
+    Signals,
+    Keeper,
+    Worker(Track),
+}
+
+/// One of the two threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Track {
+    Scribe,
+    Screen,
+}
+
+/// What a thread was given, and what came back.
+#[derive(Default)]
+pub struct Thread {
+    pub given: VecDeque<Vec<u8>>,
+    pub back: VecDeque<(Vec<u8>, bool)>,
+    pub gone: bool,
+    /// The scribe refuses after its first refusal; the screen's chunk is written so far.
+    failed: bool,
+    written: usize,
+}
+
+#[derive(Default)]
+pub struct World {
+    pub script: Script,
+    pub law: Law,
+    pub told: Rc<RefCell<Told>>,
+    pub keyboard_is_terminal: bool,
+    pub screen_is_terminal: bool,
+    /// Typed, not read.
+    pub typed: VecDeque<u8>,
+    /// Nothing more will be typed: end of file, or an error.
+    pub keyboard_ended: Option<Result<(), Errno>>,
+    /// Written by the session, not read.
+    pub output: VecDeque<u8>,
+    /// The session's last process has let go of its terminal.
+    pub output_closed: bool,
+    pub pty_fails: bool,
+    /// The session asks for a secret.
+    pub secret: bool,
+    /// It has not read all of its input.
+    pub shell_busy: bool,
+    /// Bytes that the session's terminal takes.
+    pub shell_room: usize,
+    pub let_go: bool,
+    /// Bytes that the screen takes.
+    pub screen_room: usize,
+    pub screen_gone: bool,
+    pub scribe: Thread,
+    pub screen: Thread,
+    pub recorder_refuses: bool,
+    pub signals: Vec<Signal>,
+    pub word: Option<Ended>,
+    /// The keeper ends the session when it is told to, so many microseconds later.
+    pub keeper_obeys: bool,
+    pub ends_at_us: Option<u64>,
+    pub off: bool,
+    pub revoked: Option<Revoked>,
+    pub news: Vec<News>,
+    pub letters: Vec<Result<Granted, String>>,
+    pub ticked_us: u64,
+}
+
+impl World {
+    /// poll(2): the script goes on, then whatever is ready is told, or the time passes.
+    pub fn wait(&mut self, fds: &mut [PollFd], patience_us: u64) -> Result<usize, Errno> {
+        let steps = Script::steps(self);
+        self.work_on();
+        let found = self.look(fds);
+        let waited_us = if found > 0 { 1 } else { patience_us };
+        self.law.turn(found > 0 || steps, waited_us, self.script.is_over());
+        pass(waited_us);
+        if found == 0 {
+            self.work_on();
+            self.look(fds);
+        }
+        if self.law.interrupted {
+            fds.iter_mut().for_each(|fd| fd.found = PollFlags::empty());
+            return Err(Errno::INTR);
+        }
+        Ok(found)
+    }
+
+    fn look(&self, fds: &mut [PollFd]) -> usize {
+        for fd in fds.iter_mut() {
+            fd.found = self.ready(fd.source) & (fd.wanted | PollFlags::HUP | PollFlags::ERR);
+        }
+        fds.iter().filter(|fd| !fd.found.is_empty()).count()
+    }
+
+    fn ready(&self, source: Source) -> PollFlags {
+        let flag = |ready: bool, flag| if ready { flag } else { PollFlags::empty() };
+        match source {
+            Source::Keyboard => {
+                let ended = self.keyboard_ended.is_some();
+                flag(!self.typed.is_empty(), PollFlags::IN) | flag(ended, PollFlags::IN | PollFlags::HUP)
+            }
+            Source::Pty => {
+                let hung = self.output_closed && self.let_go;
+                flag(!self.output.is_empty() || hung, PollFlags::IN)
+                    | flag(self.shell_room > 0, PollFlags::OUT)
+                    | flag(hung, PollFlags::HUP)
+            }
+            Source::Signals => flag(!self.signals.is_empty(), PollFlags::IN),
+            Source::Keeper => flag(self.word.is_some(), PollFlags::IN),
+            Source::Worker(track) => {
+                let thread = if track == Track::Scribe { &self.scribe } else { &self.screen };
+                flag(!thread.back.is_empty(), PollFlags::IN)
+            }
+        }
+    }
+
+    /// What goes on by itself: the keeper's work, and after the script whatever the way out says.
+    fn work_on(&mut self) {
+        if self.ends_at_us.is_some_and(|at| at <= now_us()) && self.word.is_none() {
+            self.ends_at_us = None;
+            self.word = Some(Ended { how: Ending::Exited(0), killed: 2 });
+        }
+        if self.script.is_over() {
+            self.work(Track::Scribe);
+            if self.script.leave == Leave::Well {
+                self.work(Track::Screen);
+            }
+        }
+    }
+
+    /// Standard input.
+    pub fn read_keyboard(&mut self, to: &mut [u8]) -> Result<usize, Errno> {
+        self.law.reads_key();
+        if self.typed.is_empty() {
+            return match self.keyboard_ended {
+                None => Err(Errno::AGAIN),
+                Some(end) => end.map(|()| 0),
+            };
+        }
+        let len = self.typed.len().min(to.len());
+        for (to, byte) in to.iter_mut().zip(self.typed.drain(..len)) {
+            *to = byte;
+            self.law.typed.push(byte);
+        }
+        Ok(len)
+    }
+
+    /// The session's output.
+    pub fn read_output(&mut self, to: &mut [u8]) -> io::Result<Read> {
+        if self.pty_fails {
+            return Err(io::Error::other("no pty"));
+        }
+        let len = self.output.len().min(to.len());
+        for (to, byte) in to.iter_mut().zip(self.output.drain(..len)) {
+            *to = byte;
+            self.law.output.push(byte);
+        }
+        Ok(Read { len, ended: len == 0 && self.output_closed && self.let_go })
+    }
+
+    /// The session's input.
+    pub fn write_shell(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.law.reaches_shell(bytes);
+        if self.output_closed && self.let_go {
+            return Ok(bytes.len());
+        }
+        if self.pty_fails {
+            return Err(io::Error::other("no pty"));
+        }
+        let len = bytes.len().min(self.shell_room);
+        self.shell_room -= len;
+        self.law.took(len);
+        Ok(len)
+    }
+
+    /// What the screen takes at once.
+    pub fn write_screen(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.law.reaches_screen(bytes);
+        if self.screen_gone {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let len = bytes.len().min(self.screen_room);
+        self.screen_room -= len;
+        self.law.drew(bytes, len);
+        Ok(len)
+    }
+
+    /// A chunk for a thread.
+    pub fn offer(&mut self, track: Track, chunk: Vec<u8>) {
+        match track {
+            Track::Scribe => self.scribe.given.push_back(chunk),
+            Track::Screen => {
+                self.law.reaches_screen(&chunk);
+                self.law.drew(&chunk, chunk.len());
+                self.screen.given.push_back(chunk);
+            }
+        }
+        self.law.waits(self.scribe.given.len() + self.scribe.back.len(), self.screen.given.len());
+    }
+
+    /// Lets a thread go on with its next chunk.
+    pub fn work(&mut self, track: Track) {
+        match track {
+            Track::Scribe => {
+                let Some(chunk) = self.scribe.given.pop_front() else { return };
+                let well = !self.scribe.failed && self.accept(Event::Output(&chunk)).is_ok();
+                if self.scribe.failed {
+                    self.law.refused(&Event::Output(&chunk));
+                }
+                self.scribe.failed = !well;
+                self.scribe.back.push_back((chunk, well));
+            }
+            Track::Screen => {
+                let Some(chunk) = self.screen.given.front() else { return };
+                let left = chunk.len() - self.screen.written;
+                let len = left.min(self.screen_room);
+                self.screen_room -= len;
+                self.screen.written += len;
+                if len == left || self.screen_gone {
+                    self.screen.written = 0;
+                    let chunk = self.screen.given.pop_front().unwrap_or_default();
+                    self.screen.back.push_back((chunk, !self.screen_gone));
+                }
+            }
+        }
+    }
+
+    /// A chunk that came back.
+    pub fn done(&mut self, track: Track) -> io::Result<Option<(Vec<u8>, bool)>> {
+        // Whoever asks again and again lets time pass.
+        pass(1);
+        let thread = if track == Track::Scribe { &mut self.scribe } else { &mut self.screen };
+        match thread.back.pop_front() {
+            None if thread.gone => Err(io::Error::other("a thread of the relay is gone")),
+            back => Ok(back),
+        }
+    }
+
+    /// A chunk that is waited for.
+    pub fn wait_for(&mut self, track: Track) -> Option<(Vec<u8>, bool)> {
+        let gone = if track == Track::Scribe { self.scribe.gone } else { self.screen.gone };
+        if !gone {
+            self.work(track);
+        }
+        self.done(track).ok().flatten()
+    }
+
+    /// The recorder.
+    pub fn accept(&mut self, event: Event<'_>) -> Result<(), RecordError> {
+        if self.recorder_refuses {
+            self.law.refused(&event);
+            return Err(RecordError::Spool(io::ErrorKind::StorageFull.into()));
+        }
+        self.law.accepted(&event);
+        self.ticked_us = now_us();
+        Ok(())
+    }
+
+    pub fn tick(&mut self) -> Result<(), RecordError> {
+        if self.next_tick_ms() > 0 {
+            return Ok(());
+        }
+        if self.recorder_refuses {
+            return Err(RecordError::Spool(io::ErrorKind::StorageFull.into()));
+        }
+        self.ticked_us = now_us();
+        Ok(())
+    }
+
+    pub fn next_tick_ms(&self) -> u64 {
+        (self.ticked_us + HEARTBEAT_US).saturating_sub(now_us()).div_ceil(1_000)
+    }
+
+    /// The keeper is told to end the session.
+    pub fn told_to_end(&mut self) -> io::Result<()> {
+        self.law.ends();
+        if self.keeper_obeys {
+            self.ends_at_us = Some(now_us() + 500_000);
+        }
+        Ok(())
+    }
+
+    pub fn keeper_heard(&mut self) -> io::Result<Option<Ended>> {
+        let ended = self.word.take();
+        self.law.ended |= ended.is_some();
+        Ok(ended)
+    }
+
+    pub fn signals_heard(&mut self) -> Vec<Signal> {
+        self.law.hurried |= self.signals.iter().any(|signal| *signal != Signal::Resized);
+        std::mem::take(&mut self.signals)
+    }
+
+    /// The store goes away, or comes back.
+    pub fn store(&mut self, down: Option<Duration>, waiting: u64) {
+        let mut told = self.told.borrow_mut();
+        told.down = down.and_then(|since| Instant::now().checked_sub(since));
+        told.waiting = waiting;
+    }
+
+    /// Somebody has something to tell.
+    pub fn tell(&mut self, bytes: u64) {
+        let line = Some(format!("{OURS}something was said {bytes} times"));
+        self.news.push(News { notice: Notice::Redacted { bytes: 0 }, line });
+    }
+}
+
+/// Boot time, as the relay asks for it.
+pub struct Hands;
+
+impl Clock for Hands {
+    fn wall_us(&self) -> u64 {
+        1_795_413_600_000_000 + now_us()
+    }
+
+    fn boot_us(&self) -> u64 {
+        now_us()
+    }
+}
+
+pub fn now_us() -> u64 {
+    NOW_US.load(Ordering::Relaxed)
+}
+
+/// Lets time pass.
+pub fn pass(us: u64) {
+    NOW_US.fetch_add(us, Ordering::Relaxed);
+}
+
+pub const START_US: u64 = 1_000_000_000;
+/// How each line of ours begins.
+pub const OURS: &str = "bg-shell: ";
+const HEARTBEAT_US: u64 = 10_000_000;
