@@ -1,11 +1,13 @@
 //! Recovery: what a dead recorder left in its spool is shipped as it is, and the tape is given its end (FORMAT.md 10).
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use crate::ahead::Ahead;
 use crate::chain::{Digest, Link};
 use crate::checkpoint::Listed;
 use crate::clock::{Clock, Stamp, boot_id};
@@ -93,7 +95,8 @@ fn recover(
     let genesis: Genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
     let prefix = genesis.session.prefix(genesis.created);
     let carrier = Carrier { store: Arc::clone(store), spool: dir.to_owned(), prefix };
-    let mut orphan = Orphan::new(&genesis, &bytes, &carrier);
+    let known = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?.objects;
+    let mut orphan = Orphan::new(&genesis, &bytes, &carrier, known);
     orphan.ship(&bytes)?;
     let sealed = whole_note(dir, ObjectName::Seal, Kind::Seal);
     if let Some(seal) = &sealed {
@@ -107,7 +110,8 @@ fn recover(
         let signature = signature(&genesis, keys, &text)?;
         carrier.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
     }
-    let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
+    let ahead = Ahead::new(Arc::clone(store));
+    let tape = Tape::list(&ahead, &carrier.prefix, Some(genesis.session))?;
     let report = verify(&tape, &keys.ring().trusted(), clock.wall_us());
     if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
         spool::clear(dir).map_err(|e| RecoverError::Left(report.verdict, e))?;
@@ -142,6 +146,8 @@ enum End {
 struct Orphan<'a> {
     session: SessionId,
     carrier: &'a Carrier,
+    /// What the store had: nobody else puts objects of a session whose recorder is dead and whose spool is locked.
+    known: BTreeMap<ObjectName, u64>,
     link: Link,
     frames: u64,
     segments: u64,
@@ -153,10 +159,11 @@ struct Orphan<'a> {
 }
 
 impl<'a> Orphan<'a> {
-    fn new(genesis: &Genesis, bytes: &[u8], carrier: &'a Carrier) -> Self {
+    fn new(genesis: &Genesis, bytes: &[u8], carrier: &'a Carrier, known: BTreeMap<ObjectName, u64>) -> Self {
         Self {
             session: genesis.session,
             carrier,
+            known,
             link: Link::genesis(bytes),
             frames: 0,
             segments: 0,
@@ -256,6 +263,9 @@ impl<'a> Orphan<'a> {
     }
 
     fn stored(&self, name: ObjectName) -> Result<Option<Vec<u8>>, RecoverError> {
+        if !self.known.contains_key(&name) {
+            return Ok(None);
+        }
         match self.carrier.store.get(&format!("{}{name}", self.carrier.prefix), SEGMENT_MAX) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(StoreError::Missing(_)) => Ok(None),
