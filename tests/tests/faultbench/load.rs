@@ -107,7 +107,7 @@ fn black_hole(effort: Effort) -> Seen {
     let seconds = effort.pick(5, 600);
     let go_on = stage.world.home().join("healed");
     let script = format!(
-        "stty raw -echo; n=0; while test $n -lt {seconds}; do n=$((n+1)); head -c 750000 /dev/urandom | base64 | head -c 1000000; sleep 0.8; done; until test -e {}; do sleep 0.1; done",
+        "stty raw -echo; n=0; while test $n -lt {seconds}; do n=$((n+1)); head -c 750000 /dev/urandom | base64 | head -c 1000000; sleep 1; done; until test -e {}; do sleep 0.1; done",
         go_on.display()
     );
     let healer = |wire: &Wire, flood: &Flood| {
