@@ -9,26 +9,39 @@ use bg_recorder::practice::Practice;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::approve::ApproveArgs;
-use crate::cancel::CancelArgs;
-use crate::deny::DenyArgs;
+use crate::commands::approve;
+use crate::commands::approve::ApproveArgs;
+use crate::commands::cancel;
+use crate::commands::cancel::CancelArgs;
+use crate::commands::check;
+use crate::commands::deny;
+use crate::commands::deny::DenyArgs;
+use crate::commands::extend;
+use crate::commands::extend::ExtendArgs;
+use crate::commands::open;
+use crate::commands::reconcile;
+use crate::commands::reconcile::ReconcileArgs;
+use crate::commands::recover;
+use crate::commands::request;
+use crate::commands::request::RequestArgs;
+use crate::commands::requests;
+use crate::commands::requests::RequestsArgs;
+use crate::commands::revoke;
+use crate::commands::revoke::RevokeArgs;
+use crate::commands::sessions;
+use crate::commands::sessions::SessionsArgs;
+use crate::doctor;
 use crate::doctor::DoctorArgs;
+use crate::drill;
 use crate::drill::DrillArgs;
-use crate::extend::ExtendArgs;
 use crate::failure::{FAILED, Failure};
-use crate::reconcile::ReconcileArgs;
+use crate::os::keeper;
+use crate::report;
 use crate::report::ReportArgs;
-use crate::request::RequestArgs;
-use crate::requests::RequestsArgs;
-use crate::revoke::RevokeArgs;
+use crate::request::signer::SignerArgs;
 use crate::say::say;
-use crate::sessions::SessionsArgs;
-use crate::signer::SignerArgs;
+use crate::usage;
 use crate::world::World;
-use crate::{
-    approve, cancel, check, deny, doctor, drill, extend, keeper, open, reconcile, recover, report, request,
-    requests, revoke, sessions, usage,
-};
 
 /// A recorded break-glass shell.
 ///

@@ -5,13 +5,13 @@ use std::io;
 use bg_recorder::clock::Stamp;
 use bg_recorder::session::SessionId;
 
-use crate::case::Fact;
-use crate::claim::Claim;
-use crate::extended::{self, Extended};
-use crate::extension::Granted;
+use crate::facts::case::Fact;
+use crate::facts::claim::Claim;
+use crate::facts::revocation::Revocation;
 use crate::notify::{Message, Notifier, Occasion};
+use crate::outage::extended::{self, Extended};
+use crate::outage::letterbox::Granted;
 use crate::report;
-use crate::revocation::Revocation;
 use crate::tap::Seen;
 use crate::world::World;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bg_recorder::event::Event;
 use bg_recorder::recorder::{RecordError, Recorder};
 
-use crate::worker::Worker;
+use crate::os::worker::Worker;
 
 /// A recorder with a thread beside it.
 #[derive(Debug)]

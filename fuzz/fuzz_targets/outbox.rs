@@ -9,13 +9,13 @@ use std::io;
 
 use libfuzzer_sys::fuzz_target;
 
-use crate::broker::outbox::Outbox;
+use crate::broker::to_shell::Outbox;
 
 /// The broker's own file: nobody but the relay may name it.
-#[path = "../../broker/src"]
+#[path = "../../broker/src/relay"]
 #[allow(dead_code, reason = "the broker uses all of it")]
 mod broker {
-    pub mod outbox;
+    pub mod to_shell;
 }
 
 fuzz_target!(|bytes: &[u8]| {

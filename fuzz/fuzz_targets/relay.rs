@@ -17,14 +17,15 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../broker/src"]
 #[allow(dead_code, reason = "the broker uses all of it")]
 mod broker {
-    pub mod deadline;
-    pub mod ladder;
-    pub mod outbox;
     pub mod relay;
-    pub mod screen;
     pub mod tap;
+    #[path = "outage"]
+    pub mod outage {
+        pub mod ladder;
+        pub use crate::stand_in::broker::letterbox;
+    }
 }
-use broker::{deadline, ladder, outbox, relay, screen, tap};
+use broker::{outage, relay, tap};
 
 /// What stands in for the rest, under the names by which the relay knows it.
 #[path = "relay"]
@@ -35,9 +36,15 @@ mod stand_in {
     pub mod script;
     pub mod world;
 }
-use stand_in::broker::{
-    config, contain, extension, failure, herald, pty, say, scribe, signals, switch, terminal, worker,
-};
+use stand_in::broker::{config, failure, herald, say, scribe};
 use stand_in::kernel::{event, io, stdio, termios};
+
+/// The rooms of what stands in.
+mod os {
+    pub use crate::stand_in::broker::{contain, pty, signals, terminal, worker};
+}
+mod custody {
+    pub use crate::stand_in::broker::switch;
+}
 
 fuzz_target!(|bytes: &[u8]| stand_in::script::play(bytes));

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use crate::broker::screen::ScreenState;
 
 /// The broker's own file: nobody but the relay may name it.
-#[path = "../../broker/src"]
+#[path = "../../broker/src/relay"]
 #[allow(dead_code, reason = "the broker uses all of it")]
 mod broker {
     pub mod screen;

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::Access;
-use crate::case::members;
 use crate::closeout::{self, Exhibit};
 use crate::custody::Custody;
-use crate::revocation::Revocation;
+use crate::facts::case::members;
+use crate::facts::revocation::Revocation;
 
 /// An access that is over, as the seal has it.
 pub struct Closed {

@@ -9,15 +9,17 @@ use bg_recorder::event::{CredentialState, Notice};
 use serde_json::json;
 
 use super::Access;
-use crate::aws::sts::Sts;
-use crate::case::{ACTIVE, OPEN};
+use crate::account::gate;
+use crate::account::probe;
 use crate::config::Gate;
-use crate::credentials::{CredentialSource, Issued, NotIssued};
 use crate::custody::Custody;
+use crate::custody::credentials::{CredentialSource, Issued, NotIssued};
+use crate::custody::killswitch;
+use crate::custody::sts::Sts;
+use crate::facts::case::{ACTIVE, OPEN};
 use crate::failure::Failure;
-use crate::signals::Signals;
-use crate::user;
-use crate::{gate, killswitch, probe};
+use crate::os::signals::Signals;
+use crate::os::user;
 
 impl Access<'_> {
     /// Opens it: intent, gate, credentials, positive control, then the endpoint answers.

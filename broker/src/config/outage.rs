@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::read;
-use crate::ladder::Policy;
+use crate::outage::ladder::Policy;
 
 /// What a session may do while the evidence store is away.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]

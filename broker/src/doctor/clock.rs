@@ -2,7 +2,7 @@
 
 use super::eyes::Eyes;
 use super::finding::Finding;
-use crate::clock_check::{FAIL_S, WARN_S, words};
+use crate::account::clock_check::{FAIL_S, WARN_S, words};
 
 /// Judges our clock by the one that is the farthest off of those that were heard.
 pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {

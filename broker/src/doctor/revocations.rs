@@ -7,7 +7,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 
 use super::finding::Finding;
-use crate::case::{CASES, Case, GATE, OPEN, PROVED};
+use crate::facts::case::{CASES, Case, GATE, OPEN, PROVED};
 use crate::world::World;
 
 /// Checks that no access is older than its deadline.

@@ -10,8 +10,8 @@ use bg_recorder::clock::Stamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::account::probe::{self, Proof};
 use crate::config::{Probe, RoleConfig};
-use crate::probe::{self, Proof};
 use crate::world::World;
 
 /// The copy.

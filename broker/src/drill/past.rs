@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Drill;
-use crate::case::{Case, Fact};
 use crate::closeout::now;
+use crate::facts::case::{Case, Fact};
 use crate::failure::Failure;
 use crate::world::World;
 

@@ -14,7 +14,7 @@ use super::log::{Log, Stopped, millis};
 use super::responder::{Circumstances, Responder, SHOWN_VARIABLE, Session};
 use super::valve::Valve;
 use super::{Drill, Fault, altered};
-use crate::case::{ACTIVE, CASES, Case, PENDING, PROVED};
+use crate::facts::case::{ACTIVE, CASES, Case, PENDING, PROVED};
 use crate::failure::{PENDING as IS_PENDING, REVOKED};
 
 /// Plays it; returns the session that was opened, if there was one. The log says the rest.

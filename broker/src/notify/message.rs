@@ -6,8 +6,8 @@ use bg_recorder::neutral::neutral;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::case::author;
-use crate::claim::Claim;
+use crate::facts::case::author;
+use crate::facts::claim::Claim;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

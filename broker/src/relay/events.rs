@@ -7,9 +7,9 @@ use bg_recorder::event::{Event, Notice};
 
 use super::input::Input;
 use super::{Cause, Run};
-use crate::deadline::Due;
-use crate::signals::Signal;
-use crate::terminal;
+use crate::os::signals::Signal;
+use crate::os::terminal;
+use crate::relay::deadline::Due;
 
 impl Run<'_> {
     pub(super) fn signals(&mut self) -> Result<(), Cause> {

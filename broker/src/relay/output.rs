@@ -7,8 +7,8 @@ use bg_recorder::recorder::RecordError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Cause, Run};
+use crate::os::worker::Done;
 use crate::say::say;
-use crate::worker::Done;
 
 impl Run<'_> {
     /// Reads what the session wrote. A flood goes to the scribe; so does what comes while it has something, to keep

@@ -10,8 +10,8 @@ use bg_recorder::neutral::neutral;
 use bg_recorder::recorder::RecordError;
 
 use super::{Cause, Run};
-use crate::extension::Granted;
-use crate::ladder::{Rung, Sight, Why};
+use crate::outage::ladder::{Rung, Sight, Why};
+use crate::outage::letterbox::Granted;
 
 impl Run<'_> {
     /// Looks after the store, and ends the session where it was away for too long.

@@ -12,9 +12,9 @@ use super::model::{
     SCHEMA, Times, Who, Why,
 };
 use super::{advice, rotate, timeline};
-use crate::case::{ACTIVE, GATE, OPEN, PENDING, PROVED, author};
+use crate::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED, author};
+use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
-use crate::revocation::Revocation;
 use crate::tap::Seen;
 use crate::world::World;
 

@@ -16,7 +16,7 @@ use bg_recorder::verify::verify;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::case::{CASES, Fact};
+use crate::facts::case::{CASES, Fact};
 
 /// The facts around a session.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use bg_recorder::neutral::neutral;
 
 use super::facts::text;
 use super::model::{Ended, Exposed, Known, Report};
-use crate::case::GATE;
+use crate::facts::case::GATE;
 
 /// Writes the report.
 pub fn markdown(report: &Report) -> String {

@@ -6,7 +6,7 @@ use bg_recorder::session::SessionId;
 use bg_recorder::verdict::{Finding, Verdict};
 use serde::Serialize;
 
-use crate::revocation::Revocation;
+use crate::facts::revocation::Revocation;
 use crate::tap::{Exposure, Typed};
 
 /// All that is known of one session.

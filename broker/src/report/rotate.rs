@@ -12,7 +12,7 @@ use rustix::termios::isatty;
 use serde_json::{Value, json};
 
 use super::model::Report;
-use crate::case::Case;
+use crate::facts::case::Case;
 use crate::failure::Failure;
 use crate::say::say;
 use crate::tap::Kind;

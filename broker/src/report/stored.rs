@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::facts::Facts;
 use super::markdown::markdown;
 use super::model::Report;
-use crate::case::{CASES, Case};
+use crate::facts::case::{CASES, Case};
 use crate::failure::Failure;
 use crate::world::World;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::build::{SEEN, Sources};
 use super::facts::text;
 use super::model::Moment;
-use crate::case::{ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, REVOKE};
+use crate::facts::case::{ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, REVOKE};
 
 /// Lists what happened.
 pub fn timeline(sources: &Sources) -> Vec<Moment> {

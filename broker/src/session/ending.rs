@@ -9,11 +9,11 @@ use bg_recorder::recorder::{Closed, RecordError, Recorder};
 use serde_json::{Map, Value, json};
 
 use crate::access;
-use crate::case::members;
-use crate::contain::{Ended, Ending};
+use crate::custody::switch::Revoked;
+use crate::facts::case::members;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
+use crate::os::contain::{Ended, Ending};
 use crate::relay::{Cause, Outcome};
-use crate::switch::Revoked;
 
 /// Ends the tape. After a failure of the recorder, the reserve makes room to say so and to seal.
 pub(super) fn close(

@@ -15,7 +15,7 @@ pub mod config {
     }
 }
 
-/// `crate::contain`.
+/// `crate::os::contain`.
 pub mod contain {
     use super::*;
 
@@ -50,8 +50,8 @@ pub mod contain {
     }
 }
 
-/// `crate::extension`.
-pub mod extension {
+/// `crate::outage::letterbox`.
+pub mod letterbox {
     use super::*;
     use bg_recorder::approval::access::Signed;
     use bg_recorder::clock::Stamp;
@@ -85,7 +85,7 @@ pub mod failure {
 /// `crate::herald`.
 pub mod herald {
     use super::*;
-    use crate::extension::Granted;
+    use crate::outage::letterbox::Granted;
     use bg_recorder::clock::Stamp;
 
     pub struct Herald<'a>(pub PhantomData<&'a ()>);
@@ -103,10 +103,10 @@ pub mod herald {
     }
 }
 
-/// `crate::pty`.
+/// `crate::os::pty`.
 pub mod pty {
     use super::*;
-    use crate::terminal::Size;
+    use crate::os::terminal::Size;
 
     pub struct Pty;
 
@@ -162,7 +162,7 @@ pub mod say {
 /// `crate::scribe`.
 pub mod scribe {
     use super::*;
-    use crate::worker::Worker;
+    use crate::os::worker::Worker;
     use bg_recorder::event::Event;
     use bg_recorder::recorder::RecordError;
 
@@ -194,7 +194,7 @@ pub mod scribe {
     }
 }
 
-/// `crate::signals`.
+/// `crate::os::signals`.
 pub mod signals {
     use super::*;
 
@@ -220,7 +220,7 @@ pub mod signals {
     }
 }
 
-/// `crate::switch`.
+/// `crate::custody::switch`.
 pub mod switch {
     use super::*;
     use bg_recorder::event::Notice;
@@ -253,10 +253,10 @@ pub mod switch {
     }
 }
 
-/// `crate::terminal`.
+/// `crate::os::terminal`.
 pub mod terminal {
     use super::*;
-    use crate::worker::Worker;
+    use crate::os::worker::Worker;
 
     #[derive(Clone, Copy)]
     pub struct Size {
@@ -284,7 +284,7 @@ pub mod terminal {
     }
 }
 
-/// `crate::worker`.
+/// `crate::os::worker`.
 pub mod worker {
     use super::*;
     use bg_recorder::recorder::RecordError;

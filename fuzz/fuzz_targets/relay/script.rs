@@ -12,18 +12,18 @@ use bg_recorder::ship::Watch;
 use super::law::Law;
 use super::world::{Hands, NOW_US, START_US, Track, World, now_us, pass, world};
 use crate::config::Secrets;
-use crate::contain::{Contained, Ended, Ending};
-use crate::deadline::Deadline;
-use crate::extension::{Granted, Letterbox};
+use crate::custody::switch::{Revoked, Switch};
 use crate::herald::Herald;
-use crate::ladder::{Ladder, Policy};
-use crate::pty::Pty;
+use crate::os::contain::{Contained, Ended, Ending};
+use crate::os::pty::Pty;
+use crate::os::signals::{Signal, Signals};
+use crate::os::terminal::Screen;
+use crate::outage::ladder::{Ladder, Policy};
+use crate::outage::letterbox::{Granted, Letterbox};
+use crate::relay::deadline::Deadline;
 use crate::relay::{Cause, Outcome, Relay};
 use crate::scribe::Scribe;
-use crate::signals::{Signal, Signals};
-use crate::switch::{Revoked, Switch};
 use crate::tap::Tap;
-use crate::terminal::Screen;
 
 /// What is still to happen.
 #[derive(Default)]

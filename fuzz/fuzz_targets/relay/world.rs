@@ -15,12 +15,12 @@ use kernel::io::Errno;
 
 use super::law::Law;
 use super::script::{Leave, Script};
-use crate::contain::{Ended, Ending};
+use crate::custody::switch::{News, Revoked};
 use crate::event::{PollFd, PollFlags};
-use crate::extension::Granted;
-use crate::pty::Read;
-use crate::signals::Signal;
-use crate::switch::{News, Revoked};
+use crate::os::contain::{Ended, Ending};
+use crate::os::pty::Read;
+use crate::os::signals::Signal;
+use crate::outage::letterbox::Granted;
 
 /// Monotonic time.
 pub static NOW_US: AtomicU64 = AtomicU64::new(START_US);

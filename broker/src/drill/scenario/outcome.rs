@@ -8,11 +8,11 @@ use bg_recorder::verify::verify;
 use serde_json::Value;
 
 use super::Play;
-use crate::case::{CASES, Case, DENIED, PROVED};
 use crate::drill::log::{Log, Stopped};
-use crate::liveness::{A_DAY, minted};
-use crate::opened::after;
-use crate::revocation::Revocation;
+use crate::facts::case::{CASES, Case, DENIED, PROVED};
+use crate::facts::liveness::{A_DAY, minted};
+use crate::facts::opened::after;
+use crate::facts::revocation::Revocation;
 
 impl Play<'_> {
     /// The report names the key that was shown, and how to rotate it.

@@ -1,0 +1,331 @@
+//! The activation gate: what stands open only while somebody uses a role. Who uses it is counted by facts, so that
+//! one close-out never ends a colleague's access.
+
+use std::fs;
+use std::sync::Arc;
+
+use bg_aws::fault::CallError;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::keys::KeyService;
+use bg_recorder::session::SessionId;
+use bg_recorder::store::ObjectStore;
+use serde_json::{Value, json};
+
+use crate::account::iam::{Attachment, Iam, Trust};
+use crate::config::{Gate, RoleConfig};
+use crate::facts::case::{Case, CaseError, OPEN};
+use crate::facts::claim::Claim;
+use crate::facts::opened::Opened;
+use crate::failure::Failure;
+use crate::world::World;
+
+/// What opens and shuts. Either may be done twice.
+pub trait Hinge {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When IAM did not do it.
+    fn open(&self) -> Result<(), CallError>;
+
+    /// Shuts it.
+    ///
+    /// # Errors
+    /// When IAM did not do it.
+    fn shut(&self) -> Result<(), CallError>;
+}
+
+/// How a gate stands after a session has let go of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The role has none.
+    NoGate,
+    /// It is closed.
+    Closed,
+    /// So many other sessions need it.
+    Needed(usize),
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoGate => f.write_str("none"),
+            Self::Closed => f.write_str("closed"),
+            Self::Needed(others) => write!(f, "still needed by {others}"),
+        }
+    }
+}
+
+/// Opens the gate of a claim's role for its session. IAM needs some seconds until the role's own calls see it.
+///
+/// # Errors
+/// When it cannot be counted or opened.
+pub fn open(world: &World, claim: &Claim, keys: &dyn KeyService) -> Result<(), Failure> {
+    let Some(hinge) = hinge(world, &claim.role)? else { return Ok(()) };
+    let dead_by = Opened::of(claim).dead_by(claim.deadline);
+    let door = Door { hinge: &*hinge, prefix: prefix(&claim.role), store: world.store(), keys };
+    door.open(claim.session, dead_by).map_err(|e| failed("open", &claim.name, e))
+}
+
+/// Lets go of the gate of a role, and closes it where nobody else holds it.
+///
+/// # Errors
+/// When it cannot be counted or closed.
+pub fn close(
+    world: &World,
+    name: &str,
+    role: &RoleConfig,
+    session: SessionId,
+    keys: &dyn KeyService,
+) -> Result<Standing, Failure> {
+    let Some(hinge) = hinge(world, role)? else { return Ok(Standing::NoGate) };
+    let door = Door { hinge: &*hinge, prefix: prefix(role), store: world.store(), keys };
+    door.close(session).map_err(|e| failed("close", name, e))
+}
+
+/// A gate, with the count of who needs it.
+struct Door<'a> {
+    hinge: &'a dyn Hinge,
+    prefix: String,
+    store: Arc<dyn ObjectStore>,
+    keys: &'a dyn KeyService,
+}
+
+impl Door<'_> {
+    /// The fact first: from then on, no close-out shuts the gate for good.
+    fn open(&self, session: SessionId, dead_by: Stamp) -> Result<(), GateError> {
+        self.note(session, OPEN, json!({ "dead_by": dead_by }))?;
+        Ok(self.hinge.open()?)
+    }
+
+    /// Whoever came between the count and the shutting has said so first, and opened it, perhaps before we shut it:
+    /// so the count is taken again.
+    fn close(&self, session: SessionId) -> Result<Standing, GateError> {
+        self.note(session, CLOSED, json!({}))?;
+        let mut others = self.others(session)?;
+        if others == 0 {
+            self.hinge.shut()?;
+            others = self.others(session)?;
+            if others > 0 {
+                self.hinge.open()?;
+            }
+        }
+        Ok(if others == 0 { Standing::Closed } else { Standing::Needed(others) })
+    }
+
+    fn note(&self, session: SessionId, fact: &str, says: Value) -> Result<(), GateError> {
+        let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
+        Ok(case.note(self.keys, fact, says)?)
+    }
+
+    /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts
+    /// until its credentials are dead, unless reconcile closes it before.
+    fn others(&self, but: SessionId) -> Result<usize, GateError> {
+        let (now, mut holders) = (Stamp(SystemClock.wall_us()), 0);
+        let listed = self.store.list(&self.prefix).map_err(CaseError::Store)?;
+        let mut names: Vec<(SessionId, &str)> = Vec::new();
+        for entry in &listed {
+            let name = entry.key.strip_prefix(&self.prefix).and_then(|key| key.split_once('/'));
+            if let Some((Ok(session), fact)) = name.map(|(id, fact)| (id.parse(), fact)) {
+                names.push((session, fact));
+            }
+        }
+        for (session, _) in names.iter().filter(|(session, fact)| *fact == OPEN && *session != but) {
+            let let_go = names.contains(&(*session, CLOSED)) && self.has_let_go(*session, now)?;
+            if !let_go && self.may_live(*session, now)? {
+                holders += 1;
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Whoever can write evidence but not sign shuts no gate before a colleague. Sessions of long ago are not read again.
+    fn has_let_go(&self, session: SessionId, now: Stamp) -> Result<bool, GateError> {
+        let minted_ms = session.as_bytes().iter().take(6).fold(0, |ms, byte| ms << 8 | u64::from(*byte));
+        if now.0 / 1_000 > minted_ms.saturating_add(LONG_AGO_MS) {
+            return Ok(true);
+        }
+        let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
+        match case.trusted(self.keys, CLOSED) {
+            Ok(fact) => Ok(fact.is_some()),
+            Err(CaseError::NotAFact(..) | CaseError::Untrusted(_)) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// What cannot be read counts: it is better to leave a gate open than to end a colleague's access.
+    fn may_live(&self, session: SessionId, now: Stamp) -> Result<bool, GateError> {
+        let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
+        let fact = match case.trusted(self.keys, OPEN) {
+            Ok(fact) => fact,
+            Err(CaseError::NotAFact(..) | CaseError::Untrusted(_)) => return Ok(true),
+            Err(e) => return Err(e.into()),
+        };
+        let dead_by = fact.and_then(|fact| fact.says.get("dead_by").cloned());
+        let dead_by = dead_by.and_then(|value| serde_json::from_value::<Stamp>(value).ok());
+        Ok(dead_by.is_none_or(|dead_by| now < dead_by))
+    }
+}
+
+/// Gates are counted for each IAM role, which several configured roles may share.
+fn prefix(role: &RoleConfig) -> String {
+    let account = role.arn.split(':').nth(4).unwrap_or_default();
+    format!("gates/{account}-{}/", role.role_name())
+}
+
+fn hinge(world: &World, role: &RoleConfig) -> Result<Option<Box<dyn Hinge>>, Failure> {
+    let iam = || Ok::<_, Failure>(Iam::new(&world.edge(role.profiles.activator.as_deref())?));
+    let name = role.role_name().to_owned();
+    let read = |path: &std::path::Path| {
+        fs::read_to_string(path)
+            .map_err(|e| Failure::new(format!("cannot read the trust policy {}", path.display())).because(e))
+    };
+    Ok(match &role.gate {
+        Gate::None => None,
+        Gate::Attach { policy } => {
+            Some(Box::new(Attachment { iam: iam()?, role: name, policy: policy.clone() }))
+        }
+        Gate::Trust { open, closed } => {
+            Some(Box::new(Trust { iam: iam()?, role: name, open: read(open)?, closed: read(closed)? }))
+        }
+    })
+}
+
+fn failed(verb: &str, role: &str, error: GateError) -> Failure {
+    let hint = match &error {
+        GateError::Call(e) => e.hint(),
+        GateError::Count(_) => None,
+    };
+    let failure = Failure::new(format!("cannot {verb} the gate of {role}")).because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Why a gate is not as it should be.
+#[derive(Debug, thiserror::Error)]
+enum GateError {
+    #[error("cannot count who uses it")]
+    Count(#[from] CaseError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+const CLOSED: &str = "closed";
+/// 31 days: no session is open for that long.
+const LONG_AGO_MS: u64 = 31 * 24 * 3_600 * 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use bg_recorder::dir::DirStore;
+    use bg_recorder::local_keys::LocalKeys;
+
+    use super::*;
+
+    /// A gate that remembers how it stands; somebody may come while it is being shut.
+    #[derive(Default)]
+    struct Remembered {
+        open: RefCell<bool>,
+        meanwhile: RefCell<Option<Box<dyn FnOnce()>>>,
+    }
+
+    impl Hinge for Remembered {
+        fn open(&self) -> Result<(), CallError> {
+            *self.open.borrow_mut() = true;
+            Ok(())
+        }
+
+        fn shut(&self) -> Result<(), CallError> {
+            if let Some(meanwhile) = self.meanwhile.borrow_mut().take() {
+                meanwhile();
+            }
+            *self.open.borrow_mut() = false;
+            Ok(())
+        }
+    }
+
+    struct Place(tempfile::TempDir, LocalKeys);
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
+            Self(dir, keys)
+        }
+
+        fn store(&self) -> Arc<dyn ObjectStore> {
+            Arc::new(DirStore::new(self.0.path().join("evidence")))
+        }
+
+        fn door<'a>(&'a self, hinge: &'a Remembered) -> Door<'a> {
+            Door { hinge, prefix: "gates/1-r/".into(), store: self.store(), keys: &self.1 }
+        }
+    }
+
+    const FAR: Stamp = Stamp(4_000_000_000_000_000);
+
+    #[test]
+    fn the_last_one_shuts_the_gate_and_nobody_before() {
+        let (place, hinge) = (Place::new(), Remembered::default());
+        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        door.open(one, FAR).unwrap();
+        door.open(two, FAR).unwrap();
+        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert!(*hinge.open.borrow());
+        assert_eq!(door.close(two).unwrap(), Standing::Closed);
+        assert!(!*hinge.open.borrow());
+        assert_eq!(door.close(two).unwrap(), Standing::Closed, "twice is as once");
+    }
+
+    #[test]
+    fn who_opens_while_another_one_shuts_finds_it_open() {
+        let (place, hinge) = (Place::new(), Remembered::default());
+        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        door.open(one, FAR).unwrap();
+        let other = Place(
+            tempfile::tempdir().unwrap(),
+            LocalKeys::open_or_create(&place.0.path().join("keys")).unwrap(),
+        );
+        let store = place.store();
+        *hinge.meanwhile.borrow_mut() = Some(Box::new(move || {
+            let hinge = Remembered::default();
+            Door { hinge: &hinge, prefix: "gates/1-r/".into(), store, keys: &other.1 }
+                .open(two, FAR)
+                .unwrap();
+        }));
+        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert!(*hinge.open.borrow());
+    }
+
+    #[test]
+    fn a_dead_session_holds_no_gate() {
+        let (place, hinge) = (Place::new(), Remembered::default());
+        let (door, one, crashed) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        door.open(crashed, Stamp(1)).unwrap();
+        door.open(one, FAR).unwrap();
+        assert_eq!(door.close(one).unwrap(), Standing::Closed);
+    }
+
+    #[test]
+    fn who_cannot_sign_shuts_no_gate_before_a_colleague() {
+        let (place, hinge) = (Place::new(), Remembered::default());
+        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        door.open(one, FAR).unwrap();
+        door.open(two, FAR).unwrap();
+        place.store().put_new(&format!("gates/1-r/{two}/closed"), b"junk").unwrap();
+        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert!(*hinge.open.borrow());
+        assert_eq!(door.close(two).unwrap(), Standing::Closed, "its own word is not needed for itself");
+    }
+
+    #[test]
+    fn what_cannot_be_read_holds_the_gate_open() {
+        let (place, hinge) = (Place::new(), Remembered::default());
+        let (door, one) = (place.door(&hinge), SessionId::mint());
+        place.store().put_new(&format!("gates/1-r/{}/open", SessionId::mint()), b"junk").unwrap();
+        door.open(one, FAR).unwrap();
+        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+    }
+}

@@ -1,0 +1,7 @@
+//! The AWS account, as an access changes and asks it: one thin file a thing.
+
+pub mod clock_check;
+pub mod deny_policy;
+pub mod gate;
+pub mod iam;
+pub mod probe;

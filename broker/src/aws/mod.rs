@@ -1,4 +1,0 @@
-//! AWS as an access needs it: one thin file a service.
-
-pub mod iam;
-pub mod sts;

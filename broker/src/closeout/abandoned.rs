@@ -1,0 +1,110 @@
+//! Accesses whose session cannot close them itself: its recorder was killed, or it is not heard of. They are closed
+//! by name.
+
+use bg_recorder::keys::KeyService;
+use bg_recorder::session::SessionId;
+use bg_recorder::spool;
+
+use crate::closeout::{Closing, MARGIN, now};
+use crate::facts::case::{Case, CaseError, GATE, OPEN, PROVED};
+use crate::facts::opened::{Opened, after};
+use crate::facts::revocation::Revocation;
+use crate::failure::Failure;
+use crate::world::World;
+
+/// What is known of a session that cannot close its own access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// Its recorder is dead: nobody asks for credentials any more.
+    Dead,
+    /// It is not heard of: it may ask for credentials until its deadline.
+    Silent,
+}
+
+/// Closes the access of a session that did not do it itself. None: it has no access, or it is closed.
+///
+/// Nobody has its credentials any more, so nothing can be probed: the access counts as pending until they have
+/// expired, and is then said to be expired, never to be revoked.
+///
+/// # Errors
+/// When its facts cannot be read, or its role is not configured here.
+pub fn close(
+    world: &World,
+    session: SessionId,
+    keys: &dyn KeyService,
+    gone: Gone,
+) -> Result<Option<Revocation>, Failure> {
+    let Some(closing) = closing(world, session, keys, gone)? else { return Ok(None) };
+    if closing.proved().is_none() {
+        return Ok(Some(closing.run(None)));
+    }
+    if closing.case.get(GATE).map_err(|e| unreadable(session, e))?.is_none() {
+        closing.shut_the_gate();
+    }
+    Ok(None)
+}
+
+/// Prepares the close-out of a session by what its facts say. None: it never asked for credentials.
+///
+/// # Errors
+/// When its facts cannot be read, or its role is not configured here.
+pub fn closing<'a>(
+    world: &'a World,
+    session: SessionId,
+    keys: &'a dyn KeyService,
+    gone: Gone,
+) -> Result<Option<Closing<'a>>, Failure> {
+    let case = Case::new(session, world.store());
+    let Some(fact) = case.trusted(keys, OPEN).map_err(|e| unreadable(session, e))? else { return Ok(None) };
+    let opened = Opened::read(&fact).ok_or_else(|| {
+        Failure::new(format!("session {session}: its open fact is of another version"))
+            .hint("use the bg-shell that opened it")
+    })?;
+    let mut role = world.role(&opened.role)?.clone();
+    role.gate = opened.gate.clone().unwrap_or(role.gate);
+    if role.arn != opened.role_arn {
+        let what =
+            format!("session {session} has {}, and {} is {} here", opened.role_arn, opened.role, role.arn);
+        return Err(Failure::new(what).hint("use the configuration that it was opened with"));
+    }
+    let last_asked = if gone == Gone::Dead { now() } else { opened.deadline };
+    let dead_by = opened.dead_by(last_asked);
+    Ok(Some(Closing { world, case, role, name: opened.role, keys, began: now(), dead_by }))
+}
+
+/// Closes the accesses of this host's dead sessions: what `recover` does before it ships their tapes.
+pub fn orphans(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Result<Revocation, Failure>)> {
+    // Spools that cannot be listed are recover's to complain about.
+    let spools = spool::all(&world.evidence().spool()).unwrap_or_default();
+    let ids = spools.iter().filter_map(|dir| Some((dir, dir.file_name()?.to_str()?.parse().ok()?)));
+    let mut closed = Vec::new();
+    for (dir, session) in ids {
+        // Only a session that has asked for credentials is looked at: none is disturbed while it begins.
+        let opened = Case::new(session, world.store()).get(OPEN);
+        if !matches!(opened, Ok(Some(_))) || !matches!(spool::lock(dir), Ok(Some(_))) {
+            continue;
+        }
+        if let Some(revocation) = close(world, session, keys, Gone::Dead).transpose() {
+            closed.push((session, revocation));
+        }
+    }
+    closed
+}
+
+/// Returns whether no credentials of a session can be alive. Who is not known may be.
+pub fn is_dead(world: &World, session: SessionId, keys: &dyn KeyService) -> bool {
+    let case = Case::new(session, world.store());
+    let Ok(Some(fact)) = case.trusted(keys, OPEN) else { return false };
+    let Some(opened) = Opened::read(&fact) else { return false };
+    let last_asked = match case.trusted(keys, PROVED) {
+        Ok(Some(proved)) => proved.at,
+        _ => opened.deadline,
+    };
+    // What was derived from the credentials, such as a console's session, may outlive them: to the deadline, where
+    // the session policy ends it.
+    now() > after(opened.dead_by(last_asked).max(opened.deadline), MARGIN)
+}
+
+fn unreadable(session: SessionId, e: CaseError) -> Failure {
+    Failure::new(format!("cannot read the facts around session {session}")).because(e)
+}

@@ -1,0 +1,299 @@
+//! The close-out of an access: denied, proved, its gate closed. Run again, it goes on where it stopped.
+
+pub mod abandoned;
+
+use std::time::Duration;
+
+use bg_aws::edge::Edge;
+use bg_aws::fault::CallError;
+use bg_recorder::cause::chain;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::keys::KeyService;
+use serde_json::{Value, json};
+
+use crate::account::deny_policy::{self, DenyPolicy};
+use crate::account::gate;
+use crate::account::iam::Iam;
+use crate::account::probe::{self, Proof};
+use crate::config::RoleConfig;
+use crate::facts::case::{Case, DENIED, GATE, OPEN, PENDING, PROVED};
+use crate::facts::claim::Claim;
+use crate::facts::opened::{Opened, after};
+use crate::facts::revocation::Revocation;
+use crate::failure::Failure;
+use crate::say::say;
+use crate::world::World;
+
+/// What a proof needs of the session's own credentials.
+#[derive(Debug, Clone)]
+pub struct Exhibit {
+    /// AWS, with the newest of them.
+    pub edge: Edge,
+    /// When the newest of them expire.
+    pub expires: Stamp,
+}
+
+/// Closes the access of a session, whose processes are gone and which is served no credentials any more. What could
+/// not be done is said in what it returns, and `bg-shell reconcile` finishes it.
+pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn KeyService) -> Revocation {
+    let case = Case::new(claim.session, world.store());
+    let (began, opened) = (now(), Opened::of(claim));
+    // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
+    let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
+        Some(Ok(None)) => return Revocation::None { why: "no credentials were asked for".into() },
+        Some(Ok(Some(fact))) => Opened::read(&fact).unwrap_or(opened),
+        Some(Err(_)) | None => opened,
+    };
+    let dead_by = exhibit.map_or_else(|| opened.dead_by(began), |exhibit| exhibit.expires);
+    let (role, name) = (claim.role.clone(), claim.name.clone());
+    Closing { world, case, role, name, keys, began, dead_by }.run(exhibit)
+}
+
+/// Closes the access of a session to which no credentials can have been issued: only its gate is to be shut.
+pub fn unissued(world: &World, claim: &Claim, why: &str, keys: &dyn KeyService) -> Revocation {
+    let case = Case::new(claim.session, world.store());
+    let revocation = Revocation::None { why: why.to_owned() };
+    if matches!(case.get(OPEN), Ok(None)) {
+        return revocation;
+    }
+    let (role, name) = (claim.role.clone(), claim.name.clone());
+    let closing = Closing { world, case, role, name, keys, began: now(), dead_by: now() };
+    closing.note(PROVED, serde_json::to_value(&revocation).unwrap_or_default());
+    closing.shut_the_gate();
+    revocation
+}
+
+/// One close-out.
+pub struct Closing<'a> {
+    /// Where.
+    pub world: &'a World,
+    /// Which session.
+    pub case: Case,
+    /// Its role.
+    pub role: RoleConfig,
+    /// The role's name in the configuration.
+    pub name: String,
+    /// What facts are signed with.
+    pub keys: &'a dyn KeyService,
+    /// When the close-out began.
+    pub began: Stamp,
+    /// When the credentials are dead in any case.
+    pub dead_by: Stamp,
+}
+
+/// A Deny that is in place.
+#[derive(Debug)]
+pub struct Denied {
+    /// The inline policy.
+    pub policy: String,
+    /// The id of the request that put it there, where one was sent.
+    pub request_id: Option<String>,
+}
+
+/// How a close-out ended, and in whose words.
+struct Ending {
+    revocation: Revocation,
+    said: Option<String>,
+}
+
+impl Ending {
+    fn of(revocation: Revocation) -> Self {
+        Self { revocation, said: None }
+    }
+}
+
+impl Closing<'_> {
+    /// Does all of it, as far as it can be done now.
+    pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
+        say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
+        // What is dead already needs no Deny: it would only stand there.
+        let over = exhibit.is_none() && self.is_over();
+        let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.deny() };
+        let proved = match (&denied, exhibit) {
+            (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
+            (Ok(_), None) => Err(NOT_PROBED.to_owned()),
+            (Err(why), _) => Err(why.clone()),
+        };
+        let in_place = denied.is_ok();
+        let policy = denied.ok().map(|denied| denied.policy);
+        let ending = proved.unwrap_or_else(|why| Ending::of(self.unproved(why, policy)));
+        self.write_down(&ending);
+        self.shut_the_gate();
+        if in_place || over {
+            self.sweep();
+        }
+        ending.revocation
+    }
+
+    /// Returns how the access was closed, where that is proved already.
+    pub fn proved(&self) -> Option<Revocation> {
+        let fact = self.case.trusted(self.keys, PROVED).ok()??;
+        serde_json::from_value(Value::Object(fact.says)).ok()
+    }
+
+    /// Puts the Deny in place.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn deny(&self) -> Result<Denied, String> {
+        let (iam, role) = (self.revoker().map_err(|e| e.to_string())?, self.role.role_name());
+        let deny = DenyPolicy { role, session: self.case.session };
+        let mut put = deny.put(&iam);
+        if put.as_ref().is_err_and(deny_policy::is_full) {
+            self.sweep();
+            put = deny.put(&iam);
+        }
+        let request_id = put.map_err(|e| {
+            let why = e.to_string();
+            Failure::new("cannot deny the access").because(e).tell();
+            why
+        })?;
+        let denied = Denied { policy: deny.name(), request_id };
+        self.note(DENIED, json!({"policy": denied.policy, "role": role, "request_id": denied.request_id}));
+        Ok(denied)
+    }
+
+    /// Returns whether IAM shows the Deny.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn stands(&self) -> Result<bool, Failure> {
+        let deny = DenyPolicy { role: self.role.role_name(), session: self.case.session };
+        let unread = |e: CallError| Failure::new("cannot read the Deny back").because(e);
+        deny.stands(&self.revoker()?).map_err(unread)
+    }
+
+    fn revoker(&self) -> Result<Iam, Failure> {
+        Ok(Iam::new(&self.world.edge(self.role.profiles.revoker.as_deref())?))
+    }
+
+    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
+        let patience = self.role.proof_patience;
+        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, patience)?;
+        let (proved, policy) = (now(), denied.policy.clone());
+        Ok(match proof {
+            Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
+            Proof::Denied { request_ids, said } => Ending {
+                revocation: Revocation::Revoked {
+                    probe: self.role.probe.action().to_owned(),
+                    policy,
+                    request_ids: denied.request_id.iter().cloned().chain(request_ids).collect(),
+                    began: self.began,
+                    proved,
+                    elapsed_ms: proved.0.saturating_sub(self.began.0) / 1_000,
+                },
+                said: Some(said),
+            },
+        })
+    }
+
+    /// Writes down that it could not be finished now.
+    pub fn pend(&self, why: &str) -> Revocation {
+        let ending = Ending::of(self.unproved(why.to_owned(), None));
+        self.write_down(&ending);
+        ending.revocation
+    }
+
+    /// What is not proved is pending, until the credentials are dead by themselves.
+    fn unproved(&self, why: String, policy: Option<String>) -> Revocation {
+        if self.is_over() {
+            self.expired(&why, policy)
+        } else {
+            Revocation::Pending { why, dead_by: self.bound() }
+        }
+    }
+
+    fn expired(&self, why: &str, policy: Option<String>) -> Revocation {
+        let earlier = || {
+            self.case.trusted(self.keys, DENIED).ok()??.says.get("policy")?.as_str().map(ToOwned::to_owned)
+        };
+        let policy = policy.or_else(earlier);
+        Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: now() }
+    }
+
+    /// Returns whether the credentials are dead by themselves.
+    fn is_over(&self) -> bool {
+        now() > after(self.bound(), MARGIN)
+    }
+
+    /// Returns when the credentials are dead. Each earlier bound was right when it was written, and is still.
+    fn bound(&self) -> Stamp {
+        self.earlier().into_iter().map(|(_, dead_by)| dead_by).fold(self.dead_by, Stamp::min)
+    }
+
+    /// Returns what earlier close-outs could not finish, and until when.
+    fn earlier(&self) -> Vec<(String, Stamp)> {
+        let names = self.case.facts().unwrap_or_default();
+        let pending = names.iter().filter(|name| name.starts_with(PENDING));
+        let facts = pending.filter_map(|name| self.case.trusted(self.keys, name).ok()?);
+        let read = facts.filter_map(|fact| match serde_json::from_value(Value::Object(fact.says)) {
+            Ok(Revocation::Pending { why, dead_by }) => Some((why, dead_by)),
+            _ => None,
+        });
+        read.collect()
+    }
+
+    /// The words of the last refusal go with the proof: they name the kind of policy that denied.
+    fn write_down(&self, ending: &Ending) {
+        let mut says = serde_json::to_value(&ending.revocation).unwrap_or_default();
+        if let (Some(said), Value::Object(says)) = (&ending.said, &mut says) {
+            says.insert("said".into(), Value::from(said.clone()));
+        }
+        match &ending.revocation {
+            Revocation::None { .. } => {}
+            Revocation::Revoked { .. } | Revocation::Expired { .. } => self.note(PROVED, says),
+            Revocation::Pending { why, dead_by } => {
+                let earlier = self.earlier();
+                if !earlier.contains(&(why.clone(), *dead_by)) {
+                    self.note(&format!("{PENDING}-{}", earlier.len() + 1), says);
+                }
+            }
+        }
+    }
+
+    /// Lets go of the gate.
+    pub fn shut_the_gate(&self) {
+        match gate::close(self.world, &self.name, &self.role, self.case.session, self.keys) {
+            Ok(standing) => {
+                let kind = serde_json::to_value(&self.role.gate).unwrap_or_default();
+                self.note(GATE, json!({"kind": kind.get("kind"), "state": standing.to_string()}));
+            }
+            Err(failure) => {
+                failure.tell();
+                say!("bg-shell: hint: bg-shell reconcile tries again");
+            }
+        }
+    }
+
+    /// Removes the Denies of this role that nobody needs any more. That it fails changes nothing about this one.
+    fn sweep(&self) {
+        let dead =
+            |session| session != self.case.session && abandoned::is_dead(self.world, session, self.keys);
+        let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
+        match swept {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => say!("bg-shell: warning: old Denies stay on the role: {e}"),
+            Err(failure) => say!("bg-shell: warning: old Denies stay on the role: {failure}"),
+        }
+    }
+
+    /// Writes a fact. When evidence cannot be stored, the access is closed all the same, and the seal, which is
+    /// spooled, says how.
+    fn note(&self, fact: &str, says: Value) {
+        if let Err(e) = self.case.note(self.keys, fact, says) {
+            let why = chain(&e);
+            say!("bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it")
+        }
+    }
+}
+
+/// Returns the wall time.
+pub fn now() -> Stamp {
+    Stamp(SystemClock.wall_us())
+}
+
+const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
+const FOUND_LATE: &str = "not probed: nobody has the credentials any more, and they are expired";
+const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";
+/// Clocks differ.
+pub const MARGIN: Duration = Duration::from_secs(300);

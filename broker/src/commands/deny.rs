@@ -1,0 +1,40 @@
+//! `bg-shell deny`: the first denial ends a request.
+
+use std::process::ExitCode;
+
+use bg_recorder::approval::statement::Decision;
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::request::decide::{Bench, confirm};
+use crate::request::signer::SignerArgs;
+use crate::world::World;
+
+/// What the command takes.
+#[derive(Debug, Args)]
+pub struct DenyArgs {
+    /// The request: its id, the beginning of it, or `last`
+    #[arg(value_name = "REQUEST")]
+    pub id: String,
+    /// Sign without asking
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub signer: SignerArgs,
+}
+
+/// Signs and files a denial.
+///
+/// # Errors
+/// When it cannot be done.
+pub fn deny(args: &DenyArgs, world: &World) -> Result<ExitCode, Failure> {
+    let bench = Bench::take(world, &args.id, Decision::Deny)?;
+    bench.show();
+    let signer = bench.signer(&args.signer)?;
+    if !args.yes {
+        confirm(&format!("Deny this as {}?", signer.person))?;
+    }
+    bench.decide(&signer)?;
+    bench.tell(&signer.person)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,14 @@
+//! One file a subcommand: what it takes, what it does, in that order.
+
+pub mod approve;
+pub mod cancel;
+pub mod check;
+pub mod deny;
+pub mod extend;
+pub mod open;
+pub mod reconcile;
+pub mod recover;
+pub mod request;
+pub mod requests;
+pub mod revoke;
+pub mod sessions;

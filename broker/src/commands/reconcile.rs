@@ -1,0 +1,116 @@
+//! `bg-shell reconcile`: finishes what a close-out could not.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use bg_recorder::keys::KeyService;
+use bg_recorder::session::SessionId;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::closeout::abandoned::{self, Gone};
+use crate::closeout::{MARGIN, now};
+use crate::facts::case::{Case, DENIED, GATE, OPEN, PROVED, REVOKE};
+use crate::facts::docket::Docket;
+use crate::facts::liveness::Life;
+use crate::facts::opened::{Opened, after};
+use crate::facts::revocation::Revocation;
+use crate::failure::{Failure, PENDING};
+use crate::herald;
+use crate::say::say;
+use crate::session::summary;
+use crate::world::World;
+
+/// What the command takes.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// One JSON object a session on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one access.
+enum Outcome {
+    /// Its session runs, and closes it by itself.
+    Live,
+    /// Nothing was left to do, or only its gate.
+    Closed,
+    /// It was closed, or is pending.
+    Ended(Revocation),
+}
+
+/// Finishes pending revocations. Sessions that run are left alone.
+///
+/// # Errors
+/// When it cannot be done.
+pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
+    // What is in the outbox is tried again.
+    world.notifier();
+    let (docket, keys) = (Docket::of(world)?, world.keys()?);
+    let has = |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
+    let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
+    let open: Vec<_> = open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();
+    let mut all_closed = true;
+    for session in &open {
+        let asked = has(*session, REVOKE) && !has(*session, DENIED);
+        let outcome = one(world, *session, &*keys, asked);
+        all_closed &= !matches!(&outcome, Ok(Outcome::Ended(Revocation::Pending { .. })) | Err(_));
+        if let Ok(Outcome::Ended(revocation)) = &outcome {
+            herald::late(world, *session, revocation);
+        }
+        if args.json { print(*session, &outcome)? } else { tell(*session, &outcome) }
+    }
+    if open.is_empty() && !args.json {
+        say!("bg-shell: nothing to reconcile");
+    }
+    Ok(if all_closed { ExitCode::SUCCESS } else { ExitCode::from(PENDING) })
+}
+
+fn one(world: &World, session: SessionId, keys: &dyn KeyService, asked: bool) -> Result<Outcome, Failure> {
+    if is_live(world, session, keys)? {
+        let closing = if asked { abandoned::closing(world, session, keys, Gone::Silent)? } else { None };
+        return match closing.map(|closing| closing.deny()) {
+            Some(Err(why)) => Err(Failure::new(format!("cannot deny session {session}: {why}"))),
+            Some(Ok(_)) | None => Ok(Outcome::Live),
+        };
+    }
+    let revocation = abandoned::close(world, session, keys, Gone::Silent)?;
+    Ok(revocation.map_or(Outcome::Closed, Outcome::Ended))
+}
+
+/// A session past its deadline is not believed to live, whatever its tape says.
+fn is_live(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<bool, Failure> {
+    let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
+    let life = Life::of(&*world.store(), session, now()).map_err(unreadable)?;
+    let opened = Case::new(session, world.store()).trusted(keys, OPEN).ok().flatten();
+    let deadline = opened.as_ref().and_then(Opened::read).map(|opened| opened.deadline);
+    let over = deadline.is_none_or(|deadline| now() > after(deadline, MARGIN));
+    Ok(matches!(life, Life::Live { .. }) && !over)
+}
+
+fn tell(session: SessionId, outcome: &Result<Outcome, Failure>) {
+    match outcome {
+        Ok(Outcome::Live) => say!("bg-shell: session {session} runs, and closes its access itself"),
+        Ok(Outcome::Closed) => say!("bg-shell: session {session} is closed, its gate, too"),
+        Ok(Outcome::Ended(revocation)) => {
+            say!("bg-shell: session {session}:");
+            summary::revocation(revocation);
+        }
+        // The next session is looked at all the same.
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn print(session: SessionId, outcome: &Result<Outcome, Failure>) -> Result<(), Failure> {
+    let mut line = match outcome {
+        Ok(Outcome::Live) => json!({"state": "live"}),
+        Ok(Outcome::Closed) => json!({"state": "closed"}),
+        Ok(Outcome::Ended(revocation)) => json!(revocation),
+        Err(failure) => json!({"state": "failed", "why": failure.to_string()}),
+    };
+    if let Value::Object(line) = &mut line {
+        line.insert("session".into(), json!(session));
+    }
+    let written = writeln!(std::io::stdout(), "{line}");
+    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+}

@@ -1,0 +1,79 @@
+//! `bg-shell request`: asks for a role.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bg_recorder::approval::request::Request;
+use clap::Args;
+
+use crate::cli::duration;
+use crate::failure::Failure;
+use crate::notify::{Message, Occasion};
+use crate::request::filing::{Ask, file};
+use crate::request::signer::SignerArgs;
+use crate::say::{approvals, minute, say};
+use crate::world::World;
+
+/// What `request` takes.
+#[derive(Debug, Args)]
+pub struct RequestArgs {
+    /// The role that is needed
+    #[arg(long, value_name = "NAME")]
+    pub role: String,
+    /// Why it is needed; the approvers see it, and it goes into the genesis
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The incident or ticket it belongs to
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
+    /// How long the session may last, such as `45m` [default: as long as the role allows]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Ask to open without approvals, where the role allows it: everyone is alerted
+    #[arg(long)]
+    pub r#override: bool,
+    #[command(flatten)]
+    pub signer: SignerArgs,
+}
+
+/// Files a request, and prints its id.
+///
+/// # Errors
+/// When it cannot be filed.
+pub fn request(args: &RequestArgs, world: &World) -> Result<ExitCode, Failure> {
+    let ask = Ask {
+        role: &args.role,
+        reason: &args.reason,
+        incident: args.incident.as_deref(),
+        duration: args.duration,
+        forced: args.r#override,
+    };
+    let request = file(world, &ask, &args.signer)?;
+    filed(world, &request);
+    writeln!(std::io::stdout(), "{}", request.id)
+        .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what was filed, and what comes next; tells the approvers.
+pub fn filed(world: &World, request: &Request) {
+    let Request { id, role, requester, quorum, expires, forced, .. } = request;
+    say!("bg-shell: request of {requester} for {role} is filed: {id}");
+    match (forced, quorum) {
+        (true, _) => {
+            say!("bg-shell: OVERRIDE: it can be opened without approvals, until {}", minute(*expires));
+        }
+        (false, 0) => say!("bg-shell: it needs no approvals"),
+        (false, quorum) => {
+            say!("bg-shell: it needs {} until {}:", approvals(*quorum), minute(*expires));
+            say!("bg-shell:   bg-shell approve {id}");
+        }
+    }
+    let how = if *forced {
+        "OVERRIDE: opens without approvals".into()
+    } else {
+        format!("needs {}", approvals(*quorum))
+    };
+    world.notifier().tell(Message::about(Occasion::Requested, request).detail(&how));
+}

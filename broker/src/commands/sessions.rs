@@ -1,0 +1,165 @@
+//! `bg-shell sessions`: which sessions are live, and whose access is not proved closed.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bg_recorder::clock::Stamp;
+use bg_recorder::genesis::Genesis;
+use bg_recorder::keys::KeyService;
+use bg_recorder::note::{Kind, NOTE_MAX, Note};
+use bg_recorder::session::SessionId;
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::closeout::now;
+use crate::facts::case::{Case, OPEN, PENDING, PROVED, REVOKE};
+use crate::facts::docket::Docket;
+use crate::facts::liveness::{Life, minted};
+use crate::facts::opened::{Opened, after};
+use crate::facts::revocation::Revocation;
+use crate::failure::Failure;
+use crate::say::say;
+use crate::world::World;
+
+/// What the command takes.
+#[derive(Debug, Args)]
+pub struct SessionsArgs {
+    /// One JSON object a session on stdout
+    #[arg(long)]
+    json: bool,
+    /// Those whose access is proved closed, too
+    #[arg(long)]
+    all: bool,
+}
+
+/// One session, as it is listed.
+#[derive(Debug, Serialize)]
+struct Line {
+    session: SessionId,
+    state: State,
+    role: String,
+    person: String,
+    began: Stamp,
+    /// When it is over in any case: the deadline of one that is live, the last credentials of one that is pending.
+    until: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Live,
+    Closing,
+    Pending,
+    Revoked,
+    Expired,
+    Ended,
+}
+
+/// Lists sessions.
+///
+/// # Errors
+/// When they cannot be looked at.
+pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure> {
+    let (docket, keys) = (Docket::of(world)?, world.keys()?);
+    let mut shown = 0;
+    for (session, facts) in &docket.0 {
+        let line = look(world, *session, facts, &*keys)?;
+        let open = matches!(line.state, State::Live | State::Closing | State::Pending);
+        if open || (args.all && !facts.is_empty()) {
+            shown += 1;
+            print(&line, args.json)?;
+        }
+    }
+    if shown == 0 && !args.json {
+        say!("bg-shell: no session is open");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look(
+    world: &World,
+    session: SessionId,
+    facts: &BTreeSet<String>,
+    keys: &dyn KeyService,
+) -> Result<Line, Failure> {
+    let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
+    let case = Case::new(session, world.store());
+    // A fact that cannot be trusted closes nothing: what it would have said counts as unsaid.
+    let said = |name: &str| case.trusted(keys, name).ok().flatten();
+    let opened = said(OPEN).as_ref().and_then(Opened::read);
+    let ended: Option<Revocation> =
+        said(PROVED).and_then(|fact| serde_json::from_value(Value::Object(fact.says)).ok());
+    let live = ended.is_none()
+        && matches!(Life::of(&*world.store(), session, now()).map_err(unreadable)?, Life::Live { .. });
+    let state = match (&ended, live) {
+        (Some(Revocation::Expired { .. }), _) => State::Expired,
+        (Some(Revocation::Revoked { .. }), _) => State::Revoked,
+        (Some(Revocation::None { .. } | Revocation::Pending { .. }), _) => State::Ended,
+        (None, true) if facts.contains(REVOKE) => State::Closing,
+        (None, true) => State::Live,
+        (None, false) if facts.contains(OPEN) => State::Pending,
+        (None, false) => State::Ended,
+    };
+    let began = minted(session);
+    let Some(opened) = opened else { return Ok(unopened(world, session, state, began)) };
+    let until = match state {
+        State::Live => Some(opened.deadline),
+        State::Closing | State::Pending => Some(bound(&opened, &case, facts, keys)),
+        State::Revoked | State::Expired | State::Ended => None,
+    };
+    Ok(Line { session, state, role: opened.role, person: opened.person, began, until })
+}
+
+/// Returns when the credentials of a pending access are dead.
+fn bound(opened: &Opened, case: &Case, facts: &BTreeSet<String>, keys: &dyn KeyService) -> Stamp {
+    let pending = facts.iter().filter(|name| name.starts_with(PENDING));
+    let pending = pending.filter_map(|name| case.trusted(keys, name).ok()?);
+    let bounds = pending.filter_map(|fact| serde_json::from_value(fact.says.get("dead_by")?.clone()).ok());
+    bounds.fold(opened.dead_by(opened.deadline), Stamp::min)
+}
+
+/// A session without an access: what its genesis declares.
+fn unopened(world: &World, session: SessionId, state: State, began: Stamp) -> Line {
+    let bytes = world.store().get(&format!("{}genesis", session.prefix(began)), NOTE_MAX as u64);
+    let genesis = bytes
+        .ok()
+        .and_then(|bytes| Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>()).ok());
+    let about = |name: &str| genesis.as_ref().and_then(|genesis| genesis.about.get(name));
+    let text = |name: &str| about(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let limit = about("max_duration_s").and_then(Value::as_u64).map(Duration::from_secs);
+    let until = limit.filter(|_| state == State::Live).map(|limit| after(began, limit));
+    Line { session, state, role: text("role"), person: text("user"), began, until }
+}
+
+fn print(line: &Line, json: bool) -> Result<(), Failure> {
+    let text = if json { serde_json::to_string(line).unwrap_or_default() } else { row(line) };
+    let written = writeln!(std::io::stdout(), "{text}");
+    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+}
+
+fn row(line: &Line) -> String {
+    let state = match line.state {
+        State::Live => "live",
+        State::Closing => "closing",
+        State::Pending => "pending",
+        State::Revoked => "revoked",
+        State::Expired => "expired",
+        State::Ended => "ended",
+    };
+    let until = line.until.map_or_else(String::new, |until| format!(" to {}", time(until, 11)));
+    let (role, person) = (plain(&line.role), plain(&line.person));
+    format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, time(line.began, 0))
+}
+
+/// A time to the minute, with or without its date.
+fn time(at: Stamp, from: usize) -> String {
+    at.to_string().chars().take(16).skip(from).collect::<String>().replace('T', " ")
+}
+
+/// What others wrote moves no cursor here.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

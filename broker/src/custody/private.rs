@@ -1,0 +1,151 @@
+//! What a session's tools find instead of the invoking user's AWS configuration: nothing, and a way to ask.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bg_recorder::session::SessionId;
+
+use crate::cli::SESSION_VARIABLE;
+use crate::custody::endpoint::Endpoint;
+use crate::world::World;
+
+/// Changes to the environment that the session inherits. One of them is the endpoint's token.
+#[derive(Default)]
+pub struct Variables {
+    /// What is set.
+    pub set: Vec<(&'static str, OsString)>,
+    /// What is taken away.
+    pub removed: Vec<OsString>,
+}
+
+impl Variables {
+    /// Returns what every session is told: which one it is.
+    pub fn of(session: SessionId) -> Self {
+        Self { set: vec![(SESSION_VARIABLE, session.to_string().into())], removed: Vec::new() }
+    }
+}
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.set.iter().map(|(name, _)| *name).collect();
+        write!(f, "Variables({names:?}, ..)")
+    }
+}
+
+/// A directory of one session, with empty AWS configuration files; removed when it is dropped.
+#[derive(Debug)]
+pub struct Private(PathBuf);
+
+impl Private {
+    /// Makes it. What sessions left here that were killed is removed.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(state: &Path, session: SessionId) -> io::Result<Self> {
+        sweep(state);
+        let dir = state.join("run").join(session.to_string());
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let private = Self(dir);
+        for file in [private.config(), private.credentials()] {
+            File::options().write(true).create_new(true).mode(0o600).open(file)?;
+        }
+        Ok(private)
+    }
+
+    /// Returns what makes the tools of a session find its credentials, and no others. A file that names a profile
+    /// would win over the endpoint, so both files are ours.
+    pub fn variables(
+        &self,
+        session: SessionId,
+        endpoint: &Endpoint,
+        region: &str,
+        world: &World,
+    ) -> Variables {
+        let aws = &world.config.aws;
+        let mut variables = Variables::of(session);
+        variables.removed.clone_from(&world.environment.aws);
+        variables.set.extend([
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url().into()),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token().into()),
+            ("AWS_CONFIG_FILE", self.config().into()),
+            ("AWS_SHARED_CREDENTIALS_FILE", self.credentials().into()),
+            // CLI v1 and boto3 read the one, the newer SDKs the other.
+            ("AWS_DEFAULT_REGION", region.into()),
+            ("AWS_REGION", region.into()),
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        ]);
+        let endpoint = aws.endpoint.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.into()));
+        let ca = aws.ca.as_ref().map(|path| ("AWS_CA_BUNDLE", path.into()));
+        variables.set.extend(endpoint.into_iter().chain(ca));
+        variables
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.join("config")
+    }
+
+    fn credentials(&self) -> PathBuf {
+        self.0.join("credentials")
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // What stays is two empty files.
+        fs::remove_dir_all(&self.0).unwrap_or(());
+    }
+}
+
+/// Removes directories of old sessions that have no spool any more. Nothing depends on it.
+fn sweep(state: &Path) {
+    let old = |path: &Path| {
+        let made = path.metadata().and_then(|meta| meta.modified()).ok();
+        made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > OLD)
+    };
+    let entries = fs::read_dir(state.join("run")).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| old(path)) {
+        let spool = path.file_name().map(|session| state.join("spool").join(session));
+        if spool.is_some_and(|spool| !spool.exists()) {
+            fs::remove_dir_all(&path).unwrap_or(());
+        }
+    }
+}
+
+/// Between this directory and its spool a session has moments only.
+const OLD: Duration = Duration::from_secs(3_600);
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn no_value_of_a_variable_is_printed() {
+        let variables = Variables { set: vec![("TOKEN", "s3cret".into())], removed: Vec::new() };
+        assert_eq!(format!("{variables:?}"), "Variables([\"TOKEN\"], ..)");
+    }
+
+    #[test]
+    fn it_is_private_and_gone_when_dropped_and_takes_old_ones_along() {
+        let state = tempfile::tempdir().unwrap();
+        let (dead, resting, now) = (SessionId::mint(), SessionId::mint(), SessionId::mint());
+        for session in [dead, resting] {
+            std::mem::forget(Private::make(state.path(), session).unwrap());
+            let dir = File::open(state.path().join("run").join(session.to_string())).unwrap();
+            dir.set_modified(SystemTime::now() - 2 * OLD).unwrap();
+        }
+        fs::create_dir_all(state.path().join("spool").join(resting.to_string())).unwrap();
+        let private = Private::make(state.path(), now).unwrap();
+        let there = |session: SessionId| state.path().join("run").join(session.to_string()).exists();
+        assert_eq!([dead, resting, now].map(there), [false, true, true]);
+        let mode = std::os::unix::fs::MetadataExt::mode(&private.0.metadata().unwrap());
+        assert_eq!(mode & 0o777, 0o700);
+        drop(private);
+        assert!(!there(now));
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether a session runs, as its tape in the evidence store tells.
+
+use std::time::Duration;
+
+use bg_recorder::checkpoint::Checkpoint;
+use bg_recorder::clock::Stamp;
+use bg_recorder::genesis::Genesis;
+use bg_recorder::note::{Kind, Note};
+use bg_recorder::session::{ObjectName, SessionId};
+use bg_recorder::store::{ObjectStore, StoreError};
+use bg_recorder::tape::Tape;
+
+use crate::facts::opened::after;
+
+/// What is seen of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// There is no tape of it.
+    Unseen,
+    /// It was heard of just now.
+    Live {
+        /// When.
+        heard: Stamp,
+    },
+    /// It has no end, and was not heard of for a while: it was killed, or cannot reach the store.
+    Silent {
+        /// When it was heard of last.
+        heard: Stamp,
+    },
+    /// Its tape has an end.
+    Ended,
+}
+
+impl Life {
+    /// Looks at the tape of a session. This is no verification: it decides only who is waited for.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    pub fn of(store: &dyn ObjectStore, session: SessionId, now: Stamp) -> Result<Self, StoreError> {
+        let minted = minted(session);
+        // The genesis is made after the id: it may be the next day already.
+        let days = [session.prefix(minted), session.prefix(after(minted, A_DAY))];
+        for prefix in days {
+            let tape = Tape::list(store, &prefix, Some(session))?;
+            if tape.objects.contains_key(&ObjectName::Genesis) {
+                return of_tape(&tape, now);
+            }
+        }
+        Ok(Self::Unseen)
+    }
+}
+
+/// Returns when an id was made, which a UUIDv7 says in its first 48 bits (RFC 9562).
+pub fn minted(session: SessionId) -> Stamp {
+    let ms = session.as_bytes().iter().take(6).fold(0u64, |ms, byte| (ms << 8) | u64::from(*byte));
+    Stamp(ms.saturating_mul(1_000))
+}
+
+fn of_tape(tape: &Tape<'_>, now: Stamp) -> Result<Life, StoreError> {
+    if [ObjectName::Seal, ObjectName::Recovery].iter().any(|end| tape.objects.contains_key(end)) {
+        return Ok(Life::Ended);
+    }
+    let heard = match tape.checkpoints().checked_sub(1) {
+        Some(last) => {
+            let bytes = tape.get(ObjectName::Checkpoint(last))?;
+            let note = Note::parse(Kind::Checkpoint, &bytes).and_then(|note| note.read::<Checkpoint>());
+            note.map(|checkpoint| checkpoint.wall)
+        }
+        None => {
+            let bytes = tape.get(ObjectName::Genesis)?;
+            let note = Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>());
+            note.map(|genesis| genesis.created)
+        }
+    };
+    // What cannot be read was not heard.
+    let heard = heard.unwrap_or(Stamp(0));
+    Ok(if now < after(heard, SILENCE) { Life::Live { heard } } else { Life::Silent { heard } })
+}
+
+/// A genesis is made after its id: it may be the next day already.
+pub const A_DAY: Duration = Duration::from_secs(86_400);
+/// Twelve heartbeats: a session whose store is slow is not one that was killed.
+const SILENCE: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bg_recorder::clock::{Clock as _, SystemClock};
+
+    #[test]
+    fn an_id_says_when_it_was_made() {
+        let (before, session, now) = (SystemClock.wall_us(), SessionId::mint(), SystemClock.wall_us());
+        let minted = minted(session).0;
+        assert!(before / 1_000 * 1_000 <= minted && minted <= now, "{before} {minted} {now}");
+    }
+}

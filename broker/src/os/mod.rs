@@ -1,0 +1,9 @@
+//! The edges of the system: pty, terminal, signals, processes. The only room with unsafe code.
+
+pub mod contain;
+pub mod keeper;
+pub mod pty;
+pub mod signals;
+pub mod terminal;
+pub mod user;
+pub mod worker;

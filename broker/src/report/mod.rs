@@ -1,0 +1,149 @@
+//! `bg-shell report`: the incident report of a session, from facts and the tape and from nothing else.
+
+mod advice;
+mod build;
+mod facts;
+mod find;
+mod markdown;
+mod model;
+mod rotate;
+mod stored;
+mod timeline;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use bg_recorder::neutral::{Visible, neutral};
+use bg_recorder::session::SessionId;
+use clap::Args;
+
+use self::model::{Known, Report};
+use self::rotate::Consent;
+use self::stored::Stored;
+use crate::facts::case::Case;
+use crate::facts::claim::Claim;
+use crate::facts::revocation::Revocation;
+use crate::failure::Failure;
+use crate::notify::{Message, Occasion};
+use crate::say::say;
+use crate::tap::Seen;
+use crate::world::World;
+
+/// What the command takes.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The session: its id, the beginning of it, or `last`
+    #[arg(value_name = "SESSION", default_value = "last")]
+    pub session: String,
+    /// JSON instead of Markdown
+    #[arg(long)]
+    pub json: bool,
+    /// Make it anew from the facts, store it, and update the ticket
+    #[arg(long)]
+    pub write: bool,
+    /// Deactivate access keys that appeared on the screen, each after a yes
+    #[arg(long)]
+    pub rotate: bool,
+    /// With --rotate: ask nobody
+    #[arg(long, requires = "rotate")]
+    pub yes: bool,
+}
+
+/// Shows a stored report, or makes one from the facts.
+///
+/// # Errors
+/// When there is no such session, or the evidence cannot be read.
+pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
+    let session = find::find(&*world.store(), &args.session)?;
+    if args.rotate {
+        let consent = if args.yes { Consent::Given } else { Consent::Asked };
+        let done = rotate::rotate(world, &build::report(world, session)?, consent)?;
+        return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let stored = if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
+    let (json, markdown) = match stored {
+        Some(Stored { json, markdown, .. }) => (json, markdown),
+        None => made(world, session)?,
+    };
+    print(if args.json { &json } else { &markdown })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the report of a session that has just ended, and what was heard of it as a fact. What cannot be done is
+/// told, and ends nothing: the access is closed, and the tape is sealed.
+pub fn after(world: &World, claim: &Claim, seen: &Seen) {
+    if let Err(failure) = hear(world, claim.session, seen).and_then(|()| write(world, claim.session)) {
+        say!("bg-shell: warning: {failure}");
+        say!("bg-shell: hint: bg-shell report {} --write writes it later", claim.session);
+    }
+}
+
+/// Tells how an access ended that was closed by a later run, and writes its report: if there is none yet, or if the
+/// last one says that it is not closed and now it is.
+pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &Revocation) {
+    let written = stored::newest(world, session).and_then(|stored| match stored {
+        Some(stored) if !stored.is_pending() || matches!(revocation, Revocation::Pending { .. }) => Ok(()),
+        _ => {
+            let report = build::report(world, session)?;
+            let message = named(Message::new(occasion), &report);
+            world.notifier().tell(message.detail(&revocation.to_string()));
+            store(world, &report).map(drop)
+        }
+    });
+    if let Err(failure) = written {
+        say!("bg-shell: warning: {failure}");
+        say!("bg-shell: hint: bg-shell report {session} --write writes it later");
+    }
+}
+
+/// Keeps what was heard.
+fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
+    let says = serde_json::to_value(seen).map_err(|e| Failure::new("cannot write JSON").because(e))?;
+    let noted = Case::new(session, world.store()).note(&*world.keys()?, build::SEEN, says);
+    noted.map_err(|e| Failure::new("cannot keep what was typed and shown").because(e))
+}
+
+fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {
+    store(world, &build::report(world, session)?)
+}
+
+fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
+    let (session, stored) = (report.session, stored::write(world, &*world.keys()?, report)?);
+    let at = stored::key(session, &stored.name, "md");
+    let detail = format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text);
+    world
+        .notifier()
+        .tell(named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown));
+    say!("bg-shell: report: bg-shell report {session} (stored as {at})");
+    for to_do in &report.to_do {
+        say!("bg-shell:   to do: {}", neutral(to_do));
+    }
+    Ok(stored)
+}
+
+/// Names in a message whom and what a report is about.
+fn named(message: Message, report: &Report) -> Message {
+    let with = |message: Message, known: &Option<Known>, name: fn(Message, &str) -> Message| match known {
+        Some(known) => name(message, &known.value),
+        None => message,
+    };
+    let message = message.session(report.session);
+    let message = with(message, &report.access.request, Message::request);
+    let message = with(message, &report.access.role, Message::role);
+    let message = with(message, &report.who.person, Message::person);
+    with(message, &report.why.incident, Message::incident)
+}
+
+fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {
+    let report = build::report(world, session)?;
+    say!("bg-shell: no report is stored; this one is made from the facts (--write stores it)");
+    let json = serde_json::to_string_pretty(&report);
+    let json = json.map_err(|e| Failure::new("cannot write JSON").because(e))? + "\n";
+    Ok((stored::neutral_lines(&json), markdown::markdown(&report)))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let shown = Visible::default().chunk(text);
+    let written = std::io::stdout().write_all(shown.as_bytes());
+    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+}

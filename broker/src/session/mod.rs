@@ -1,0 +1,313 @@
+//! One session: genesis, keeper, relay, seal, summary.
+
+pub mod summary;
+
+mod ending;
+
+use std::io::{self, Read as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bg_recorder::chain::Digest;
+use bg_recorder::clock::{Clock, Stamp, SystemClock};
+use bg_recorder::codec::Header;
+use bg_recorder::genesis::Limits;
+use bg_recorder::recorder::{Begins, RecordError, Recorder, Setup};
+use bg_recorder::session::SessionId;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::termios::Winsize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use self::ending::{RECOVER_HINT, close, finish};
+use crate::access::Access;
+use crate::cli::Environment;
+use crate::commands::open::Plan;
+use crate::custody::private::Variables;
+use crate::custody::switch::Switch;
+use crate::facts::case::members;
+use crate::failure::Failure;
+use crate::herald::Herald;
+use crate::os::contain::{Contained, Containment};
+use crate::os::pty::Pty;
+use crate::os::signals::Signals;
+use crate::os::terminal::{self, RawMode, Screen};
+use crate::os::user::{self, User};
+use crate::outage::ladder::Ladder;
+use crate::outage::letterbox::Letterbox;
+use crate::relay::deadline::Deadline;
+use crate::relay::{Cause, Outcome, Relay};
+use crate::request::grant::Grant;
+use crate::say::say;
+use crate::scribe::Scribe;
+use crate::session::summary::Summary;
+use crate::tap::Tap;
+use crate::world::World;
+
+/// Runs a session to its seal; returns the exit code of its leader.
+///
+/// # Errors
+/// When the session could not be begun, or its tape not be closed.
+pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
+    let (environment, evidence) = (&world.environment, world.evidence());
+    let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
+    let keys = world.keys_to_begin(&plan.outage)?;
+    let trusted = keys.ring().sign.clone();
+    let digest = thread::spawn(digest_of_this_program);
+    let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
+    let (size, clock) = (terminal::size(), Arc::new(SystemClock));
+    let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
+    let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
+    let mut access = grant.map(prepare).transpose()?;
+    let screen = Screen::open().map_err(system("cannot use standard output"))?;
+    let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
+    let variables = access.as_ref().map_or_else(|| Variables::of(session), Access::variables);
+    let contained =
+        Contained::prepare(&side, &plan.command, &variables).map_err(system("cannot contain the session"))?;
+    drop((side, variables));
+    let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
+    let reason = access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
+    let mut recorder = Recorder::begin(Setup {
+        session,
+        about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
+        cast: header(reason, environment, size),
+        host_name: user::host(),
+        state: evidence.state().to_owned(),
+        spool: evidence.spool(),
+        store: evidence.store(),
+        keys,
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        limits: Limits::default(),
+        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
+    })
+    .map_err(|e| not_begun(world, e))?;
+    let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
+    let created = recorder.created();
+    summary::banner(world, session, plan, ends, contained.by, access.as_ref());
+    let ladder = ladder(&recorder, plan);
+    let began = Instant::now();
+    let opened = match &mut access {
+        None => Ok(()),
+        Some(access) => beside(&mut recorder, || access.activate(&mut signals)),
+    };
+    let switch = access.as_ref().map(Access::switch).unwrap_or_default();
+    let herald = Herald::new(world, access.as_ref().map(Access::claim));
+    let claim = access.as_ref().map(Access::claim);
+    let user = User::current().name;
+    let letterbox = Letterbox::new(evidence.state(), session, plan.outage.extensions, claim, &user);
+    let stage = Stage {
+        clock: &*clock,
+        pty,
+        contained,
+        screen,
+        signals,
+        deadline,
+        ladder,
+        letterbox,
+        secrets: plan.secrets,
+        switch,
+        herald: &herald,
+    };
+    let (recorder, outcome) = match opened {
+        Ok(()) => {
+            herald.opened();
+            stage.perform(recorder)
+        }
+        Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
+    };
+    let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
+    end(recorder, outcome, access, &summary, &herald)
+}
+
+/// Ends everything, in this order: the access, the tape, and only then what can wait. The processes are gone already.
+fn end(
+    mut recorder: Option<Recorder>,
+    outcome: Outcome,
+    access: Option<Access<'_>>,
+    summary: &Summary,
+    herald: &Herald<'_>,
+) -> Result<ExitCode, Failure> {
+    let closed = access.map(|access| match &mut recorder {
+        Some(recorder) => beside(recorder, || access.close()),
+        None => access.close(),
+    });
+    if let Some(closed) = &closed {
+        summary::revocation(&closed.revocation);
+    }
+    let sealed = recorder.map(|recorder| close(recorder, &outcome, closed.as_ref()));
+    if let Some(sealed) = &sealed {
+        summary.tell(&outcome, sealed.as_ref());
+    }
+    if let Some(closed) = &closed {
+        herald.closed(&summary::ended(&outcome.cause), &closed.revocation, &outcome.seen);
+    }
+    match sealed {
+        Some(sealed) => finish(outcome, sealed),
+        None => Err(Failure::new("the recorder failed").hint(RECOVER_HINT)),
+    }
+}
+
+/// Returns the ladder that the session stands on; says where its foot is.
+fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
+    let policy = plan.outage.policy();
+    if recorder.watch().stored() > 0 {
+        return Ladder::new(policy);
+    }
+    let left = humantime::format_duration(policy.countdown);
+    say!("bg-shell: warning: begun WITHOUT its evidence store, which has {left} to come back");
+    Ladder::offline(policy)
+}
+
+/// Returns when a session ends, on the wall and on the boot clock.
+fn limit(plan: &Plan, access: Option<&Access<'_>>, clock: &dyn Clock) -> (Stamp, Deadline) {
+    let now_us = clock.wall_us();
+    let whole_us = u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX);
+    let ends_us = access.map_or(now_us.saturating_add(whole_us), |access| access.claim().deadline.0);
+    let left = Duration::from_micros(ends_us.saturating_sub(now_us));
+    (Stamp(ends_us), Deadline::new(clock.boot_us(), left))
+}
+
+/// Everything of a session but its recorder.
+struct Stage<'a> {
+    clock: &'a dyn Clock,
+    pty: Pty,
+    contained: Contained,
+    screen: Screen,
+    signals: Signals,
+    deadline: Deadline,
+    ladder: Ladder,
+    letterbox: Letterbox,
+    secrets: crate::config::Secrets,
+    switch: Switch,
+    herald: &'a Herald<'a>,
+}
+
+impl Stage<'_> {
+    /// Runs the session; gives the recorder back, unless that has failed.
+    fn perform(mut self, recorder: Recorder) -> (Option<Recorder>, Outcome) {
+        let raw = match self.begin() {
+            Ok(raw) => raw,
+            Err(cause) => return (Some(recorder), Outcome::of(cause)),
+        };
+        let (watch, keys) = (recorder.watch(), recorder.key_watch());
+        let mut scribe = match Scribe::start(recorder) {
+            Ok(scribe) => scribe,
+            Err(e) => return (None, Outcome::of(cannot("start the sealing thread", e))),
+        };
+        let relay = Relay {
+            scribe: &mut scribe,
+            watch,
+            keys,
+            clock: self.clock,
+            pty: self.pty,
+            contained: self.contained,
+            screen: self.screen,
+            signals: self.signals,
+            deadline: self.deadline,
+            ladder: self.ladder,
+            letterbox: self.letterbox,
+            secrets: self.secrets,
+            switch: self.switch,
+            herald: self.herald,
+            tap: Tap::default(),
+        };
+        let outcome = relay.run();
+        drop(raw);
+        (scribe.stop(), outcome)
+    }
+
+    fn begin(&mut self) -> Result<Option<RawMode>, Cause> {
+        let raw = RawMode::enter().map_err(|e| cannot("make the terminal raw", e))?;
+        // What is typed at secret prompts and the signing key pass through this process's memory: no core, no ptrace.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(|e| cannot("protect the recorder", e.into()))?;
+        self.contained.start().map_err(|e| cannot("start the session", e))?;
+        Ok(raw)
+    }
+}
+
+/// Does something that takes its time, while the tape keeps its rhythm: a heartbeat that is missing is a finding.
+/// Should the recorder fail meanwhile, whoever uses it next is told.
+fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let (done, wait) = channel::<()>();
+        let beat = move || {
+            let mut goes_on = true;
+            while goes_on {
+                let pause = Duration::from_millis(recorder.next_tick_ms());
+                goes_on =
+                    wait.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) && recorder.tick().is_ok();
+            }
+        };
+        // Without a thread the tape has a pause.
+        let beating = thread::Builder::new().name("heartbeat".into()).spawn_scoped(scope, beat);
+        let result = work();
+        drop((done, beating));
+        result
+    })
+}
+
+/// What AWS refused has a hint of its own.
+fn not_begun(world: &World, e: RecordError) -> Failure {
+    let hint = match &e {
+        _ if !world.is_practice() => EVIDENCE_HINT,
+        RecordError::Unstored(_) | RecordError::Store(_) => OFFLINE_HINT,
+        _ => STATE_HINT,
+    };
+    Failure::new("cannot begin the recording").because(e).hint(hint)
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |e| Failure::new(what).because(e)
+}
+
+fn cannot(what: &str, e: io::Error) -> Cause {
+    Cause::System(io::Error::new(e.kind(), format!("cannot {what}: {e}")))
+}
+
+/// Reads it piece by piece: a program of 40 MB must not be in memory a second time.
+fn digest_of_this_program() -> Option<Digest> {
+    let (mut program, mut hash) = (std::fs::File::open("/proc/self/exe").ok()?, Sha256::new());
+    let mut piece = vec![0; 65_536];
+    loop {
+        match program.read(&mut piece).ok()? {
+            0 => return Some(Digest::from(<[u8; 32]>::from(hash.finalize()))),
+            len => hash.update(piece.get(..len)?),
+        }
+    }
+}
+
+fn about(
+    plan: &Plan,
+    environment: &Environment,
+    size: Winsize,
+    by: Containment,
+    digest: Option<Digest>,
+) -> Map<String, Value> {
+    let user = User::current();
+    let text = |arg: &std::ffi::OsString| arg.to_string_lossy().into_owned();
+    let command: Vec<String> = plan.command.iter().map(text).collect();
+    members(json!({
+        "user": user.name, "uid": user.uid,
+        "reason": plan.reason, "incident": plan.incident, "role": plan.role,
+        "approvals": [], "custody": "none",
+        "secrets": plan.secrets, "outage": plan.outage, "max_duration_s": plan.max_duration.as_secs(),
+        "command": command, "parent": plan.parent, "containment": by,
+        "cols": size.ws_col, "rows": size.ws_row, "term": environment.term,
+        "recorder": {"name": "bg-shell", "version": env!("CARGO_PKG_VERSION"), "digest": digest},
+    }))
+}
+
+fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> Header {
+    let env = json!({"TERM": environment.term, "SHELL": environment.shell});
+    Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
+}
+
+const OFFLINE_HINT: &str =
+    "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
+const STATE_HINT: &str =
+    "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+const EVIDENCE_HINT: &str = "see [evidence]; bg-shell doctor checks the store, the keys and the spool";

@@ -1,0 +1,160 @@
+//! What a person is told before and after a session, on standard error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bg_recorder::ahead::Ahead;
+use bg_recorder::cause::chain;
+use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::neutral::neutral;
+use bg_recorder::recorder::{Closed, RecordError};
+use bg_recorder::session::SessionId;
+use bg_recorder::sign::SigningPublic;
+use bg_recorder::store::ObjectStore;
+use bg_recorder::tape::Tape;
+use bg_recorder::verdict::{Report, Verdict};
+use bg_recorder::verify::verify;
+
+use crate::access::Access;
+use crate::commands::open::Plan;
+use crate::config::Secrets;
+use crate::facts::revocation::Revocation;
+use crate::os::contain::Containment;
+use crate::relay::{Cause, Outcome};
+use crate::say::say;
+use crate::world::World;
+
+/// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
+pub fn banner(
+    world: &World,
+    session: SessionId,
+    plan: &Plan,
+    ends: Stamp,
+    by: Containment,
+    access: Option<&Access<'_>>,
+) {
+    let secrets = match plan.secrets {
+        Secrets::Redact => "secret prompts by length only",
+        Secrets::Record => "secret prompts, too",
+    };
+    let left_s = ends.0.saturating_sub(SystemClock.wall_us()).div_ceil(1_000_000);
+    let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
+    match access.map(Access::claim) {
+        None if world.is_practice() => say!("bg-shell: PRACTICE session {session}"),
+        None => say!("bg-shell: session {session} (no role)"),
+        Some(claim) => {
+            say!("bg-shell: EMERGENCY session {session}");
+            say!("bg-shell: role {}, as {}, because: {}", claim.name, claim.person, neutral(&claim.reason));
+            if claim.forced {
+                say!("bg-shell: opened WITHOUT ITS APPROVALS: everyone is told, a review must follow");
+            }
+        }
+    }
+    say!("bg-shell: recorded: keys typed ({secrets}), output, resizes");
+    if by == Containment::Subreaper {
+        say!("bg-shell: warning: no PID namespace here; the session is contained by a subreaper only");
+    }
+    let credentials =
+        if access.is_some() { "AWS tools find their credentials" } else { "no AWS credentials in here" };
+    say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", time_of(ends));
+}
+
+/// Says whether the access is over. What is not proved is not called revoked.
+pub fn revocation(revocation: &Revocation) {
+    match revocation {
+        Revocation::None { why } => say!("bg-shell: nothing to revoke: {why}"),
+        Revocation::Revoked { probe, elapsed_ms, .. } => {
+            let took = humantime::format_duration(Duration::from_millis(*elapsed_ms));
+            say!("bg-shell: access revoked and proved in {took}: {probe} is denied");
+        }
+        Revocation::Expired { why, .. } => {
+            say!("bg-shell: the access has expired; not proved by a probe: {why}");
+        }
+        Revocation::Pending { why, dead_by } => {
+            say!("bg-shell: REVOKE PENDING: {why}");
+            say!("bg-shell: the access may live until {} UTC at the latest", time_of(*dead_by));
+            say!("bg-shell: hint: bg-shell reconcile finishes it, from any machine");
+        }
+    }
+}
+
+fn time_of(stamp: Stamp) -> String {
+    stamp.to_string().chars().skip(11).take(8).collect()
+}
+
+/// What the closing lines need.
+pub struct Summary {
+    /// The session.
+    pub session: SessionId,
+    /// When it began.
+    pub created: Stamp,
+    /// The signing key.
+    pub trusted: SigningPublic,
+    /// How long it lasted.
+    pub lasted: Duration,
+    /// Where the evidence is.
+    pub store: Arc<dyn ObjectStore>,
+}
+
+impl Summary {
+    /// Says how the session ended, what is on the tape, and what the store holds of it.
+    pub fn tell(&self, outcome: &Outcome, closed: Result<&Closed, &RecordError>) {
+        let lasted = humantime::format_duration(Duration::from_millis(
+            u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX),
+        ));
+        say!("bg-shell: session {} {} after {lasted}", self.session, ended(&outcome.cause));
+        let Ok(closed) = closed else { return };
+        let events: u64 = closed.totals.values().map(|total| total.events).sum();
+        let of = |code| closed.totals.get(&code).map_or(0, |total| total.bytes);
+        say!(
+            "bg-shell: {events} events (input {} bytes, output {} bytes) in {} segments, {} bytes sealed",
+            of('i'),
+            of('o'),
+            closed.segments,
+            closed.progress.stored_bytes
+        );
+        if closed.progress.waiting > 0 {
+            let why = closed.progress.down.as_ref().map_or("it was too slow".into(), |(_, why)| chain(why));
+            say!(
+                "bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them",
+                closed.progress.waiting
+            );
+            return;
+        }
+        match self.read_back() {
+            Some(report) => self.verdict(&report),
+            None => say!("bg-shell: the evidence cannot be read back; see bg-replay verify {}", self.session),
+        }
+        say!("bg-shell:   replay it   bg-replay play {}", self.session);
+        say!("bg-shell:   verify it   bg-replay verify {}", self.session);
+    }
+
+    fn read_back(&self) -> Option<Report> {
+        let ahead = Ahead::new(Arc::clone(&self.store));
+        let tape = Tape::list(&ahead, &self.session.prefix(self.created), Some(self.session)).ok()?;
+        Some(verify(&tape, std::slice::from_ref(&self.trusted), SystemClock.wall_us()))
+    }
+
+    fn verdict(&self, report: &Report) {
+        say!("bg-shell: read back from the store: {}", report.verdict);
+        if report.verdict != Verdict::Intact {
+            for finding in &report.findings {
+                say!("bg-shell:   {}: {}", finding.object, finding.what);
+            }
+        }
+    }
+}
+
+/// Returns how a session came to its end.
+pub fn ended(cause: &Cause) -> String {
+    match cause {
+        Cause::Exit => "ended".into(),
+        Cause::Deadline => "was ended by its deadline".into(),
+        Cause::HangUp => "was ended: its terminal hung up".into(),
+        Cause::Signal(name) => format!("was ended by {name}"),
+        Cause::Revoked(revoked) => format!("was revoked by {}", revoked.by),
+        Cause::NoAccess(_) => "had no access, and was ended".into(),
+        Cause::Outage(detail) => format!("was ended: {detail}"),
+        Cause::Recorder(_) | Cause::System(_) => "was ended by a failure".into(),
+    }
+}
