@@ -1,13 +1,11 @@
-//! The command line, and the only place that reads the environment.
+//! The command line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use bg_recorder::practice::Practice;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::approve;
 use crate::commands::approve::ApproveArgs;
@@ -19,9 +17,11 @@ use crate::commands::deny::DenyArgs;
 use crate::commands::extend;
 use crate::commands::extend::ExtendArgs;
 use crate::commands::open;
+use crate::commands::open::OpenArgs;
 use crate::commands::reconcile;
 use crate::commands::reconcile::ReconcileArgs;
 use crate::commands::recover;
+use crate::commands::recover::RecoverArgs;
 use crate::commands::request;
 use crate::commands::request::RequestArgs;
 use crate::commands::requests;
@@ -34,11 +34,11 @@ use crate::doctor;
 use crate::doctor::DoctorArgs;
 use crate::drill;
 use crate::drill::DrillArgs;
+use crate::environment::Environment;
 use crate::failure::{FAILED, Failure};
 use crate::os::keeper;
 use crate::report;
 use crate::report::ReportArgs;
-use crate::request::signer::SignerArgs;
 use crate::say::say;
 use crate::usage;
 use crate::world::World;
@@ -116,71 +116,6 @@ enum ConfigCommand {
     Check,
 }
 
-/// What `open` takes.
-#[derive(Debug, Args)]
-pub struct OpenArgs {
-    /// Why the session is needed; goes into the genesis
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// The incident or ticket it belongs to
-    #[arg(long, value_name = "ID")]
-    pub incident: Option<String>,
-    /// The role to open [default: the request's, or `practice`, the one of the practice world]
-    #[arg(long, value_name = "NAME")]
-    pub role: Option<String>,
-    /// The shell to run instead of $SHELL
-    #[arg(long, value_name = "PATH")]
-    pub shell: Option<PathBuf>,
-    /// How long the session may last, such as `45m` or `2h` [default: 1h, or as configured]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub max_duration: Option<Duration>,
-    /// The request to use; without one, a request is filed and waited for
-    #[arg(long, value_name = "ID")]
-    pub request: Option<String>,
-    /// Open a role without its approvals, where the role allows it: everyone is alerted
-    #[arg(long, requires = "reason")]
-    pub r#override: bool,
-    /// Who signs a request that is filed now
-    #[command(flatten)]
-    pub signer: SignerArgs,
-    /// Open a session inside a recorded session, knowingly
-    #[arg(long)]
-    pub nested: bool,
-    /// A command to run instead of a shell
-    #[arg(last = true, value_name = "CMD")]
-    pub command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-struct RecoverArgs {
-    /// One JSON object a session on stdout
-    #[arg(long)]
-    json: bool,
-}
-
-/// What the environment says.
-#[derive(Debug)]
-pub struct Environment {
-    /// The practice world's place.
-    pub practice: Practice,
-    /// `$SHELL`.
-    pub shell: Option<PathBuf>,
-    /// `$PATH`.
-    pub path: OsString,
-    /// `$TERM`.
-    pub term: Option<String>,
-    /// The session that this process runs in, if any.
-    pub inside: Option<String>,
-    /// The configuration file that was named.
-    pub config: Option<PathBuf>,
-    /// The user's home directory.
-    pub home: Option<PathBuf>,
-    /// Where the user keeps configuration.
-    pub config_home: Option<PathBuf>,
-    /// The names of all `AWS_*` variables: no session inherits them.
-    pub aws: Vec<OsString>,
-}
-
 /// Runs the program; returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
@@ -202,7 +137,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
-    let world = World::open(Environment { config: cli.config, ..environment()? })?;
+    let world = World::open(Environment { config: cli.config, ..Environment::read()? })?;
     let opens = matches!(cli.command, None | Some(Command::Open(_)));
     let inside = world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
     let done = dispatch(cli.command, cli.open, &world);
@@ -247,51 +182,13 @@ fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<E
         Some(Command::Revoke(args)) => revoke::revoke(&args, world),
         Some(Command::Extend(args)) => extend::extend(&args, world),
         Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world),
-        Some(Command::Recover(args)) => recover::recover(world, args.json),
+        Some(Command::Recover(args)) => recover::recover(&args, world),
         Some(Command::Report(args)) => report::report(&args, world),
         Some(Command::Doctor(args)) => doctor::doctor(&args, world),
         Some(Command::Drill(args)) => drill::drill(&args, world),
         Some(Command::Config(ConfigCommand::Check)) => check::check(world),
     }
 }
-
-fn environment() -> Result<Environment, Failure> {
-    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let (xdg, home) = (path("XDG_STATE_HOME"), path("HOME"));
-    let practice = Practice::find(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
-        Failure::new("no place for the practice world")
-            .hint("set HOME, or XDG_STATE_HOME to an absolute path")
-    })?;
-    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-    Ok(Environment {
-        practice,
-        shell: path("SHELL"),
-        path: std::env::var_os("PATH").unwrap_or_default(),
-        term: std::env::var("TERM").ok(),
-        inside: std::env::var(SESSION_VARIABLE).ok(),
-        config: None,
-        home,
-        config_home,
-        aws: std::env::vars_os().map(|(name, _)| name).filter(|name| is_aws(name)).collect(),
-    })
-}
-
-fn is_aws(name: &OsStr) -> bool {
-    name.as_encoded_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AWS_"))
-}
-
-/// Reads a duration such as `45m`.
-///
-/// # Errors
-/// When it is none, or zero.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
-    if duration.is_zero() { Err("a session needs some time".into()) } else { Ok(duration) }
-}
-
-/// Tells a session's processes which session they are in.
-pub const SESSION_VARIABLE: &str = "BG_SHELL_SESSION";
-
 #[cfg(test)]
 mod tests {
     use super::*;

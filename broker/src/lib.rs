@@ -33,6 +33,7 @@ mod tap;
 
 // The ground.
 pub mod config;
+mod environment;
 mod facts;
 mod failure;
 mod os;

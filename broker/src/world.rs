@@ -9,8 +9,8 @@ use bg_recorder::cause::chain;
 use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::store::ObjectStore;
 
-use crate::cli::Environment;
 use crate::config::{Config, OutageConfig, RoleConfig};
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::notify::Notifier;
 use crate::say::say;
@@ -84,7 +84,8 @@ impl World {
 
     /// Returns who tells others. The first call begins with what earlier runs left.
     pub fn notifier(&self) -> &Notifier {
-        self.notifier.get_or_init(|| Notifier::new(self))
+        let (config, state) = (&self.config, self.evidence.state());
+        self.notifier.get_or_init(|| Notifier::new(&config.notify, &config.aws, state))
     }
 
     /// Gives notifications a last moment, where there were any.

@@ -20,7 +20,7 @@ use crate::account::clock_check;
 use crate::custody::Custody;
 use crate::custody::credentials::Wanted;
 use crate::custody::endpoint::Endpoint;
-use crate::custody::private::{Private, Variables};
+use crate::custody::private::Private;
 use crate::custody::session_policy;
 use crate::custody::switch::Switch;
 use crate::custody::vault::Vault;
@@ -30,6 +30,7 @@ use crate::facts::opened::after;
 use crate::failure::Failure;
 use crate::herald;
 use crate::os::signals::Signals;
+use crate::os::variables::Variables;
 use crate::request::grant::Grant;
 use crate::world::World;
 
@@ -121,7 +122,9 @@ impl<'a> Access<'a> {
 
     /// Returns the changes to the session's environment.
     pub fn variables(&self) -> Variables {
-        self.private.variables(self.claim.session, &self.endpoint, self.edge.region(), self.world)
+        let World { config, environment, .. } = self.world;
+        let (session, region) = (self.claim.session, self.edge.region());
+        self.private.variables(session, &self.endpoint, region, &config.aws, &environment.aws)
     }
 
     /// Returns what the genesis says of it.

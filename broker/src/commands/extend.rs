@@ -38,7 +38,7 @@ pub struct ExtendArgs {
     #[arg(value_name = "SESSION")]
     session: String,
     /// How much longer it may go on without its store, at most 4h
-    #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = crate::cli::duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = crate::commands::duration)]
     time: Duration,
     /// The session's role, where the session does not run on this host
     #[arg(long, value_name = "NAME")]

@@ -4,38 +4,56 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::cli::{Environment, OpenArgs, SESSION_VARIABLE};
+use clap::Args;
+
+use crate::commands::duration;
 use crate::commands::recover;
 use crate::config::PRACTICE;
+use crate::environment::{Environment, SESSION_VARIABLE};
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
 use crate::os::terminal;
 use crate::request::dossier;
 use crate::request::grant::GrantArgs;
+use crate::request::signer::SignerArgs;
 use crate::session;
+use crate::session::plan::Plan;
 use crate::world::World;
 
-/// What a session is for and how it runs: all checked.
-#[derive(Debug)]
-pub struct Plan {
-    /// Why.
+/// What `open` takes.
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// Why the session is needed; goes into the genesis
+    #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// For which incident.
+    /// The incident or ticket it belongs to
+    #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
-    /// The role.
-    pub role: String,
-    /// The program with its arguments.
+    /// The role to open [default: the request's, or `practice`, the one of the practice world]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
+    /// The shell to run instead of $SHELL
+    #[arg(long, value_name = "PATH")]
+    pub shell: Option<PathBuf>,
+    /// How long the session may last, such as `45m` or `2h` [default: 1h, or as configured]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_duration: Option<Duration>,
+    /// The request to use; without one, a request is filed and waited for
+    #[arg(long, value_name = "ID")]
+    pub request: Option<String>,
+    /// Open a role without its approvals, where the role allows it: everyone is alerted
+    #[arg(long, requires = "reason")]
+    pub r#override: bool,
+    /// Who signs a request that is filed now
+    #[command(flatten)]
+    pub signer: SignerArgs,
+    /// Open a session inside a recorded session, knowingly
+    #[arg(long)]
+    pub nested: bool,
+    /// A command to run instead of a shell
+    #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
-    /// The session that this one is opened in.
-    pub parent: Option<String>,
-    /// How long it may last.
-    pub max_duration: std::time::Duration,
-    /// What becomes of secrets.
-    pub secrets: crate::config::Secrets,
-    /// What it may do while the evidence store is away.
-    pub outage: crate::config::OutageConfig,
-    /// The access that it is opened with; none in the practice world.
-    pub wish: Option<GrantArgs>,
 }
 
 /// Opens a session and returns its exit code.

@@ -46,7 +46,7 @@ enum Outcome {
 pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
     // What is in the outbox is tried again.
     world.notifier();
-    let (docket, keys) = (Docket::of(world)?, world.keys()?);
+    let (docket, keys) = (Docket::of(&*world.store(), world.is_practice())?, world.keys()?);
     let has = |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
     let open: Vec<_> = open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();

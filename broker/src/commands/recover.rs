@@ -9,6 +9,7 @@ use bg_recorder::keys::KeyService;
 use bg_recorder::recover::{Recovered, recover_all};
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
+use clap::Args;
 use serde_json::json;
 
 use crate::closeout::abandoned;
@@ -20,16 +21,24 @@ use crate::say::say;
 use crate::session::summary;
 use crate::world::World;
 
+/// What the command takes.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// One JSON object a session on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Recovers every orphan; tells what became of each.
 ///
 /// # Errors
 /// When the spools cannot be looked at.
-pub fn recover(world: &World, json: bool) -> Result<ExitCode, Failure> {
+pub fn recover(args: &RecoverArgs, world: &World) -> Result<ExitCode, Failure> {
     let all = orphans(world)?;
     for recovered in &all {
-        if json { print(recovered)? } else { tell(recovered) }
+        if args.json { print(recovered)? } else { tell(recovered) }
     }
-    if all.is_empty() && !json {
+    if all.is_empty() && !args.json {
         say!("bg-shell: nothing to recover");
     }
     Ok(if all.iter().all(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

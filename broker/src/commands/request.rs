@@ -4,15 +4,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bg_recorder::approval::request::Request;
 use clap::Args;
 
-use crate::cli::duration;
+use crate::commands::duration;
 use crate::failure::Failure;
-use crate::notify::{Message, Occasion};
-use crate::request::filing::{Ask, file};
+use crate::request::filing::{Ask, file, filed};
 use crate::request::signer::SignerArgs;
-use crate::say::{approvals, minute, say};
 use crate::world::World;
 
 /// What `request` takes.
@@ -54,26 +51,4 @@ pub fn request(args: &RequestArgs, world: &World) -> Result<ExitCode, Failure> {
     writeln!(std::io::stdout(), "{}", request.id)
         .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Says what was filed, and what comes next; tells the approvers.
-pub fn filed(world: &World, request: &Request) {
-    let Request { id, role, requester, quorum, expires, forced, .. } = request;
-    say!("bg-shell: request of {requester} for {role} is filed: {id}");
-    match (forced, quorum) {
-        (true, _) => {
-            say!("bg-shell: OVERRIDE: it can be opened without approvals, until {}", minute(*expires));
-        }
-        (false, 0) => say!("bg-shell: it needs no approvals"),
-        (false, quorum) => {
-            say!("bg-shell: it needs {} until {}:", approvals(*quorum), minute(*expires));
-            say!("bg-shell:   bg-shell approve {id}");
-        }
-    }
-    let how = if *forced {
-        "OVERRIDE: opens without approvals".into()
-    } else {
-        format!("needs {}", approvals(*quorum))
-    };
-    world.notifier().tell(Message::about(Occasion::Requested, request).detail(&how));
 }

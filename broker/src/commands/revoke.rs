@@ -37,7 +37,7 @@ pub struct RevokeArgs {
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
     /// How long to wait for the proof
-    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = crate::cli::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = crate::commands::duration)]
     wait: Duration,
 }
 
@@ -51,7 +51,7 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     }
     let blind = |failure: Failure| failure.hint(BLIND_HINT);
     let keys = world.keys().map_err(blind)?;
-    let session = Docket::of(world).map_err(blind)?.find(&args.session)?;
+    let session = Docket::of(&*world.store(), world.is_practice()).map_err(blind)?.find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
         say!("bg-shell: session {session} has no access; should it get one, it is ended at once");

@@ -63,7 +63,7 @@ enum State {
 /// # Errors
 /// When they cannot be looked at.
 pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure> {
-    let (docket, keys) = (Docket::of(world)?, world.keys()?);
+    let (docket, keys) = (Docket::of(&*world.store(), world.is_practice())?, world.keys()?);
     let mut shown = 0;
     for (session, facts) in &docket.0 {
         let line = look(world, *session, facts, &*keys)?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::read;
-use crate::outage::ladder::Policy;
 
 /// What a session may do while the evidence store is away.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
@@ -42,13 +41,6 @@ impl Default for OutageConfig {
             start_offline: false,
             start_keyless: false,
         }
-    }
-}
-
-impl OutageConfig {
-    /// Returns what the ladder keeps of it.
-    pub fn policy(&self) -> Policy {
-        Policy { countdown: self.countdown, spool_max: self.spool_max, ask_at_percent: self.ask_at }
     }
 }
 

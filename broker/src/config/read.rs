@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize as _, Deserializer, de};
 
 use super::Config;
-use crate::cli::Environment;
+use crate::environment::Environment;
 use crate::failure::Failure;
 
 impl Config {

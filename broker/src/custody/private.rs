@@ -7,34 +7,11 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bg_aws::edge::Reach;
 use bg_recorder::session::SessionId;
 
-use crate::cli::SESSION_VARIABLE;
 use crate::custody::endpoint::Endpoint;
-use crate::world::World;
-
-/// Changes to the environment that the session inherits. One of them is the endpoint's token.
-#[derive(Default)]
-pub struct Variables {
-    /// What is set.
-    pub set: Vec<(&'static str, OsString)>,
-    /// What is taken away.
-    pub removed: Vec<OsString>,
-}
-
-impl Variables {
-    /// Returns what every session is told: which one it is.
-    pub fn of(session: SessionId) -> Self {
-        Self { set: vec![(SESSION_VARIABLE, session.to_string().into())], removed: Vec::new() }
-    }
-}
-
-impl std::fmt::Debug for Variables {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<&str> = self.set.iter().map(|(name, _)| *name).collect();
-        write!(f, "Variables({names:?}, ..)")
-    }
-}
+use crate::os::variables::Variables;
 
 /// A directory of one session, with empty AWS configuration files; removed when it is dropped.
 #[derive(Debug)]
@@ -63,11 +40,11 @@ impl Private {
         session: SessionId,
         endpoint: &Endpoint,
         region: &str,
-        world: &World,
+        aws: &Reach,
+        inherited: &[OsString],
     ) -> Variables {
-        let aws = &world.config.aws;
         let mut variables = Variables::of(session);
-        variables.removed.clone_from(&world.environment.aws);
+        variables.removed.extend_from_slice(inherited);
         variables.set.extend([
             ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url().into()),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token().into()),

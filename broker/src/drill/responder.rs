@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bg_recorder::session::SessionId;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{Environment, SESSION_VARIABLE};
+use crate::environment::{Environment, SESSION_VARIABLE};
 use crate::failure::Failure;
 use crate::world::World;
 

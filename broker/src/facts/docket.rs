@@ -8,21 +8,20 @@ use bg_recorder::store::{ObjectStore, StoreError};
 
 use crate::facts::case::CASES;
 use crate::failure::Failure;
-use crate::world::World;
 
 /// The names of the facts around each session, oldest session first.
 #[derive(Debug, Default)]
 pub struct Docket(pub BTreeMap<SessionId, BTreeSet<String>>);
 
 impl Docket {
-    /// Lists the cases of a world. In the practice world sessions have no access and no case: there it lists those
+    /// Lists the cases in a store. In the practice world sessions have no access and no case: there it lists those
     /// that have a tape of today or yesterday.
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub fn of(world: &World) -> Result<Self, Failure> {
-        let docket = Self::read(&*world.store())?;
-        if world.is_practice() { docket.with_recent_tapes(&*world.store()) } else { Ok(docket) }
+    pub fn of(store: &dyn ObjectStore, practice: bool) -> Result<Self, Failure> {
+        let docket = Self::read(store)?;
+        if practice { docket.with_recent_tapes(store) } else { Ok(docket) }
     }
 
     fn read(store: &dyn ObjectStore) -> Result<Self, Failure> {

@@ -9,14 +9,16 @@ mod sns;
 mod undelivered;
 mod webhook;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bg_aws::edge::Reach;
 use bg_recorder::chain::Digest;
 
 use self::courier::{Courier, Destination};
 pub use self::message::{Message, Occasion};
+use crate::config::NotifyConfig;
 use crate::say::say;
-use crate::world::World;
 
 /// Tells whoever is configured. Each message is first written into an outbox, then delivered by a thread; what is not
 /// delivered stays, and is tried again by this process and by later ones.
@@ -25,11 +27,9 @@ pub struct Notifier(Vec<Courier>);
 
 impl Notifier {
     /// Starts delivering, beginning with what earlier runs left. Where nobody is configured this does nothing.
-    pub fn new(world: &World) -> Self {
-        let notify = &world.config.notify;
+    pub fn new(notify: &NotifyConfig, aws: &Reach, state: &Path) -> Self {
         let webhooks = notify.webhooks.iter().cloned().map(Destination::Webhook);
-        let topic = notify.topic.iter().map(|arn| Destination::Topic(arn.clone(), world.config.aws.clone()));
-        let state = world.evidence().state();
+        let topic = notify.topic.iter().map(|arn| Destination::Topic(arn.clone(), aws.clone()));
         let start = |destination: Destination| {
             let id = id(&destination);
             let started = Courier::start(destination, state, &id);

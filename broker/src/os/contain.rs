@@ -14,8 +14,8 @@ use std::time::Duration;
 use rustix::process::{Signal, getpid, set_child_subreaper};
 use serde::Serialize;
 
-use crate::custody::private::Variables;
 use crate::os::keeper;
+use crate::os::variables::Variables;
 
 /// How a session's processes are held together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -6,4 +6,5 @@ pub mod pty;
 pub mod signals;
 pub mod terminal;
 pub mod user;
+pub mod variables;
 pub mod worker;

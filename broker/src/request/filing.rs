@@ -12,9 +12,11 @@ use bg_recorder::session::SessionId;
 
 use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
+use crate::notify::{Message, Occasion};
 use crate::request::dossier::{Filed, REQUESTS, signers};
 use crate::request::signer::{Signer, SignerArgs};
 use crate::request::terms;
+use crate::say::{approvals, minute, say};
 use crate::world::World;
 
 /// What somebody asks for.
@@ -116,4 +118,26 @@ pub fn nonce() -> Result<Nonce, Failure> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Failure::new("the system has no randomness"))?;
     Ok(Nonce::new(bytes))
+}
+
+/// Says what was filed, and what comes next; tells the approvers.
+pub fn filed(world: &World, request: &Request) {
+    let Request { id, role, requester, quorum, expires, forced, .. } = request;
+    say!("bg-shell: request of {requester} for {role} is filed: {id}");
+    match (forced, quorum) {
+        (true, _) => {
+            say!("bg-shell: OVERRIDE: it can be opened without approvals, until {}", minute(*expires));
+        }
+        (false, 0) => say!("bg-shell: it needs no approvals"),
+        (false, quorum) => {
+            say!("bg-shell: it needs {} until {}:", approvals(*quorum), minute(*expires));
+            say!("bg-shell:   bg-shell approve {id}");
+        }
+    }
+    let how = if *forced {
+        "OVERRIDE: opens without approvals".into()
+    } else {
+        format!("needs {}", approvals(*quorum))
+    };
+    world.notifier().tell(Message::about(Occasion::Requested, request).detail(&how));
 }

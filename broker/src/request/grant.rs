@@ -15,13 +15,12 @@ use bg_recorder::session::SessionId;
 use bg_recorder::store::StoreError;
 use serde_json::json;
 
-use crate::commands::request::filed;
 use crate::config::RoleConfig;
 use crate::facts::case::Fact;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
 use crate::request::dossier::{Dossier, REQUESTS, find, signers};
-use crate::request::filing::{Ask, file, nonce};
+use crate::request::filing::{Ask, file, filed, nonce};
 use crate::request::signer::{Signer, SignerArgs};
 use crate::request::standing::Standing;
 use crate::say::{approvals, minute, say};
@@ -279,7 +278,7 @@ mod tests {
     use bg_recorder::practice::Practice;
 
     use super::*;
-    use crate::cli::Environment;
+    use crate::environment::Environment;
     use crate::request::decide::Bench;
 
     fn world(dir: &Path) -> World {

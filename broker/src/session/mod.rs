@@ -1,5 +1,6 @@
 //! One session: genesis, keeper, relay, seal, summary.
 
+pub mod plan;
 pub mod summary;
 
 mod ending;
@@ -24,10 +25,8 @@ use sha2::{Digest as _, Sha256};
 
 use self::ending::{RECOVER_HINT, close, finish};
 use crate::access::Access;
-use crate::cli::Environment;
-use crate::commands::open::Plan;
-use crate::custody::private::Variables;
 use crate::custody::switch::Switch;
+use crate::environment::Environment;
 use crate::facts::case::members;
 use crate::failure::Failure;
 use crate::herald::Herald;
@@ -36,13 +35,15 @@ use crate::os::pty::Pty;
 use crate::os::signals::Signals;
 use crate::os::terminal::{self, RawMode, Screen};
 use crate::os::user::{self, User};
-use crate::outage::ladder::Ladder;
+use crate::os::variables::Variables;
+use crate::outage::ladder::{Ladder, Policy};
 use crate::outage::letterbox::Letterbox;
 use crate::relay::deadline::Deadline;
 use crate::relay::{Cause, Outcome, Relay};
 use crate::request::grant::Grant;
 use crate::say::say;
 use crate::scribe::Scribe;
+use crate::session::plan::Plan;
 use crate::session::summary::Summary;
 use crate::tap::Tap;
 use crate::world::World;
@@ -152,7 +153,9 @@ fn end(
 
 /// Returns the ladder that the session stands on; says where its foot is.
 fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
-    let policy = plan.outage.policy();
+    let outage = &plan.outage;
+    let policy =
+        Policy { countdown: outage.countdown, spool_max: outage.spool_max, ask_at_percent: outage.ask_at };
     if recorder.watch().stored() > 0 {
         return Ladder::new(policy);
     }

@@ -16,12 +16,12 @@ use bg_recorder::verdict::{Report, Verdict};
 use bg_recorder::verify::verify;
 
 use crate::access::Access;
-use crate::commands::open::Plan;
 use crate::config::Secrets;
 use crate::facts::revocation::Revocation;
 use crate::os::contain::Containment;
 use crate::relay::{Cause, Outcome};
 use crate::say::say;
+use crate::session::plan::Plan;
 use crate::world::World;
 
 /// Says that the session is recorded, and how long it may last. Each line fits 80 columns.
