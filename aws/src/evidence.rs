@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::keys::{KeyError, KeyService};
-use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::practice::Practice;
 use bg_recorder::store::ObjectStore;
 use serde::Deserialize;

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use bg_recorder::clock::Stamp;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 
 use crate::facts::case::Fact;
 use crate::facts::claim::Claim;

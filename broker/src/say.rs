@@ -3,7 +3,7 @@
 use std::fmt::Arguments;
 use std::io::Write as _;
 
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Writes one line, unless nobody takes it for a second: a terminal that stands still holds nothing up. A standard

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bg_recorder::event::Event;
-use bg_recorder::recorder::{RecordError, Recorder};
+use bg_recorder::record::{RecordError, Recorder};
 
 use crate::os::worker::Worker;
 

@@ -5,7 +5,7 @@ use bg_recorder::approval::pattern::list_matches;
 use bg_recorder::approval::statement::{Nonce, Principal};
 use bg_recorder::base64;
 use bg_recorder::chain::Digest;
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::low_s;
 use bg_recorder::neutral::neutral;
 use bg_recorder::once::map;

@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock, Stamp};
+use bg_recorder::clock::Clock;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::codec::Header as CastHeader;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::{KMS_WRAP_ALG, Limits, WrapKey};
 use bg_recorder::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext};
-use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::practice::Practice;
 use bg_recorder::reader::{Events, Reader};
-use bg_recorder::recorder::{Recorder, Setup};
+use bg_recorder::record::{Recorder, Setup};
 use bg_recorder::session::SessionId;
 use bg_recorder::store::{Entry, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
@@ -168,7 +169,7 @@ fuzz_target!(|turns: &[u8]| {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         // Small enough that a short input turns epochs.
         limits: Limits { segment_bytes: 1_024, epoch_bytes: 3_072, epoch_ms: 4_000, ..Limits::default() },
-        begins: bg_recorder::recorder::Begins::Stored,
+        begins: bg_recorder::record::Begins::Stored,
     };
     let mut recorder = Recorder::begin(setup).expect("a stored genesis");
     let prefix = session.prefix(recorder.created());

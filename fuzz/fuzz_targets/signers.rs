@@ -3,7 +3,7 @@
 
 use bg_recorder::approval::key::Presence;
 use bg_recorder::approval::signers::AllowedSigners;
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,52 +1,34 @@
 //! The bg-shell tape: a hash-chained, sealed asciicast log that anyone can verify and few can open.
 //!
-//! `docs/FORMAT.md` is the specification. In reading order:
+//! `docs/FORMAT.md` is the specification. A room names only rooms that stand above it here
+//! (`tests/tests/layers.rs`):
 
-// Pure: bytes in, bytes out.
-pub mod base64;
-pub mod cause;
-pub mod chain;
-pub mod codec;
-pub mod escape;
-pub mod event;
-pub mod low_s;
-pub mod neutral;
-pub mod note;
-pub mod once;
-pub mod seal;
-pub mod segment;
-pub mod session;
+// Pure: bytes in, bytes out. What the page says.
+pub mod format;
 
-// What the notes say, and who signs them.
-pub mod checkpoint;
-pub mod closing;
-pub mod genesis;
-pub mod keys;
-pub mod sign;
-
-// Who asked, who approved.
+// Who asked, who approved: judged from bytes alone.
 pub mod approval;
 
-// Recording: spool first, then the store.
-pub mod clerk;
+// The time; where objects are kept; who signs, mints and opens.
 pub mod clock;
-pub mod cosign;
-pub mod epoch;
-pub mod host;
-pub mod recorder;
-pub mod ship;
-pub mod spool;
-pub mod sync;
-
-// Where tapes are kept, and how they are read again.
-pub mod ahead;
-pub mod dir;
-pub mod local_keys;
-pub mod practice;
-pub mod reader;
-pub mod recover;
-pub mod standby;
+pub mod keys;
 pub mod store;
-pub mod tape;
-pub mod verdict;
-pub mod verify;
+
+// Recording: spool first, then the store.
+pub mod record;
+
+// Verifying without a key, reading with one.
+pub mod read;
+
+// What a killed session left behind.
+pub mod recover;
+
+// The words of the page are spoken everywhere: they have short names.
+pub use format::{
+    base64, cause, chain, checkpoint, closing, codec, escape, event, genesis, low_s, neutral, note, once,
+    seal, segment, session, sign, stamp,
+};
+pub use keys::{practice, standby};
+pub use read::{reader, verdict, verify};
+pub use record::{clerk, cosign, epoch, host, ship, spool, sync};
+pub use store::{ahead, dir, tape};

@@ -7,24 +7,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use crate::ahead::Ahead;
-use crate::chain::{Digest, Link};
-use crate::checkpoint::Listed;
-use crate::clock::{Clock, Stamp, boot_id};
-use crate::closing::Recovery;
-use crate::dir::read_limited;
-use crate::genesis::Genesis;
-use crate::host::HostCount;
+use crate::clock::{Clock, boot_id};
+use crate::format::chain::{Digest, Link};
+use crate::format::checkpoint::Listed;
+use crate::format::closing::Recovery;
+use crate::format::genesis::Genesis;
+use crate::format::note::{self, Kind, NOTE_MAX, Note, NoteError, Signature};
+use crate::format::segment::{Header, Record, SEGMENT_MAX, Walk};
+use crate::format::session::{ObjectName, SessionId};
+use crate::format::stamp::Stamp;
 use crate::keys::{KeyError, KeyService};
-use crate::note::{self, Kind, NOTE_MAX, Note, NoteError, Signature};
-use crate::segment::{Header, Record, SEGMENT_MAX, Walk};
-use crate::session::{ObjectName, SessionId};
-use crate::ship::{Carrier, ShipError};
-use crate::spool;
+use crate::read::verdict::{Report, Verdict};
+use crate::read::verify::verify;
+use crate::record::host::HostCount;
+use crate::record::ship::{Carrier, ShipError};
+use crate::record::spool;
+use crate::store::ahead::Ahead;
+use crate::store::dir::read_limited;
+use crate::store::tape::Tape;
 use crate::store::{ObjectStore, StoreError};
-use crate::tape::Tape;
-use crate::verdict::{Report, Verdict};
-use crate::verify::verify;
 
 /// What became of one spool.
 #[derive(Debug)]

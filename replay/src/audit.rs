@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
 
-use crate::auditor::Auditor;
+use crate::evidence::admitted::seconds;
+use crate::evidence::auditor::Auditor;
+use crate::evidence::roll::Roll;
 use crate::failure::Failure;
 use crate::list::strays;
-use crate::neutral::{neutral, neutral_json};
-use crate::roll::Roll;
-use crate::vault::seconds;
+use bg_recorder::neutral::{neutral, neutral_json};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

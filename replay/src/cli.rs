@@ -10,21 +10,21 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audit::{Shape, verify_all, verify_one};
-use crate::auditor::Auditor;
-use crate::cat::cat;
 use crate::config::Config;
+use crate::evidence::admitted::{Extent, Vault};
+use crate::evidence::auditor::Auditor;
 use crate::export::cast::Cast;
 use crate::export::cast3::Cast3;
+use crate::export::cat::cat;
 use crate::export::jsonl::Jsonl;
+use crate::export::sink::{Existing, Sink};
 use crate::export::text::Text;
 use crate::export::{Format, Raw, export};
 use crate::failure::{Failure, Kind};
 use crate::list::{Depth, list};
-use crate::player::{Ended, Manner, play};
-use crate::sink::{Existing, Sink};
-use crate::stage::Trust;
+use crate::play::player::{Ended, Manner, play};
+use crate::play::stage::Trust;
 use crate::usage;
-use crate::vault::{Extent, Vault};
 
 /// List, play, verify and export sessions that bg-shell recorded.
 #[derive(Debug, Parser)]

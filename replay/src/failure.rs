@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bg_aws::fault;
 
-use crate::neutral::neutral;
+use bg_recorder::neutral::neutral;
 
 /// A failed operation: its kind decides the exit code, its hint says what to do.
 #[derive(Debug)]

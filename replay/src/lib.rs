@@ -1,41 +1,23 @@
-//! bg-replay: what an auditor does with tapes. In reading order:
+//! bg-replay: what an auditor does with tapes. A room names only rooms below it (tests/tests/layers.rs).
+//! From the top down:
 
-// The command line, and how it fails.
+// The command line.
 mod cli;
-mod config;
-mod failure;
-mod usage;
-
-// What the auditor has: tapes, trust, an opening key.
-mod auditor;
-mod catalog;
-mod fetch;
-mod glance;
-mod surplus;
-mod vault;
 
 // Looking without opening.
 mod audit;
 mod list;
-mod roll;
 
-// Text that came from a tape, made harmless.
-use bg_recorder::neutral;
-
-// Playing.
-mod console;
-mod keys;
-mod pace;
-mod paint;
-mod player;
-mod reel;
-mod screen;
-mod stage;
-
-// Taking along.
-mod cat;
+// Playing, and taking along.
 mod export;
-mod sink;
+mod play;
+mod screen;
+
+// The ground.
+mod config;
+mod evidence;
+mod failure;
+mod usage;
 
 #[cfg(test)]
 mod sample;

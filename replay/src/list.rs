@@ -2,18 +2,18 @@
 
 use std::io::Write;
 
-use bg_recorder::clock::Stamp;
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::Verdict;
 use serde::Serialize;
 
 use crate::audit::Shape;
-use crate::auditor::Auditor;
-use crate::catalog::Place;
+use crate::evidence::auditor::Auditor;
+use crate::evidence::catalog::Place;
+use crate::evidence::glance::{Glance, State, human_duration};
 use crate::failure::Failure;
-use crate::glance::{Glance, State, human_duration};
-use crate::neutral::{neutral, neutral_json};
+use bg_recorder::neutral::{neutral, neutral_json};
 
 /// Whether rows carry a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,15 +10,15 @@ use bg_recorder::codec::Header;
 use bg_recorder::dir::DirStore;
 use bg_recorder::event::Event;
 use bg_recorder::genesis::Limits;
-use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::practice::Practice;
-use bg_recorder::recorder::{Begins, Recorder, Setup};
+use bg_recorder::record::{Begins, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use serde_json::{Map, Value, json};
 
-use crate::auditor::Auditor;
-use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::evidence::auditor::Auditor;
+use crate::evidence::catalog::Catalog;
 
 /// A practice world in a directory that goes away.
 pub struct Sample {

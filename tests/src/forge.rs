@@ -5,16 +5,16 @@ use std::path::Path;
 
 use bg_recorder::chain::{Digest, Link};
 use bg_recorder::checkpoint::{Checkpoint, Cosigned, Listed};
-use bg_recorder::clock::Stamp;
 use bg_recorder::closing::{ReadBack, Recovery, Seal};
 use bg_recorder::genesis::{Genesis, Host, Keys, Limits, SIGN_ALG, SignKey};
+use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::keys::{KeyService, Ratchet, WrapContext};
-use bg_recorder::local_keys::LocalKeys;
 use bg_recorder::note::{self, Kind, Signature};
 use bg_recorder::seal::Sealer;
 use bg_recorder::segment::{self, Header, HeaderKeys, RECORD_HEAD};
 use bg_recorder::session::{ObjectName, SessionId};
 use bg_recorder::sign::SessionKey;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::standby::Standby;
 use data_encoding::BASE64;
 use serde::Serialize;

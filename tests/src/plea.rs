@@ -7,9 +7,9 @@ use bg_recorder::approval::statement::{Decision, Nonce, Principal, Statement};
 use bg_recorder::approval::taking::Taking;
 use bg_recorder::approval::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::chain::Digest;
-use bg_recorder::clock::Stamp;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use data_encoding::BASE64;
 use serde_json::Value;
 

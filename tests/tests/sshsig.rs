@@ -7,7 +7,8 @@ use std::process::Stdio;
 use bg_recorder::approval::key::Presence;
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::sshsig::{Hash, SshSig};
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::stamp::Stamp;
 use bg_tests::people::Key;
 
 use crate::support::desk::{Desk, sign_by_hand};
@@ -33,7 +34,7 @@ fn we_take_what_ssh_keygen_signs() {
             signature.verify(NAMESPACE, b"another\n").is_err() && signature.verify("file", MESSAGE).is_err()
         );
         let text = std::fs::read(desk.world.home().join("signers")).unwrap();
-        let now = Stamp(SystemClock.wall_us());
+        let now = SystemClock.now();
         let signers = AllowedSigners::parse(&text).unwrap();
         signers.allow(&format!("{kind}@example.com"), &signature.key, NAMESPACE, now, presence).unwrap();
         assert!(signers.allow("bob@example.com", &signature.key, NAMESPACE, now, presence).is_err());
@@ -77,7 +78,7 @@ fn we_allow_nothing_that_ssh_keygen_refuses() {
     let (mut allowed, mut refused) = (0, 0);
     for seed in 1..400 {
         let line = format!("erin@example.com {} {}\n", Random(seed).tokens(OPTIONS), key.line());
-        let now = Stamp(SystemClock.wall_us());
+        let now = SystemClock.now();
         let ours = AllowedSigners::parse(line.as_bytes()).is_ok_and(|list| {
             list.allow("erin@example.com", &signed.key, NAMESPACE, now, Presence::Unknown).is_ok()
         });

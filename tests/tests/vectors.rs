@@ -80,7 +80,7 @@ fn no_trusted_key_is_unverifiable_and_another_is_a_wrong_signer() {
     let memory = Memory::of(&vector);
     assert_eq!(memory.verify_with(&[], NOW_US).verdict.to_string(), "unverifiable");
     let other = tempfile::tempdir().unwrap();
-    let keys = bg_recorder::local_keys::LocalKeys::open_or_create(&other.path().join("keys")).unwrap();
+    let keys = bg_recorder::keys::local::LocalKeys::open_or_create(&other.path().join("keys")).unwrap();
     let stranger = bg_recorder::keys::KeyService::ring(&keys).sign.clone();
     assert_eq!(memory.verify_with(&[stranger], NOW_US).verdict.to_string(), "broken");
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::KeyService;
+use bg_recorder::stamp::Stamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,6 @@ use crate::custody::switch::Switch;
 use crate::custody::vault::Vault;
 use crate::facts::case::{Case, members};
 use crate::facts::claim::Claim;
-use crate::facts::opened::after;
 use crate::failure::Failure;
 use crate::herald;
 use crate::os::signals::Signals;
@@ -73,8 +73,7 @@ impl<'a> Access<'a> {
         let session = grant.session();
         let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        session_policy::narrowed(grant.role(), grant.scope(), Stamp(SystemClock.wall_us()))
-            .map_err(not_narrowed)?;
+        session_policy::narrowed(grant.role(), grant.scope(), SystemClock.now()).map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(grant.role().profiles.source.as_deref())?;
         clock_check::agrees(&edge)?;
@@ -83,8 +82,8 @@ impl<'a> Access<'a> {
         if claim.forced {
             herald::overridden(world, &claim);
         }
-        let now = Stamp(SystemClock.wall_us());
-        claim.deadline = claim.deadline.min(after(now, max_duration));
+        let now = SystemClock.now();
+        claim.deadline = claim.deadline.min(now.after(max_duration));
         let lasts_s = claim.deadline.0.saturating_sub(now.0).saturating_add(500_000) / 1_000_000;
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;
         let local = |e| Failure::new("cannot set the credentials endpoint up").because(e);

@@ -5,9 +5,10 @@ use std::fs;
 use std::sync::Arc;
 
 use bg_aws::fault::CallError;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
 use serde_json::{Value, json};
 
@@ -120,7 +121,7 @@ impl Door<'_> {
     /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts
     /// until its credentials are dead, unless reconcile closes it before.
     fn others(&self, but: SessionId) -> Result<usize, GateError> {
-        let (now, mut holders) = (Stamp(SystemClock.wall_us()), 0);
+        let (now, mut holders) = (SystemClock.now(), 0);
         let listed = self.store.list(&self.prefix).map_err(CaseError::Store)?;
         let mut names: Vec<(SessionId, &str)> = Vec::new();
         for entry in &listed {
@@ -220,7 +221,7 @@ mod tests {
     use std::cell::RefCell;
 
     use bg_recorder::dir::DirStore;
-    use bg_recorder::local_keys::LocalKeys;
+    use bg_recorder::keys::local::LocalKeys;
 
     use super::*;
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use aws_sdk_iam::operation::RequestId;
 use bg_aws::edge::Edge;
 use bg_aws::fault::{CallError, CallKind};
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::stamp::Stamp;
 
 use crate::config::Probe;
 

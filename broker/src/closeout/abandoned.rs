@@ -1,13 +1,14 @@
 //! Accesses whose session cannot close them itself: its recorder was killed, or it is not heard of. They are closed
 //! by name.
 
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use bg_recorder::spool;
 
-use crate::closeout::{Closing, MARGIN, now};
+use crate::closeout::{Closing, MARGIN};
 use crate::facts::case::{Case, CaseError, GATE, OPEN, PROVED};
-use crate::facts::opened::{Opened, after};
+use crate::facts::opened::Opened;
 use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::world::World;
@@ -67,9 +68,9 @@ pub fn closing<'a>(
             format!("session {session} has {}, and {} is {} here", opened.role_arn, opened.role, role.arn);
         return Err(Failure::new(what).hint("use the configuration that it was opened with"));
     }
-    let last_asked = if gone == Gone::Dead { now() } else { opened.deadline };
+    let last_asked = if gone == Gone::Dead { SystemClock.now() } else { opened.deadline };
     let dead_by = opened.dead_by(last_asked);
-    Ok(Some(Closing { world, case, role, name: opened.role, keys, began: now(), dead_by }))
+    Ok(Some(Closing { world, case, role, name: opened.role, keys, began: SystemClock.now(), dead_by }))
 }
 
 /// Closes the accesses of this host's dead sessions: what `recover` does before it ships their tapes.
@@ -102,7 +103,7 @@ pub fn is_dead(world: &World, session: SessionId, keys: &dyn KeyService) -> bool
     };
     // What was derived from the credentials, such as a console's session, may outlive them: to the deadline, where
     // the session policy ends it.
-    now() > after(opened.dead_by(last_asked).max(opened.deadline), MARGIN)
+    SystemClock.now() > opened.dead_by(last_asked).max(opened.deadline).after(MARGIN)
 }
 
 fn unreadable(session: SessionId, e: CaseError) -> Failure {

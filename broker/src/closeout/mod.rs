@@ -7,8 +7,9 @@ use std::time::Duration;
 use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::cause::chain;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::KeyService;
+use bg_recorder::stamp::Stamp;
 use serde_json::{Value, json};
 
 use crate::account::deny_policy::{self, DenyPolicy};
@@ -18,7 +19,7 @@ use crate::account::probe::{self, Proof};
 use crate::config::RoleConfig;
 use crate::facts::case::{Case, DENIED, GATE, OPEN, PENDING, PROVED};
 use crate::facts::claim::Claim;
-use crate::facts::opened::{Opened, after};
+use crate::facts::opened::Opened;
 use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::say::say;
@@ -37,7 +38,7 @@ pub struct Exhibit {
 /// not be done is said in what it returns, and `bg-shell reconcile` finishes it.
 pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn KeyService) -> Revocation {
     let case = Case::new(claim.session, world.store());
-    let (began, opened) = (now(), Opened::of(claim));
+    let (began, opened) = (SystemClock.now(), Opened::of(claim));
     // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
     let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
         Some(Ok(None)) => return Revocation::None { why: "no credentials were asked for".into() },
@@ -57,7 +58,8 @@ pub fn unissued(world: &World, claim: &Claim, why: &str, keys: &dyn KeyService) 
         return revocation;
     }
     let (role, name) = (claim.role.clone(), claim.name.clone());
-    let closing = Closing { world, case, role, name, keys, began: now(), dead_by: now() };
+    let closing =
+        Closing { world, case, role, name, keys, began: SystemClock.now(), dead_by: SystemClock.now() };
     closing.note(PROVED, serde_json::to_value(&revocation).unwrap_or_default());
     closing.shut_the_gate();
     revocation
@@ -170,7 +172,7 @@ impl Closing<'_> {
     fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
         let patience = self.role.proof_patience;
         let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, patience)?;
-        let (proved, policy) = (now(), denied.policy.clone());
+        let (proved, policy) = (SystemClock.now(), denied.policy.clone());
         Ok(match proof {
             Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
             Proof::Denied { request_ids, said } => Ending {
@@ -208,12 +210,12 @@ impl Closing<'_> {
             self.case.trusted(self.keys, DENIED).ok()??.says.get("policy")?.as_str().map(ToOwned::to_owned)
         };
         let policy = policy.or_else(earlier);
-        Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: now() }
+        Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: SystemClock.now() }
     }
 
     /// Returns whether the credentials are dead by themselves.
     fn is_over(&self) -> bool {
-        now() > after(self.bound(), MARGIN)
+        SystemClock.now() > self.bound().after(MARGIN)
     }
 
     /// Returns when the credentials are dead. Each earlier bound was right when it was written, and is still.
@@ -285,11 +287,6 @@ impl Closing<'_> {
             say!("bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it")
         }
     }
-}
-
-/// Returns the wall time.
-pub fn now() -> Stamp {
-    Stamp(SystemClock.wall_us())
 }
 
 const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";

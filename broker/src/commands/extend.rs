@@ -13,7 +13,7 @@ use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::sshsig::SSHSIG_MAX;
 use bg_recorder::approval::statement::{Principal, STATEMENT_MAX};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::read_limited;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::note::{Kind, Note};
@@ -21,7 +21,6 @@ use bg_recorder::session::SessionId;
 use clap::Args;
 
 use crate::config::PRACTICE;
-use crate::facts::opened::after;
 use crate::failure::Failure;
 use crate::outage::letterbox::{Handed, hand, petition};
 use crate::request::decide::confirm;
@@ -88,7 +87,7 @@ pub fn extend(args: &ExtendArgs, world: &World) -> Result<ExitCode, Failure> {
         (Some(statement), Some(signature)) => by_hand(statement, signature)?,
         _ => sign(args, session, &signers, world)?,
     };
-    let now = Stamp(SystemClock.wall_us());
+    let now = SystemClock.now();
     let refused = |what: String| Failure::new(format!("it would not count: {what}"));
     // As the session will judge it: by who could sign when it began.
     let petition = petition(genesis.about.get("access").unwrap_or_default()).map_err(refused)?;
@@ -145,8 +144,8 @@ fn print(
 }
 
 fn statement(session: SessionId, time: Duration, person: &Principal) -> Result<Vec<u8>, Failure> {
-    let made = Stamp(SystemClock.wall_us());
-    let (for_s, expires) = (time.as_secs().max(1), after(made, USABLE));
+    let made = SystemClock.now();
+    let (for_s, expires) = (time.as_secs().max(1), made.after(USABLE));
     let extension =
         Extension { v: 1, session, for_s, made, expires, approver: person.clone(), nonce: nonce()? };
     let bytes = extension.write().map_err(Failure::new)?;

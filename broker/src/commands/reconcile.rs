@@ -1,5 +1,6 @@
 //! `bg-shell reconcile`: finishes what a close-out could not.
 
+use bg_recorder::clock::{Clock as _, SystemClock};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -8,12 +9,12 @@ use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::closeout::MARGIN;
 use crate::closeout::abandoned::{self, Gone};
-use crate::closeout::{MARGIN, now};
 use crate::facts::case::{Case, DENIED, GATE, OPEN, PROVED, REVOKE};
 use crate::facts::docket::Docket;
 use crate::facts::liveness::Life;
-use crate::facts::opened::{Opened, after};
+use crate::facts::opened::Opened;
 use crate::facts::revocation::Revocation;
 use crate::failure::{Failure, PENDING};
 use crate::herald;
@@ -81,10 +82,10 @@ fn one(world: &World, session: SessionId, keys: &dyn KeyService, asked: bool) ->
 /// A session past its deadline is not believed to live, whatever its tape says.
 fn is_live(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<bool, Failure> {
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
-    let life = Life::of(&*world.store(), session, now()).map_err(unreadable)?;
+    let life = Life::of(&*world.store(), session, SystemClock.now()).map_err(unreadable)?;
     let opened = Case::new(session, world.store()).trusted(keys, OPEN).ok().flatten();
     let deadline = opened.as_ref().and_then(Opened::read).map(|opened| opened.deadline);
-    let over = deadline.is_none_or(|deadline| now() > after(deadline, MARGIN));
+    let over = deadline.is_none_or(|deadline| SystemClock.now() > deadline.after(MARGIN));
     Ok(matches!(life, Life::Live { .. }) && !over)
 }
 

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure>
         let ids = one.map_or_else(|| ids(&*world.store()), |id| Ok(vec![id]))?;
         let mut waits = one.is_none();
         for id in ids {
-            let now = Stamp(SystemClock.wall_us());
+            let now = SystemClock.now();
             let dossier = Dossier::open(world, id, now);
             let standing = dossier.as_ref().ok().map(|dossier| dossier.standing(now));
             waits |= standing == Some(Standing::Requested);

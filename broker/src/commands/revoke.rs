@@ -1,5 +1,6 @@
 //! `bg-shell revoke`: the kill switch, from anywhere.
 
+use bg_recorder::clock::{Clock as _, SystemClock};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use serde_json::json;
 
 use crate::account::deny_policy::DenyPolicy;
 use crate::account::iam::Iam;
+use crate::closeout::Closing;
 use crate::closeout::abandoned::{self, Gone};
-use crate::closeout::{Closing, now};
 use crate::facts::case::{Case, CaseError, OPEN, REVOKE};
 use crate::facts::docket::Docket;
 use crate::facts::liveness::Life;
@@ -143,7 +144,7 @@ fn pending(session: SessionId, why: &str) -> ExitCode {
 }
 
 fn is_live(closing: &Closing<'_>) -> Result<bool, Failure> {
-    let life = Life::of(&*closing.world.store(), closing.case.session, now());
+    let life = Life::of(&*closing.world.store(), closing.case.session, SystemClock.now());
     let life = life.map_err(|e| Failure::new("cannot look at the session").because(e))?;
     Ok(matches!(life, Life::Live { .. }))
 }

@@ -1,24 +1,24 @@
 //! `bg-shell sessions`: which sessions are live, and whose access is not proved closed.
 
+use bg_recorder::clock::{Clock as _, SystemClock};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bg_recorder::clock::Stamp;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::closeout::now;
 use crate::facts::case::{Case, OPEN, PENDING, PROVED, REVOKE};
 use crate::facts::docket::Docket;
-use crate::facts::liveness::{Life, minted};
-use crate::facts::opened::{Opened, after};
+use crate::facts::liveness::Life;
+use crate::facts::opened::Opened;
 use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::say::say;
@@ -93,7 +93,10 @@ fn look(
     let ended: Option<Revocation> =
         said(PROVED).and_then(|fact| serde_json::from_value(Value::Object(fact.says)).ok());
     let live = ended.is_none()
-        && matches!(Life::of(&*world.store(), session, now()).map_err(unreadable)?, Life::Live { .. });
+        && matches!(
+            Life::of(&*world.store(), session, SystemClock.now()).map_err(unreadable)?,
+            Life::Live { .. }
+        );
     let state = match (&ended, live) {
         (Some(Revocation::Expired { .. }), _) => State::Expired,
         (Some(Revocation::Revoked { .. }), _) => State::Revoked,
@@ -103,7 +106,7 @@ fn look(
         (None, false) if facts.contains(OPEN) => State::Pending,
         (None, false) => State::Ended,
     };
-    let began = minted(session);
+    let began = session.minted();
     let Some(opened) = opened else { return Ok(unopened(world, session, state, began)) };
     let until = match state {
         State::Live => Some(opened.deadline),
@@ -130,7 +133,7 @@ fn unopened(world: &World, session: SessionId, state: State, began: Stamp) -> Li
     let about = |name: &str| genesis.as_ref().and_then(|genesis| genesis.about.get(name));
     let text = |name: &str| about(name).and_then(Value::as_str).unwrap_or("-").to_owned();
     let limit = about("max_duration_s").and_then(Value::as_u64).map(Duration::from_secs);
-    let until = limit.filter(|_| state == State::Live).map(|limit| after(began, limit));
+    let until = limit.filter(|_| state == State::Live).map(|limit| began.after(limit));
     Line { session, state, role: text("role"), person: text("user"), began, until }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_credential_types::Credentials;
 use bg_aws::fault::CallError;
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 
 use crate::custody::session_policy::{self, PolicyError};
 use crate::facts::claim::Claim;

@@ -12,7 +12,7 @@ use std::{fmt, io};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
 use bg_aws::edge::Edge;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use data_encoding::HEXLOWER;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -127,7 +127,7 @@ impl Desk {
         if let Err(why) = self.entitled(request) {
             return refusal(StatusCode::FORBIDDEN, why);
         }
-        match self.vault.answer(Stamp(SystemClock.wall_us())) {
+        match self.vault.answer(SystemClock.now()) {
             Answer::Credentials(body) => reply(StatusCode::OK, Bytes::from_owner(body)),
             Answer::NotYet(why) => refusal(StatusCode::SERVICE_UNAVAILABLE, why),
             Answer::Over(why) => refusal(StatusCode::FORBIDDEN, why),

@@ -63,7 +63,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use bg_recorder::dir::DirStore;
-    use bg_recorder::local_keys::LocalKeys;
+    use bg_recorder::keys::local::LocalKeys;
 
     use super::*;
 

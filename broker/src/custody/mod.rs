@@ -16,8 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::event::{CredentialState, Notice};
+use bg_recorder::stamp::Stamp;
 
 use crate::custody::credentials::{CredentialSource, Issued, NotIssued, Wanted};
 use crate::custody::killswitch::Target as _;
@@ -272,7 +273,7 @@ mod tests {
     fn credentials_are_renewed_before_they_die_while_the_deadline_is_ahead() {
         let scene = scene(600, 3_600_000, |_| false);
         until(|| scene.calls.load(Ordering::SeqCst) >= 2);
-        assert!(matches!(scene.vault.answer(Stamp(SystemClock.wall_us())), Answer::Credentials(_)));
+        assert!(matches!(scene.vault.answer(SystemClock.now()), Answer::Credentials(_)));
         let news = scene.switch.news();
         assert!(matches!(&news[0].notice, Notice::Credentials { state: CredentialState::Renewed, .. }));
         assert_eq!(news[0].line, None, "a responder is not bothered");
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn credentials_that_outlive_the_deadline_are_not_renewed() {
         let scene = scene(400, 300, |_| false);
-        until(|| matches!(scene.vault.answer(Stamp(SystemClock.wall_us())), Answer::Over(_)));
+        until(|| matches!(scene.vault.answer(SystemClock.now()), Answer::Over(_)));
         assert_eq!(scene.calls.load(Ordering::SeqCst), 0);
         assert_eq!(scene.custody.stop().issued, 1);
     }
@@ -309,7 +310,7 @@ mod tests {
         let scene = scene(400, 3_600_000, |_| false);
         let (vault, calls) = (Arc::clone(&scene.vault), Arc::clone(&scene.calls));
         let held = scene.custody.stop();
-        assert!(matches!(vault.answer(Stamp(SystemClock.wall_us())), Answer::Over("the session is over")));
+        assert!(matches!(vault.answer(SystemClock.now()), Answer::Over("the session is over")));
         let (then, since) = (calls.load(Ordering::SeqCst), Instant::now());
         while since.elapsed() < Duration::from_millis(800) {
             thread::park_timeout(Duration::from_millis(50));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use serde_json::{Map, Value, json};
 
 use crate::config::RoleConfig;

@@ -8,7 +8,7 @@ use aws_sdk_sts::types::Tag;
 use bg_aws::attempts::Attempts;
 use bg_aws::edge::Edge;
 use bg_aws::fault::{CallError, CallKind};
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 
 use crate::custody::credentials::{CredentialSource, Issued, NotIssued, Wanted};
 use crate::mfa::Code;

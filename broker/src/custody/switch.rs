@@ -96,7 +96,7 @@ const NEWS_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
-    use bg_recorder::clock::Stamp;
+    use bg_recorder::stamp::Stamp;
 
     use super::*;
     use crate::custody::vault::Answer;

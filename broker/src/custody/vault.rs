@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 

@@ -54,6 +54,6 @@ fn is_late(world: &World, session: &str) -> bool {
     let Ok(session) = session.parse::<SessionId>() else { return true };
     let fact = Case::new(session, world.store()).get(OPEN).ok().flatten();
     let deadline = fact.and_then(|fact| fact.says.get("deadline").cloned());
-    let deadline = deadline.and_then(|stamp| serde_json::from_value::<bg_recorder::clock::Stamp>(stamp).ok());
+    let deadline = deadline.and_then(|stamp| serde_json::from_value::<bg_recorder::stamp::Stamp>(stamp).ok());
     deadline.is_none_or(|deadline| deadline.0 < SystemClock.wall_us())
 }

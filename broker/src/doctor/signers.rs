@@ -1,5 +1,6 @@
 //! Who may request and approve: that the file says so, and that enough people stand in it.
 
+use bg_recorder::clock::{Clock as _, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -10,7 +11,6 @@ use bg_recorder::approval::signers::{AllowedSigners, Entry, SIGNERS_MAX};
 use bg_recorder::dir::read_limited;
 
 use super::finding::Finding;
-use crate::closeout::now;
 use crate::config::RoleConfig;
 
 /// Checks a role's allowed_signers.
@@ -79,7 +79,7 @@ fn read(path: &Path) -> Result<AllowedSigners, String> {
 fn approvers(signers: &AllowedSigners) -> BTreeSet<&str> {
     let may = |entry: &&Entry| {
         let person = entry.principal().unwrap_or_default();
-        signers.allow(person, &entry.key, APPROVAL_NAMESPACE, now(), PRESENT).is_ok()
+        signers.allow(person, &entry.key, APPROVAL_NAMESPACE, SystemClock.now(), PRESENT).is_ok()
     };
     signers.entries().iter().filter(may).filter_map(Entry::principal).collect()
 }

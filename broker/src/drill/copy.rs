@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 

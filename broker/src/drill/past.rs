@@ -1,5 +1,6 @@
 //! Earlier drills: facts below `drills/`, and what they measured.
 
+use bg_recorder::clock::{Clock as _, SystemClock};
 use std::fmt;
 
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
@@ -8,7 +9,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Drill;
-use crate::closeout::now;
 use crate::facts::case::{Case, Fact};
 use crate::failure::Failure;
 use crate::world::World;
@@ -64,7 +64,7 @@ impl Past {
 pub fn write_down(world: &World, session: SessionId, says: Value) -> Result<(), Failure> {
     let keys = world.keys()?;
     let case = Case::flat(DRILLS, session, world.store());
-    let put = case.put(&*keys, &format!("{}-{session}", now()), says);
+    let put = case.put(&*keys, &format!("{}-{session}", SystemClock.now()), says);
     put.map(drop).map_err(|e| Failure::new("cannot write the drill down").because(e).hint("see [evidence]"))
 }
 

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use bg_recorder::cause::chain;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::note::{self, Kind, Note, NoteError};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,7 +34,7 @@ pub struct Fact {
 impl Fact {
     /// Makes a fact of now, by us.
     pub fn now(session: SessionId, fact: &str, says: Value) -> Self {
-        let at = Stamp(SystemClock.wall_us());
+        let at = SystemClock.now();
         Self { session, fact: fact.to_owned(), at, by: author(), says: members(says) }
     }
 

@@ -1,7 +1,7 @@
 //! A claim: an approved request, taken by exactly one session. Whoever holds one may ask for credentials.
 
-use bg_recorder::clock::Stamp;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use serde_json::Value;
 
 use crate::config::RoleConfig;

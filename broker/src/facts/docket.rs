@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 
 use crate::facts::case::CASES;
@@ -68,7 +69,7 @@ fn recent_days() -> [String; 2] {
     let now = SystemClock.wall_us();
     let yesterday = now.saturating_sub(86_400_000_000);
     [yesterday, now].map(|at| {
-        let day = bg_recorder::clock::wall_day(Stamp(at));
+        let day = Stamp(at).day();
         format!("sessions/{day}/")
     })
 }

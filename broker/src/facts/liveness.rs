@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use bg_recorder::checkpoint::Checkpoint;
-use bg_recorder::clock::Stamp;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::note::{Kind, Note};
 use bg_recorder::session::{ObjectName, SessionId};
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
-
-use crate::facts::opened::after;
 
 /// What is seen of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +35,9 @@ impl Life {
     /// # Errors
     /// When the store cannot be looked at.
     pub fn of(store: &dyn ObjectStore, session: SessionId, now: Stamp) -> Result<Self, StoreError> {
-        let minted = minted(session);
+        let minted = session.minted();
         // The genesis is made after the id: it may be the next day already.
-        let days = [session.prefix(minted), session.prefix(after(minted, A_DAY))];
+        let days = [session.prefix(minted), session.prefix(minted.after(A_DAY))];
         for prefix in days {
             let tape = Tape::list(store, &prefix, Some(session))?;
             if tape.objects.contains_key(&ObjectName::Genesis) {
@@ -48,12 +46,6 @@ impl Life {
         }
         Ok(Self::Unseen)
     }
-}
-
-/// Returns when an id was made, which a UUIDv7 says in its first 48 bits (RFC 9562).
-pub fn minted(session: SessionId) -> Stamp {
-    let ms = session.as_bytes().iter().take(6).fold(0u64, |ms, byte| (ms << 8) | u64::from(*byte));
-    Stamp(ms.saturating_mul(1_000))
 }
 
 fn of_tape(tape: &Tape<'_>, now: Stamp) -> Result<Life, StoreError> {
@@ -74,7 +66,7 @@ fn of_tape(tape: &Tape<'_>, now: Stamp) -> Result<Life, StoreError> {
     };
     // What cannot be read was not heard.
     let heard = heard.unwrap_or(Stamp(0));
-    Ok(if now < after(heard, SILENCE) { Life::Live { heard } } else { Life::Silent { heard } })
+    Ok(if now < heard.after(SILENCE) { Life::Live { heard } } else { Life::Silent { heard } })
 }
 
 /// A genesis is made after its id: it may be the next day already.
@@ -90,7 +82,7 @@ mod tests {
     #[test]
     fn an_id_says_when_it_was_made() {
         let (before, session, now) = (SystemClock.wall_us(), SessionId::mint(), SystemClock.wall_us());
-        let minted = minted(session).0;
+        let minted = session.minted().0;
         assert!(before / 1_000 * 1_000 <= minted && minted <= now, "{before} {minted} {now}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use serde::Deserialize;
 
 use crate::config::Gate;
@@ -46,13 +46,8 @@ impl Opened {
 
     /// Returns when the last credentials are dead that were asked for by then, or by the deadline.
     pub fn dead_by(&self, last_asked: Stamp) -> Stamp {
-        after(last_asked.min(self.deadline), Duration::from_secs(self.duration_s))
+        last_asked.min(self.deadline).after(Duration::from_secs(self.duration_s))
     }
-}
-
-/// Returns a time that much later.
-pub fn after(stamp: Stamp, time: Duration) -> Stamp {
-    Stamp(stamp.0.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))
 }
 
 /// The longest that credentials of a chained role live (IAM user guide).

@@ -1,6 +1,6 @@
 //! What is known of the end of an access. The seal says it, and the report.
 
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 
 /// How an access ended.

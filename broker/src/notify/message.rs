@@ -1,8 +1,9 @@
 //! What somebody is told: one thing that happened, with the names that let them look it up.
 
 use bg_recorder::approval::request::Request;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
+use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -82,7 +83,7 @@ impl Message {
             v: 1,
             id: Uuid::now_v7().to_string(),
             event,
-            at: Stamp(SystemClock.wall_us()),
+            at: SystemClock.now(),
             by: line(&author()),
             session: None,
             request: None,

@@ -119,7 +119,7 @@ const AGE_MAX_US: u64 = 7 * 86_400 * 1_000_000;
 
 #[cfg(test)]
 mod tests {
-    use bg_recorder::clock::Stamp;
+    use bg_recorder::stamp::Stamp;
 
     use super::super::message::Occasion;
     use super::*;

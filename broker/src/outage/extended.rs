@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::thread;
 
 use bg_recorder::cause::chain;
-use bg_recorder::clock::Stamp;
 use bg_recorder::dir::read_limited;
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::NOTE_MAX;
 use bg_recorder::session::SessionId;
 use bg_recorder::spool;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
 use serde_json::{Value, json};
 

@@ -14,9 +14,9 @@ use bg_recorder::approval::quorum::Petition;
 use bg_recorder::approval::sshsig::SSHSIG_MAX;
 use bg_recorder::approval::statement::STATEMENT_MAX;
 use bg_recorder::base64;
-use bg_recorder::clock::Stamp;
 use bg_recorder::dir::read_limited;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

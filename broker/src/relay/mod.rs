@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bg_recorder::clock::Clock;
 use bg_recorder::epoch::KeyWatch;
 use bg_recorder::event::CHUNK_MAX;
-use bg_recorder::recorder::RecordError;
+use bg_recorder::record::RecordError;
 use bg_recorder::ship::Watch;
 
 use self::input::Input;

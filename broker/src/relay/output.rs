@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bg_recorder::event::Event;
-use bg_recorder::recorder::RecordError;
+use bg_recorder::record::RecordError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Cause, Run};

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bg_recorder::clock::Stamp;
 use bg_recorder::event::{
     Event, Extended, ExtendedAs, ExtensionState, KeyState, Notice, StoreLimit, StoreState,
 };
 use bg_recorder::neutral::neutral;
-use bg_recorder::recorder::RecordError;
+use bg_recorder::record::RecordError;
 
 use super::{Cause, Run};
 use crate::outage::ladder::{Rung, Sight, Why};
@@ -53,7 +52,7 @@ impl Run<'_> {
     }
 
     fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
-        let now = Stamp(self.relay.clock.wall_us());
+        let now = self.relay.clock.now();
         for letter in self.relay.letterbox.take(now) {
             let left_s = match &letter {
                 Ok(granted) => self.relay.ladder.extend(Duration::from_secs(granted.for_s), now_us),

@@ -1,7 +1,7 @@
 //! Puts a report together, from facts and from the tape, and from nothing else.
 
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::{Verdict, Weight};
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Sources {
         let mut report = Report {
             schema: SCHEMA,
             session,
-            made: Stamp(SystemClock.wall_us()),
+            made: SystemClock.now(),
             by: author(),
             who: self.who(),
             why: self.why(),

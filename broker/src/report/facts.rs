@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::closing::{Recovery, Seal};
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyRing;
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::{ObjectName, SessionId};
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict;
@@ -147,7 +148,7 @@ impl Recording {
 
 /// Lists a tape below the day of its id, or the next: the genesis is made a moment after the id.
 fn find(store: &dyn ObjectStore, session: SessionId) -> Result<(Tape<'_>, String), StoreError> {
-    let minted = super::find::minted(session);
+    let minted = session.minted();
     let days = [minted, Stamp(minted.0.saturating_add(DAY_US))];
     let mut prefixes = days.map(|day| session.prefix(day)).into_iter();
     let first = prefixes.next().unwrap_or_default();

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock, wall_day};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 
 use super::facts::DAY_US;
@@ -41,12 +42,6 @@ pub fn find(store: &dyn ObjectStore, named: &str) -> Result<SessionId, Failure> 
     }
 }
 
-/// Returns when an id was made, from its first 48 bits (RFC 9562, UUIDv7).
-pub fn minted(session: SessionId) -> Stamp {
-    let ms = session.as_bytes().iter().take(6).fold(0_u64, |ms, byte| (ms << 8) | u64::from(*byte));
-    Stamp(ms.saturating_mul(1_000))
-}
-
 fn last(store: &dyn ObjectStore) -> Result<Option<SessionId>, StoreError> {
     let now = SystemClock.wall_us();
     for days in 0..LAST_DAYS {
@@ -60,7 +55,7 @@ fn last(store: &dyn ObjectStore) -> Result<Option<SessionId>, StoreError> {
 
 /// Returns the sessions of a day.
 fn on(store: &dyn ObjectStore, day: Stamp) -> Result<BTreeSet<SessionId>, StoreError> {
-    let prefix = format!("sessions/{}/", wall_day(day));
+    let prefix = format!("sessions/{}/", day.day());
     let listed = store.list(&prefix)?;
     let names = listed.iter().filter_map(|entry| entry.key.strip_prefix(&prefix)?.split('/').next());
     Ok(names.filter_map(|name| name.parse().ok()).collect())
@@ -88,7 +83,7 @@ mod tests {
     #[test]
     fn an_id_names_its_time() {
         let now = SystemClock.wall_us();
-        let made = minted(SessionId::mint()).0;
+        let made = SessionId::mint().minted().0;
         assert!(made >= now / 1_000 * 1_000 && made < now + 60_000_000);
         let (from, to) = range("019a0000-0000").unwrap();
         assert_eq!(from, 0x019a_0000_0000 * 1_000);

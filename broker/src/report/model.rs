@@ -1,8 +1,8 @@
 //! The report: every part says which fact or which object of the tape it comes from. Its JSON is stable
 //! (docs/REPORT.md): members are added, never changed.
 
-use bg_recorder::clock::Stamp;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::{Finding, Verdict};
 use serde::Serialize;
 

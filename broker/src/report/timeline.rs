@@ -1,6 +1,6 @@
 //! What happened, in order, each with what says so.
 
-use bg_recorder::clock::Stamp;
+use bg_recorder::stamp::Stamp;
 use serde_json::Value;
 
 use super::build::{SEEN, Sources};

@@ -7,8 +7,9 @@ use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::{Decision, Principal, Statement};
 use bg_recorder::approval::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
+use bg_recorder::stamp::Stamp;
 
 use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
@@ -32,7 +33,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When there is none, or it has ended.
     pub fn take(world: &'a World, id: &str, decision: Decision) -> Result<Self, Failure> {
-        let now = Stamp(SystemClock.wall_us());
+        let now = SystemClock.now();
         let dossier = Dossier::open(world, find(&*world.store(), id)?, now)?;
         let standing = dossier.standing(now);
         let late = decision == Decision::Approve && now > dossier.request().expires;
@@ -78,7 +79,7 @@ impl<'a> Bench<'a> {
             request: request.id,
             request_sha256: self.dossier.petition.digest,
             approver: person.clone(),
-            made: Stamp(SystemClock.wall_us()),
+            made: SystemClock.now(),
             expires: Stamp(request.expires.0.saturating_add(used_us).saturating_add(SKEW_US)),
             nonce: nonce()?,
         };
@@ -129,7 +130,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When it cannot be read again.
     pub fn tell(&self, person: &Principal) -> Result<(), Failure> {
-        let (id, now) = (self.dossier.request().id, Stamp(SystemClock.wall_us()));
+        let (id, now) = (self.dossier.request().id, SystemClock.now());
         let dossier = Dossier::open(self.world, id, now)?;
         let (count, quorum) = (dossier.approvals.len(), dossier.request().quorum);
         say!("bg-shell: signed by {person}, {count} of {quorum} approvals: {} {id}", dossier.standing(now));

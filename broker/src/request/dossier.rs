@@ -7,9 +7,10 @@ use bg_recorder::approval::request::Request;
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::{Decision, Principal};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -225,7 +226,7 @@ pub fn ids(store: &dyn ObjectStore) -> Result<Vec<SessionId>, Failure> {
 /// # Errors
 /// When there is no such request, or it is invalid.
 pub fn role_of(world: &World, text: &str) -> Result<String, Failure> {
-    let dossier = Dossier::open(world, find(&*world.store(), text)?, Stamp(SystemClock.wall_us()))?;
+    let dossier = Dossier::open(world, find(&*world.store(), text)?, SystemClock.now())?;
     Ok(dossier.request().role.clone())
 }
 

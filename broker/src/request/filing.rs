@@ -7,8 +7,9 @@ use bg_recorder::approval::quorum::Petition;
 use bg_recorder::approval::request::Request;
 use bg_recorder::approval::statement::{Nonce, Principal};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 
 use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
@@ -89,7 +90,7 @@ fn allowed<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a RoleConfig, Failur
 }
 
 fn request(ask: &Ask<'_>, role: &RoleConfig, person: &Principal) -> Result<Request, Failure> {
-    let created = Stamp(SystemClock.wall_us());
+    let created = SystemClock.now();
     let waits = u64::try_from(role.approval_expires.as_micros()).unwrap_or(u64::MAX);
     Ok(Request {
         v: 1,

@@ -8,10 +8,11 @@ use bg_recorder::approval::access::{Access, Signed};
 use bg_recorder::approval::quorum::{Approved, check};
 use bg_recorder::approval::taking::Taking;
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::note;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::StoreError;
 use serde_json::json;
 
@@ -131,7 +132,7 @@ impl<'a> Grant<'a> {
 
     /// What came in until the claim counts: a denial or a withdrawal that was there first wins.
     fn settle(self) -> Result<Claim, Failure> {
-        let (session, now) = (self.session, Stamp(SystemClock.wall_us()));
+        let (session, now) = (self.session, SystemClock.now());
         let id = self.dossier.request().id;
         let mut dossier = Dossier::open(self.world, id, now)?;
         if dossier.claim.take().is_none_or(|claim| claim.session != session) {
@@ -180,7 +181,7 @@ fn ask<'a>(role: &'a str, args: &'a GrantArgs) -> Result<Ask<'a>, Failure> {
 
 /// Finds a key of whoever asked: nobody else may open what was approved for them.
 fn opener(world: &World, role: &RoleConfig, id: SessionId, args: &SignerArgs) -> Result<Signer, Failure> {
-    let dossier = Dossier::open(world, id, Stamp(SystemClock.wall_us()))?;
+    let dossier = Dossier::open(world, id, SystemClock.now())?;
     let requester = &dossier.request().requester;
     if args.person.as_ref().is_some_and(|person| person != requester.as_str()) {
         return Err(Failure::new(format!("only {requester} can open request {id}"))
@@ -199,7 +200,7 @@ fn take(dossier: &Dossier, session: SessionId, signer: &Signer) -> Result<Signed
         request_sha256: dossier.petition.digest,
         session,
         requester: signer.person.clone(),
-        made: Stamp(SystemClock.wall_us()),
+        made: SystemClock.now(),
         nonce: nonce()?,
     };
     let bytes = statement.write().map_err(Failure::new)?;
@@ -212,7 +213,7 @@ fn take(dossier: &Dossier, session: SessionId, signer: &Signer) -> Result<Signed
 fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
     let (mut told, mut waiting, mut failed) = (0, false, 0);
     loop {
-        let now = Stamp(SystemClock.wall_us());
+        let now = SystemClock.now();
         let dossier = match Dossier::open(world, id, now) {
             Ok(dossier) => dossier,
             // Who waits for hours outlasts a store that is away for seconds.
@@ -249,7 +250,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
 /// Judges what the genesis will carry, as its verifiers will.
 fn holds(dossier: &Dossier, session: SessionId, taking: &Signed) -> Result<(Access, Approved), Failure> {
     let access = dossier.access(taking.clone());
-    let approved = check(&access, session, Stamp(SystemClock.wall_us()))
+    let approved = check(&access, session, SystemClock.now())
         .map_err(|faults| Failure::new(format!("the approvals do not hold: {}", faults.join("; "))))?;
     Ok((access, approved))
 }
@@ -357,7 +358,7 @@ mod tests {
             assert!(failure.contains("claimed"), "{failure}");
         }
         let access: Access = serde_json::from_value(claim.access.clone()).unwrap();
-        let approved = check(&access, claim.session, Stamp(SystemClock.wall_us())).unwrap();
+        let approved = check(&access, claim.session, SystemClock.now()).unwrap();
         assert_eq!(approved.notes, ["quorum 0: opened by its requester alone"]);
         let dossier = Dossier::open(&first, id.parse().unwrap(), claim.requested).unwrap();
         assert_eq!((dossier.claim.unwrap().session, dossier.ignored), (claim.session, Vec::new()));
@@ -394,7 +395,7 @@ mod tests {
         grant.taking = other.taking;
         let refused = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
         assert!(refused.contains("the claim is for another request's bytes"), "{refused}");
-        let dossier = Dossier::open(&world, id, Stamp(SystemClock.wall_us())).unwrap();
+        let dossier = Dossier::open(&world, id, SystemClock.now()).unwrap();
         assert_eq!(dossier.ignored, ["claim: the claim is for another request's bytes"]);
         assert!(dossier.claim.is_some(), "its name is taken all the same");
     }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use bg_recorder::approval::key::{Presence, PublicKey};
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::Principal;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use clap::Args;
 
 use crate::failure::Failure;
@@ -115,7 +115,7 @@ fn person(
     namespace: &str,
     key: &PublicKey,
 ) -> Result<Option<Principal>, Failure> {
-    let now = Stamp(SystemClock.wall_us());
+    let now = SystemClock.now();
     // Whether the user is verified shows in the signature only.
     let allowed = |name: &str| signers.allow(name, key, namespace, now, Presence::Verified).is_ok();
     let entries = signers.entries().iter().filter(|entry| entry.key == *key);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bg_recorder::cause::chain;
 use bg_recorder::event::{Event, Notice};
-use bg_recorder::recorder::{Closed, RecordError, Recorder};
+use bg_recorder::record::{Closed, RecordError, Recorder};
 use serde_json::{Map, Value, json};
 
 use crate::access;

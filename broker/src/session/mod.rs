@@ -13,11 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bg_recorder::chain::Digest;
-use bg_recorder::clock::{Clock, Stamp, SystemClock};
+use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::genesis::Limits;
-use bg_recorder::recorder::{Begins, RecordError, Recorder, Setup};
+use bg_recorder::record::{Begins, RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::termios::Winsize;
 use serde_json::{Map, Value, json};

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
-use bg_recorder::recorder::{Closed, RecordError};
+use bg_recorder::record::{Closed, RecordError};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};

@@ -7,8 +7,9 @@ mod typing;
 mod visible;
 
 use bg_recorder::chain::Digest;
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
+use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::patterns::Kind;
@@ -129,7 +130,7 @@ impl Seen {
     }
 
     fn command(&mut self, typed: Line) {
-        let at = Stamp(SystemClock.wall_us());
+        let at = SystemClock.now();
         let mut line = typed.text;
         let mut scanner = Scanner::default();
         let hits: Vec<Hit> = scanner.feed(line.as_bytes()).into_iter().chain(scanner.finish()).collect();

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::stamp::Stamp;
 use zeroize::Zeroizing;
 
 use super::patterns::{AHEAD, BEFORE, NEEDLES, Needle, Secret};
@@ -82,7 +83,7 @@ impl Scanner {
     }
 
     fn note_time(&mut self) {
-        let (end, now) = (self.start + self.kept.len() as u64, Stamp(SystemClock.wall_us()));
+        let (end, now) = (self.start + self.kept.len() as u64, SystemClock.now());
         match self.times.last_mut() {
             Some((known, at)) if now.0.saturating_sub(at.0) < SAME_TIME_US => *known = end,
             _ => self.times.push((end, now)),
@@ -110,7 +111,7 @@ impl Scanner {
         let end = self.kept.len().min(at + AHEAD);
         let found = (needle.look)(&before, Visible::new(self.kept.get(at..end).unwrap_or_default()));
         let came = self.times.iter().find(|(end, _)| *end > offset).map(|(_, at)| *at);
-        let at = came.unwrap_or_else(|| Stamp(SystemClock.wall_us()));
+        let at = came.unwrap_or_else(|| SystemClock.now());
         found.into_iter().map(|secret| Hit { secret, at, offset }).collect()
     }
 }

@@ -54,7 +54,7 @@ pub mod contain {
 pub mod letterbox {
     use super::*;
     use bg_recorder::approval::access::Signed;
-    use bg_recorder::clock::Stamp;
+    use bg_recorder::stamp::Stamp;
 
     pub struct Letterbox;
 
@@ -86,7 +86,7 @@ pub mod failure {
 pub mod herald {
     use super::*;
     use crate::outage::letterbox::Granted;
-    use bg_recorder::clock::Stamp;
+    use bg_recorder::stamp::Stamp;
 
     pub struct Herald<'a>(pub PhantomData<&'a ()>);
 
@@ -164,7 +164,7 @@ pub mod scribe {
     use super::*;
     use crate::os::worker::Worker;
     use bg_recorder::event::Event;
-    use bg_recorder::recorder::RecordError;
+    use bg_recorder::record::RecordError;
 
     #[derive(Default)]
     pub struct Scribe {
@@ -287,7 +287,7 @@ pub mod terminal {
 /// `crate::os::worker`.
 pub mod worker {
     use super::*;
-    use bg_recorder::recorder::RecordError;
+    use bg_recorder::record::RecordError;
 
     /// Stands in for a thread: it works when the script says so.
     pub struct Worker<E> {

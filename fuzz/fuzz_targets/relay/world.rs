@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bg_recorder::clock::Clock;
 use bg_recorder::event::{Event, Notice};
-use bg_recorder::recorder::RecordError;
+use bg_recorder::record::RecordError;
 use bg_recorder::ship::Told;
 use kernel::io::Errno;
 

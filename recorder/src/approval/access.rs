@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::Request;
 use super::signers::AllowedSigners;
-use crate::base64;
+use crate::format::base64;
 
 /// All that the approvals of a session rest on, in exact bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

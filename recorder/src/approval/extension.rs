@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::statement::{Nonce, Principal, STATEMENT_MAX, line, read_line};
-use crate::clock::Stamp;
-use crate::session::SessionId;
+use crate::format::session::SessionId;
+use crate::format::stamp::Stamp;
 
 /// One extension.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,10 +9,10 @@ use super::sshsig::SshSig;
 use super::statement::{Decision, Principal, Statement};
 use super::taking::Taking;
 use super::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, EXTENSION_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
-use crate::base64;
-use crate::chain::Digest;
-use crate::clock::Stamp;
-use crate::session::SessionId;
+use crate::format::base64;
+use crate::format::chain::Digest;
+use crate::format::session::SessionId;
+use crate::format::stamp::Stamp;
 
 /// A request whose signature holds, with what its approvals are judged by.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::statement::{Nonce, Principal, line, read_line};
-use crate::chain::Digest;
-use crate::clock::Stamp;
-use crate::session::SessionId;
+use crate::format::chain::Digest;
+use crate::format::session::SessionId;
+use crate::format::stamp::Stamp;
 
 /// What is asked for. The approvers sign the digest of its exact bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

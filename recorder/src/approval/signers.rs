@@ -5,8 +5,8 @@ mod options;
 use self::options::Options;
 use super::key::{Presence, PublicKey};
 use super::pattern::list_matches;
-use crate::base64;
-use crate::clock::Stamp;
+use crate::format::base64;
+use crate::format::stamp::Stamp;
 
 /// A file that was read whole.
 #[derive(Debug, Clone, PartialEq, Eq)]

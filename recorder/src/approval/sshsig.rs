@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::key::{KeyError, Presence, PublicKey};
 use super::wire::{Wire, put};
-use crate::base64;
+use crate::format::base64;
 
 /// A signature as it was read. It says nothing before [`SshSig::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]

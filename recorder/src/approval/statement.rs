@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Digest;
-use crate::clock::Stamp;
-use crate::session::SessionId;
+use crate::format::chain::Digest;
+use crate::format::session::SessionId;
+use crate::format::stamp::Stamp;
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::statement::{Nonce, Principal, STATEMENT_MAX, line, read_line};
-use crate::chain::Digest;
-use crate::clock::Stamp;
-use crate::session::SessionId;
+use crate::format::chain::Digest;
+use crate::format::session::SessionId;
+use crate::format::stamp::Stamp;
 
 /// One request is taken by one session. Whoever signs it has a key of the requester at hand, now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

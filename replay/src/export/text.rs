@@ -6,8 +6,8 @@ use bg_recorder::codec::Header;
 use bg_recorder::reader::TapeEvent;
 
 use super::Format;
-use crate::neutral::neutral;
 use crate::screen::Size;
+use bg_recorder::neutral::neutral;
 
 /// Plain text from a virtual terminal. Lines that the terminal wrapped are whole again; trailing spaces are not
 /// kept. What was on the alternate screen is not part of it.

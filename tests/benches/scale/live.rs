@@ -8,7 +8,7 @@ use bg_recorder::clock::SystemClock;
 use bg_recorder::codec::Header;
 use bg_recorder::event::Event;
 use bg_recorder::genesis::Limits;
-use bg_recorder::recorder::{Recorder, Setup};
+use bg_recorder::record::{Recorder, Setup};
 use bg_recorder::session::SessionId;
 use serde_json::{Map, Value};
 
@@ -108,7 +108,7 @@ fn begin(world: &Arc<World>, kind: Kind, broker: usize) -> Driven {
         keys: world.keys(kind),
         clock: Arc::new(SystemClock),
         limits: Limits::default(),
-        begins: bg_recorder::recorder::Begins::Stored,
+        begins: bg_recorder::record::Begins::Stored,
     })
     .expect("a stored genesis");
     let prefix = id.prefix(recorder.created());

@@ -4,8 +4,8 @@ use bg_recorder::approval::access::Access;
 use bg_recorder::approval::statement::{Decision, Statement};
 use bg_recorder::approval::{APPROVAL_NAMESPACE, CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::chain::Digest;
-use bg_recorder::clock::Stamp;
 use bg_recorder::genesis::Genesis;
+use bg_recorder::stamp::Stamp;
 use data_encoding::BASE64;
 
 use super::{Fault, as_it_is, broken, verdict};

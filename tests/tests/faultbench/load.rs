@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use bg_recorder::local_keys::LocalOpener;
+use bg_recorder::keys::local::LocalOpener;
 use bg_recorder::reader::{Events, Reader};
 
 use super::row::{Effort, Row, RunIn, Seen, grouped};

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bg_recorder::clock::{Clock, Stamp, SystemClock};
+use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::dir::DirStore;
 use bg_recorder::event::Event;
 use bg_recorder::genesis::Limits;
-use bg_recorder::local_keys::LocalKeys;
-use bg_recorder::recorder::{Recorder, Setup};
+use bg_recorder::keys::local::LocalKeys;
+use bg_recorder::record::{Recorder, Setup};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use serde_json::{Map, Value};
 
 use super::row::{Effort, Row, RunIn, Seen, grouped};
@@ -107,7 +108,7 @@ fn session(steps: u64, output: impl Fn(u64) -> String) -> (Seen, u64) {
         keys: Box::new(LocalKeys::open_or_create(&practice.keys()).unwrap()),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         limits: Limits::default(),
-        begins: bg_recorder::recorder::Begins::Stored,
+        begins: bg_recorder::record::Begins::Stored,
     };
     let mut recorder = Recorder::begin(setup).unwrap();
     let mut said = String::new();

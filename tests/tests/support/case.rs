@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::DirStore;
 use bg_recorder::keys::KeyService as _;
-use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::note::{self, Kind};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore as _;
 use serde_json::{Value, json};
 
@@ -242,7 +243,7 @@ END
 
 /// Returns now.
 pub fn now() -> Stamp {
-    Stamp(SystemClock.wall_us())
+    SystemClock.now()
 }
 
 /// Returns a time that many seconds from now, or before.

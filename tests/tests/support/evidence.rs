@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use bg_recorder::clock::{Clock as _, Stamp, SystemClock};
+use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::DirStore;
 use bg_recorder::keys::KeyService as _;
-use bg_recorder::local_keys::LocalKeys;
+use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::note::{self, Kind};
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore as _;
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ impl Evidence {
 
     /// Writes a signed fact.
     pub fn fact(&self, session: &str, fact: &str, mut says: Value) {
-        let at = Stamp(SystemClock.wall_us());
+        let at = SystemClock.now();
         let members = says.as_object_mut().unwrap();
         for (name, value) in [
             ("session", json!(session)),

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::Play;
 use crate::drill::log::{Log, Stopped};
 use crate::facts::case::{CASES, Case, DENIED, PROVED};
-use crate::facts::liveness::{A_DAY, minted};
-use crate::facts::opened::after;
+use crate::facts::liveness::A_DAY;
 use crate::facts::revocation::Revocation;
 
 impl Play<'_> {
@@ -66,10 +65,10 @@ impl Play<'_> {
     }
 
     pub(super) fn tape(&self, session: SessionId, wanted: Verdict) -> Result<((), String), String> {
-        let (world, minted) = (self.drill.world, minted(session));
+        let (world, minted) = (self.drill.world, session.minted());
         let keys = world.keys().map_err(|e| e.to_string())?;
         let trusted = [keys.ring().sign.clone()];
-        for prefix in [session.prefix(minted), session.prefix(after(minted, A_DAY))] {
+        for prefix in [session.prefix(minted), session.prefix(minted.after(A_DAY))] {
             let store = world.store();
             let tape = Tape::list(&*store, &prefix, Some(session)).map_err(|e| e.to_string())?;
             if tape.objects.is_empty() {

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use super::super::key::Presence;
 use super::super::pattern::list_matches;
 use super::BLANKS;
-use crate::clock::Stamp;
+use crate::format::stamp::Stamp;
 
 /// What a line's options say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,0 +1,5 @@
+//! A tape, read again: verified without a key, opened with one.
+
+pub mod reader;
+pub mod verdict;
+pub mod verify;

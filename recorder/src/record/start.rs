@@ -1,0 +1,134 @@
+//! How a recording begins: the genesis is in the store before anything else happens, or, where that is allowed and the
+//! store is away, in the spool.
+
+use std::time::Duration;
+
+use super::{Begins, RecordError, Recorder, Setup};
+use crate::clock::boot_id;
+use crate::format::chain::{Digest, Link};
+use crate::format::codec::{Encoder, Header as CastHeader};
+use crate::format::genesis::{Genesis, Host, Keys, SignKey};
+use crate::format::note::{self, Kind};
+use crate::format::session::ObjectName;
+use crate::format::sign::SessionKey;
+use crate::record::clerk::Clerk;
+use crate::record::cosign::Cosigner;
+use crate::record::epoch::Epochs;
+use crate::record::host::HostCount;
+use crate::record::ship::Shipper;
+use crate::record::spool::{self, Spool};
+
+impl Recorder {
+    /// Begins a tape. When this returns, its genesis is where it must be and its first frame in the spool.
+    ///
+    /// # Errors
+    /// When any of that could not be done; no shell may be started then.
+    pub fn begin(setup: Setup) -> Result<Self, RecordError> {
+        let clerk = Clerk::start(setup.keys).map_err(RecordError::Spool)?;
+        let session_key = SessionKey::generate()?;
+        let boot_id = boot_id().map_err(RecordError::Spool)?;
+        let (created, start_us) = (setup.clock.now(), setup.clock.boot_us());
+        let keys = Keys {
+            sign: SignKey::of(&clerk.ring().sign_name, &clerk.ring().sign),
+            standby: clerk.ring().standby.as_ref().map(|standby| standby.named()),
+            wrap: clerk.ring().wrap.clone(),
+            session: session_key.public(),
+        };
+        let mut count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
+        spool::all(&setup.spool).and_then(|spools| count.adopt(&spools)).map_err(RecordError::Spool)?;
+        let host = count.next(&setup.host_name);
+        let genesis = Genesis {
+            session: setup.session,
+            created,
+            boot_us: start_us,
+            boot_id: boot_id.clone(),
+            suite: 1,
+            host: host.clone(),
+            limits: setup.limits,
+            keys,
+            about: setup.about,
+        };
+        let bytes = signed(&genesis, &clerk)?;
+        let link = Link::genesis(&bytes);
+        let mut spool =
+            Spool::create(&setup.spool, setup.session, setup.limits.sync_ms).map_err(RecordError::Spool)?;
+        spooled(&mut spool, &bytes, count, &host, &genesis, link)?;
+        let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created))
+            .map_err(RecordError::Spool)?;
+        shipper.send(ObjectName::Genesis, bytes.len() as u64, Digest::of(&bytes));
+        let epochs = Epochs::begin(setup.session, setup.limits, link, &clerk, start_us)?;
+        let mut recorder = Self {
+            session: setup.session,
+            created,
+            start_us,
+            boot_id,
+            limits: setup.limits,
+            clock: setup.clock,
+            state: setup.state,
+            spool,
+            shipper,
+            clerk,
+            epochs,
+            cosigner: Cosigner::default(),
+            session_key,
+            encoder: Encoder::default(),
+            open: None,
+            closed: None,
+            unopened: None,
+            unput: None,
+            segments: 0,
+            frames: 0,
+            link,
+            newest_note: (ObjectName::Genesis, Digest::of(&bytes)),
+            last_us: start_us,
+            totals: std::collections::BTreeMap::new(),
+            gaps: Vec::new(),
+            plain: Vec::new(),
+            record: Vec::new(),
+        };
+        recorder.first_frame(setup.cast)?;
+        recorder.genesis_stored(setup.begins)?;
+        Ok(recorder)
+    }
+
+    fn first_frame(&mut self, cast: CastHeader) -> Result<(), RecordError> {
+        let mut plain = Vec::new();
+        Encoder::header(&CastHeader { timestamp: self.created.0 / 1_000_000, ..cast }, &mut plain);
+        self.frame(self.start_us, &plain)
+    }
+
+    fn genesis_stored(&self, begins: Begins) -> Result<(), RecordError> {
+        let progress = self.shipper.first(GENESIS_PATIENCE);
+        match (progress.stored, progress.fatal, progress.down) {
+            (1.., _, _) => Ok(()),
+            (_, Some(why), _) => Err(RecordError::Store(why)),
+            (_, None, _) if begins == Begins::Spooled => Ok(()),
+            (_, None, Some((_, why))) => Err(RecordError::Unstored(why)),
+            (_, None, None) => Err(RecordError::Store("it did not answer in time".into())),
+        }
+    }
+}
+
+fn signed(genesis: &Genesis, clerk: &Clerk) -> Result<Vec<u8>, RecordError> {
+    let text = note::text(Kind::Genesis, genesis)?;
+    let ring = clerk.ring();
+    let signature = ring.sign.line(&ring.sign_name, clerk.sign(&text).wait()?);
+    Ok(note::assemble(&text, &[signature]))
+}
+
+/// The genesis is on the disk before the host's count names it: a crash in between leaves an orphan that the next
+/// start or `recover` counts, never a hole in the count.
+fn spooled(
+    spool: &mut Spool,
+    bytes: &[u8],
+    count: HostCount,
+    host: &Host,
+    genesis: &Genesis,
+    link: Link,
+) -> Result<(), RecordError> {
+    spool.put(ObjectName::Genesis, bytes).map_err(RecordError::Spool)?;
+    spool.settle().map_err(RecordError::Spool)?;
+    count.take(host, genesis.session, link).map_err(RecordError::Spool)
+}
+
+const GENESIS_PATIENCE: Duration = Duration::from_secs(15);

@@ -1,0 +1,20 @@
+//! `bg-replay cat`: the output as text for grep, with everything that acts written out.
+
+use crate::evidence::admitted::{Vault, unread};
+use crate::export::sink::Sink;
+use crate::failure::Failure;
+use bg_recorder::neutral::Visible;
+
+/// Writes the output of a session.
+///
+/// # Errors
+/// When the tape does not open, or nobody reads.
+pub fn cat(vault: &Vault<'_>, mut sink: Sink) -> Result<(), Failure> {
+    let (mut events, mut visible) = (vault.events()?, Visible::default());
+    while let Some(event) = events.event().map_err(unread)? {
+        if event.line.code == 'o' {
+            sink.put(visible.chunk(&event.line.data).as_bytes())?;
+        }
+    }
+    sink.finish()
+}
