@@ -126,10 +126,12 @@ fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
     }
     if let Some(profile) = &reach.profile {
         let region = Region::new(reach.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()));
-        let config =
-            ProviderConfig::without_region().with_region(Some(region)).with_http_client(provider_http);
+        let config = ProviderConfig::without_region()
+            .with_region(Some(region))
+            .with_http_client(provider_http);
         // The SDK's own chain lets variables win over a profile: whoever starts us could call as somebody else.
-        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
+        let provider =
+            ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
         loader = loader.profile_name(profile).credentials_provider(provider.build());
     }
     loader
@@ -141,18 +143,21 @@ fn runtime() -> Result<Arc<Runtime>, EdgeError> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(Arc::clone(runtime));
     }
-    let made = Builder::new_multi_thread().worker_threads(2).thread_name("aws").enable_all().build();
+    let made =
+        Builder::new_multi_thread().worker_threads(2).thread_name("aws").enable_all().build();
     let made = Arc::new(made.map_err(EdgeError::Runtime)?);
     Ok(Arc::clone(RUNTIME.get_or_init(|| made)))
 }
 
 fn http_client(ca: Option<&Path>) -> Result<SharedHttpClient, EdgeError> {
-    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    let builder =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     let Some(path) = ca else { return Ok(builder.build_https()) };
     let unusable = |source| EdgeError::Certificates { path: path.to_owned(), source };
     let pem = fs::read(path).map_err(unusable)?;
-    let context =
-        TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(pem)).build();
+    let context = TlsContext::builder()
+        .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
+        .build();
     Ok(builder.tls_context(context.map_err(|e| unusable(io::Error::other(e)))?).build_https())
 }
 

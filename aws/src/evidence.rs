@@ -86,7 +86,9 @@ impl EvidenceConfig {
             return Err(EvidenceError::HalfOfTheKeys);
         }
         let beside_kms = [("escrow", self.escrow.is_some()), ("standby", self.standby.is_some())];
-        if let Some((name, _)) = beside_kms.iter().find(|(_, given)| *given && self.kms_key.is_none()) {
+        if let Some((name, _)) =
+            beside_kms.iter().find(|(_, given)| *given && self.kms_key.is_none())
+        {
             return Err(EvidenceError::NeedsKms(name));
         }
         let relative = |path: &&PathBuf| !path.is_absolute();
@@ -116,7 +118,11 @@ impl Evidence {
     ///
     /// # Errors
     /// When the configuration is not whole, or AWS cannot be called at all.
-    pub fn open(config: &EvidenceConfig, aws: &Reach, practice: &Practice) -> Result<Self, EvidenceError> {
+    pub fn open(
+        config: &EvidenceConfig,
+        aws: &Reach,
+        practice: &Practice,
+    ) -> Result<Self, EvidenceError> {
         config.check()?;
         let state = config.state_dir(practice);
         let archive = match &config.store {
@@ -227,30 +233,55 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_or_is_half_is_refused() {
-        let dir = || EvidenceConfig { store: Some("/evidence".into()), ..EvidenceConfig::default() };
+        let dir =
+            || EvidenceConfig { store: Some("/evidence".into()), ..EvidenceConfig::default() };
         let key = || Some("arn:aws:kms:r:a:key/k".to_owned());
         let cases = [
             (
                 EvidenceConfig { endpoint: Some("http://x".into()), ..dir() },
                 "evidence.endpoint has no meaning",
             ),
-            (EvidenceConfig { path_style: true, ..EvidenceConfig::default() }, "evidence.path_style"),
-            (EvidenceConfig { object_lock: Some(Lock::Compliance), ..dir() }, "evidence.object_lock"),
-            (EvidenceConfig { object_lock: Some(Lock::Governance), ..on_s3() }, "needs object_lock_days"),
+            (
+                EvidenceConfig { path_style: true, ..EvidenceConfig::default() },
+                "evidence.path_style",
+            ),
+            (
+                EvidenceConfig { object_lock: Some(Lock::Compliance), ..dir() },
+                "evidence.object_lock",
+            ),
+            (
+                EvidenceConfig { object_lock: Some(Lock::Governance), ..on_s3() },
+                "needs object_lock_days",
+            ),
             (EvidenceConfig { kms_key: key(), ..on_s3() }, "both kms_key and signing_key"),
             (EvidenceConfig { signing_key: key(), ..dir() }, "both kms_key and signing_key"),
             (EvidenceConfig { escrow: Some("/e.pem".into()), ..on_s3() }, "evidence.escrow needs"),
-            (EvidenceConfig { standby: Some("/s.pem".into()), ..on_s3() }, "evidence.standby needs"),
+            (
+                EvidenceConfig { standby: Some("/s.pem".into()), ..on_s3() },
+                "evidence.standby needs",
+            ),
             (EvidenceConfig { trusted: vec!["s.pem".into()], ..on_s3() }, "not an absolute path"),
             (EvidenceConfig { state: Some("state".into()), ..dir() }, "not an absolute path"),
-            (EvidenceConfig { store: Some("evidence".into()), ..EvidenceConfig::default() }, "neither s3://"),
-            (EvidenceConfig { store: Some("s3://".into()), ..EvidenceConfig::default() }, "neither s3://"),
             (
-                EvidenceConfig { store: Some("s3://bucket/a//b".into()), ..EvidenceConfig::default() },
+                EvidenceConfig { store: Some("evidence".into()), ..EvidenceConfig::default() },
+                "neither s3://",
+            ),
+            (
+                EvidenceConfig { store: Some("s3://".into()), ..EvidenceConfig::default() },
+                "neither s3://",
+            ),
+            (
+                EvidenceConfig {
+                    store: Some("s3://bucket/a//b".into()),
+                    ..EvidenceConfig::default()
+                },
                 "neither",
             ),
             (
-                EvidenceConfig { store: Some("s3://bucket/../b".into()), ..EvidenceConfig::default() },
+                EvidenceConfig {
+                    store: Some("s3://bucket/../b".into()),
+                    ..EvidenceConfig::default()
+                },
                 "neither",
             ),
         ];
@@ -275,9 +306,15 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_with_one_slash_or_is_none() {
-        for (url, prefix) in [("s3://bucket", ""), ("s3://bucket/", ""), ("s3://bucket/a/b//", "a/b/")] {
+        for (url, prefix) in
+            [("s3://bucket", ""), ("s3://bucket/", ""), ("s3://bucket/a/b//", "a/b/")]
+        {
             let s3 = S3Config::parse(url, &EvidenceConfig::default()).ok();
-            assert_eq!(s3.map(|s3| (s3.bucket, s3.prefix)), Some(("bucket".into(), prefix.into())), "{url}");
+            assert_eq!(
+                s3.map(|s3| (s3.bucket, s3.prefix)),
+                Some(("bucket".into(), prefix.into())),
+                "{url}"
+            );
         }
     }
 }

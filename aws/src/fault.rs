@@ -77,7 +77,13 @@ impl CallError {
 
     /// An answer that did not come, or broke off.
     pub fn lost(action: &'static str, why: &str) -> Self {
-        Self { action, kind: CallKind::Unreachable, code: None, message: one_line(why), request_id: None }
+        Self {
+            action,
+            kind: CallKind::Unreachable,
+            code: None,
+            message: one_line(why),
+            request_id: None,
+        }
     }
 
     /// Returns what to do about it, where that is known.
@@ -117,7 +123,10 @@ impl Error for CallError {}
 /// Codes as the services' API references list them.
 fn kind(code: Option<&str>, message: &str, answered: bool) -> CallKind {
     match code.unwrap_or_default() {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" => {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "AuthorizationError" => {
             if message.contains("explicit deny") {
                 CallKind::ExplicitDeny
             } else {
@@ -136,11 +145,15 @@ fn kind(code: Option<&str>, message: &str, answered: bool) -> CallKind {
         | "SlowDown"
         | "LimitExceededException"
         | "RequestLimitExceeded" => CallKind::Throttled,
-        "NoSuchEntity" | "NotFoundException" | "NotFound" | "NoSuchKey" | "NoSuchBucket" => CallKind::Missing,
-        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            CallKind::Elsewhere
+        "NoSuchEntity" | "NotFoundException" | "NotFound" | "NoSuchKey" | "NoSuchBucket" => {
+            CallKind::Missing
         }
-        "EntityAlreadyExists" | "PreconditionFailed" | "ConditionalRequestConflict" => CallKind::Exists,
+        "PermanentRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => CallKind::Elsewhere,
+        "EntityAlreadyExists" | "PreconditionFailed" | "ConditionalRequestConflict" => {
+            CallKind::Exists
+        }
         "DisabledException"
         | "KMSInvalidStateException"
         | "InvalidKeyUsageException"
@@ -181,7 +194,13 @@ mod tests {
     use super::*;
 
     fn failed(kind: CallKind) -> CallError {
-        CallError { action: "s3:PutObject", kind, code: None, message: "no".into(), request_id: None }
+        CallError {
+            action: "s3:PutObject",
+            kind,
+            code: None,
+            message: "no".into(),
+            request_id: None,
+        }
     }
 
     #[test]
@@ -213,7 +232,10 @@ mod tests {
         for (code, expected) in known {
             assert_eq!(kind(Some(code), "", true), expected, "{code}");
         }
-        assert_eq!(kind(Some("AccessDenied"), "with an explicit deny in", true), CallKind::ExplicitDeny);
+        assert_eq!(
+            kind(Some("AccessDenied"), "with an explicit deny in", true),
+            CallKind::ExplicitDeny
+        );
         assert_eq!(kind(None, "no route", false), CallKind::Unreachable);
         assert_eq!(kind(None, "no providers gave credentials", false), CallKind::NoCredentials);
     }

@@ -72,8 +72,9 @@ impl Intercept for Journal {
     ) -> Result<(), BoxError> {
         let response = context.response();
         let named = bag.load::<Metadata>().map(|m| format!("{}:{}", m.service(), m.name()));
-        let id =
-            ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| response.headers().get(name));
+        let id = ["x-amzn-requestid", "x-amz-request-id"]
+            .iter()
+            .find_map(|name| response.headers().get(name));
         self.note(Call {
             operation: named.unwrap_or_default(),
             status: response.status().as_u16(),

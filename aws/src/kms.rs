@@ -79,9 +79,12 @@ impl KmsKeys {
     pub fn alone(config: &KmsConfig, edge: &Edge, why: &str) -> Result<Self, KeyError> {
         let files = Files::read(config)?;
         let (Some(standby), true) = (&files.standby, files.escrow.is_some()) else {
-            return Err(KeyError::Unavailable("without KMS it takes an escrow key and a standby key".into()));
+            return Err(KeyError::Unavailable(
+                "without KMS it takes an escrow key and a standby key".into(),
+            ));
         };
-        let (sign_name, sign) = (standby.named().name, standby.public().clone());
+        let sign_name = standby.named().name;
+        let sign = standby.public().clone();
         // An alias moves: such a key comes onto a tape when KMS says which it is, so not onto this one.
         let wrap = files.wrap(Some(config.data.clone()).filter(|data| is_arn(data)));
         let Files { escrow, standby, trusted } = files;
@@ -101,7 +104,11 @@ impl KmsKeys {
         Ok(MintedKey { key, wraps: iter::once(wrap).chain(escrow).collect(), alone: None })
     }
 
-    async fn generate(&self, name: &str, context: &WrapContext) -> Result<(Secret, Wrap), KeyError> {
+    async fn generate(
+        &self,
+        name: &str,
+        context: &WrapContext,
+    ) -> Result<(Secret, Wrap), KeyError> {
         let mut request = self.client.generate_data_key().key_id(name).number_of_bytes(KEY_LEN);
         for (pair, value) in context.pairs() {
             request = request.encryption_context(pair, value);
@@ -109,15 +116,22 @@ impl KmsKeys {
         let made = request.send().await.map_err(|e| refused("kms:GenerateDataKey", &e))?;
         // The SDK's own copies, the answer's text among them, are not in our hands; this one is wiped.
         let plain = Zeroizing::new(made.plaintext.map(Blob::into_inner).unwrap_or_default());
-        let key =
-            <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| odd("a data key that has not 32 bytes"))?;
+        let key = <[u8; 32]>::try_from(plain.as_slice())
+            .map_err(|_| odd("a data key that has not 32 bytes"))?;
         let key = Secret::new(key);
         let wrapped = made.ciphertext_blob.map(Blob::into_inner).filter(|bytes| !bytes.is_empty());
         let wrapped = wrapped.ok_or_else(|| odd("a data key without its ciphertext"))?;
         if made.key_id.as_deref() != Some(name) {
             return Err(odd("a data key of another key"));
         }
-        Ok((key, Wrap { key: name.to_owned(), alg: KMS_WRAP_ALG.into(), wrapped: base64::encode(&wrapped) }))
+        Ok((
+            key,
+            Wrap {
+                key: name.to_owned(),
+                alg: KMS_WRAP_ALG.into(),
+                wrapped: base64::encode(&wrapped),
+            },
+        ))
     }
 
     async fn signature(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
@@ -237,7 +251,9 @@ async fn signing_key(client: &Client, key: &str) -> Result<(String, SigningPubli
     let signs = (answer.key_spec(), answer.key_usage())
         == (Some(&KeySpec::EccNistP256), Some(&KeyUsageType::SignVerify));
     if !signs {
-        return Err(KeyError::Unavailable(format!("{key} is no ECC_NIST_P256 key for SIGN_VERIFY")));
+        return Err(KeyError::Unavailable(format!(
+            "{key} is no ECC_NIST_P256 key for SIGN_VERIFY"
+        )));
     }
     let name = answer
         .key_id()
@@ -259,7 +275,10 @@ async fn data_key(client: &Client, key: &str) -> Result<String, KeyError> {
 
 pub(crate) fn refused<E>(
     action: &'static str,
-    error: &aws_smithy_runtime_api::client::result::SdkError<E, aws_smithy_runtime_api::http::Response>,
+    error: &aws_smithy_runtime_api::client::result::SdkError<
+        E,
+        aws_smithy_runtime_api::http::Response,
+    >,
 ) -> KeyError
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,

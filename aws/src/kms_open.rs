@@ -23,7 +23,12 @@ impl KmsOpener {
         Self { client: client(edge), edge: edge.clone() }
     }
 
-    async fn decrypt(&self, key: &str, context: &WrapContext, wrapped: Vec<u8>) -> Result<Secret, KeyError> {
+    async fn decrypt(
+        &self,
+        key: &str,
+        context: &WrapContext,
+        wrapped: Vec<u8>,
+    ) -> Result<Secret, KeyError> {
         // The key is named: a ciphertext of another one must not open.
         let mut request = self.client.decrypt().key_id(key).ciphertext_blob(Blob::new(wrapped));
         for (pair, value) in context.pairs() {
@@ -43,7 +48,12 @@ impl KmsOpener {
 }
 
 impl KeyOpener for KmsOpener {
-    fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError> {
+    fn open(
+        &self,
+        context: &WrapContext,
+        keys: &[WrapKey],
+        wraps: &[Wrap],
+    ) -> Result<Secret, KeyError> {
         let wrap = ours_of(keys, wraps, |key| key.alg == KMS_WRAP_ALG)?;
         let wrapped = base64::decode(&wrap.wrapped).ok_or(KeyError::DoesNotOpen)?;
         self.edge.wait(self.decrypt(&wrap.key, context, wrapped))

@@ -60,7 +60,9 @@ impl S3Config {
         }
         let prefix = match prefix {
             "" => String::new(),
-            prefix => check_key(prefix).map(|()| format!("{prefix}/")).map_err(|_| not_a_store())?,
+            prefix => {
+                check_key(prefix).map(|()| format!("{prefix}/")).map_err(|_| not_a_store())?
+            }
         };
         let lock = match (config.object_lock, config.object_lock_days) {
             (Some(mode), Some(days)) if (1..=LOCK_DAYS_MAX).contains(&days) => Some((mode, days)),
@@ -199,7 +201,8 @@ impl S3Store {
 
     async fn listed(&self, below: &str) -> Result<Vec<Entry>, CallError> {
         let request = self.client.list_objects_v2().bucket(&self.config.bucket).prefix(below);
-        let (mut pages, mut entries) = (request.into_paginator().send(), Vec::new());
+        let mut pages = request.into_paginator().send();
+        let mut entries = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| CallError::new("s3:ListBucket", &e))?;
             for object in page.contents() {
@@ -259,10 +262,12 @@ impl S3Store {
     fn settle(&self, key: &str, object: &str, bytes: &[u8], put: Put) -> Result<(), StoreError> {
         match put {
             Put::Done => Ok(()),
-            Put::Taken { attempts } if attempts > 1 => match self.read(object, bytes.len() as u64) {
-                Ok(stored) if stored == bytes => Ok(()),
-                _ => Err(StoreError::Exists(key.to_owned())),
-            },
+            Put::Taken { attempts } if attempts > 1 => {
+                match self.read(object, bytes.len() as u64) {
+                    Ok(stored) if stored == bytes => Ok(()),
+                    _ => Err(StoreError::Exists(key.to_owned())),
+                }
+            }
             Put::Taken { .. } => Err(StoreError::Exists(key.to_owned())),
             Put::Conflict(call) | Put::Failed(call) => Err(failed("store", key, call)),
         }
@@ -273,7 +278,10 @@ impl S3Store {
         let limit = BODY_PATIENCE + transfer(usize::try_from(max).unwrap_or(usize::MAX));
         let late = |_| Fetch::Failed(CallError::lost("s3:GetObject", "no answer in time"));
         self.edge.wait(async {
-            tokio::time::timeout(limit, self.fetch(object, max)).await.map_err(late).and_then(|read| read)
+            tokio::time::timeout(limit, self.fetch(object, max))
+                .await
+                .map_err(late)
+                .and_then(|read| read)
         })
     }
 }

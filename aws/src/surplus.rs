@@ -39,13 +39,15 @@ impl S3Store {
 
     async fn found(&self, below: &str) -> Result<Vec<Surplus>, CallError> {
         let (client, bucket, _) = self.reached();
-        let (mut seen, mut surplus) = (BTreeSet::new(), BTreeSet::new());
+        let mut seen = BTreeSet::new();
+        let mut surplus = BTreeSet::new();
         let mut after: Option<(String, Option<String>)> = None;
         loop {
             let (key, version) = after.clone().unzip();
             let request = client.list_object_versions().bucket(bucket).prefix(below);
             let request = request.set_key_marker(key).set_version_id_marker(version.flatten());
-            let page = request.send().await.map_err(|e| CallError::new("s3:ListBucketVersions", &e))?;
+            let page =
+                request.send().await.map_err(|e| CallError::new("s3:ListBucketVersions", &e))?;
             for key in page.versions().iter().filter_map(|version| self.key(version.key())) {
                 if !seen.insert(key.to_owned()) {
                     surplus.insert(Surplus { key: key.to_owned(), kind: SurplusKind::Version });
@@ -59,7 +61,9 @@ impl S3Store {
                 .map(|key| (key.to_owned(), page.next_version_id_marker().map(ToOwned::to_owned)));
             match next {
                 // A server that gives the same mark again would keep us here for ever.
-                Some(next) if page.is_truncated() == Some(true) && after.as_ref() != Some(&next) => {
+                Some(next)
+                    if page.is_truncated() == Some(true) && after.as_ref() != Some(&next) =>
+                {
                     after = Some(next);
                 }
                 _ => return Ok(surplus.into_iter().collect()),

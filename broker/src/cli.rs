@@ -139,7 +139,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
     let world = World::open(Environment { config: cli.config, ..Environment::read()? })?;
     let opens = matches!(cli.command, None | Some(Command::Open(_)));
-    let inside = world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
+    let inside =
+        world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
     let done = dispatch(cli.command, cli.open, &world);
     world.finish();
     match (inside, done) {

@@ -36,13 +36,16 @@ impl Environment {
     /// # Errors
     /// When it names no place for the practice world.
     pub fn read() -> Result<Self, Failure> {
-        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let (xdg, home) = (path("XDG_STATE_HOME"), path("HOME"));
+        let path =
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let xdg = path("XDG_STATE_HOME");
+        let home = path("HOME");
         let practice = Practice::find(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
             Failure::new("no place for the practice world")
                 .hint("set HOME, or XDG_STATE_HOME to an absolute path")
         })?;
-        let config_home = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+        let config_home =
+            path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
         Ok(Self {
             practice,
             shell: path("SHELL"),

@@ -49,7 +49,10 @@ impl<'a> Herald<'a> {
     /// When it cannot be kept until then.
     pub fn extended(&self, granted: &Granted, left_s: u64, at: Stamp) -> io::Result<()> {
         let Some(claim) = &self.claim else { return Ok(()) };
-        self.tell(Occasion::Extended, &format!("by {}: {left_s} s left without its store", granted.by));
+        self.tell(
+            Occasion::Extended,
+            &format!("by {}: {left_s} s left without its store", granted.by),
+        );
         Extended::of(self.world.evidence().state(), claim.session).keep(granted, left_s, at)
     }
 
@@ -88,7 +91,12 @@ pub fn overridden(world: &World, claim: &Claim) {
 }
 
 /// Tells that a session was told to end, and nothing proves yet that its access is closed.
-pub fn pending(world: &World, session: SessionId, opened: Option<&Fact>, (role, why): (&str, &str)) {
+pub fn pending(
+    world: &World,
+    session: SessionId,
+    opened: Option<&Fact>,
+    (role, why): (&str, &str),
+) {
     let says = |name: &str| opened?.says.get(name)?.as_str();
     let message = Message::new(Occasion::RevokePending).session(session).role(role).detail(why);
     let message = says("person").into_iter().fold(message, Message::person);

@@ -31,7 +31,8 @@ impl Scribe {
             if failed {
                 return Err(RecordError::Ended);
             }
-            let accepted = theirs.lock().unwrap_or_else(PoisonError::into_inner).accept(Event::Output(chunk));
+            let accepted =
+                theirs.lock().unwrap_or_else(PoisonError::into_inner).accept(Event::Output(chunk));
             failed = accepted.is_err();
             accepted
         };

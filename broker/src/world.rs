@@ -34,11 +34,20 @@ impl World {
     /// When the configuration cannot be used.
     pub fn open(environment: Environment) -> Result<Self, Failure> {
         let config = Config::load(environment.config.as_deref(), &environment)?;
-        let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice).map_err(|e| {
-            Failure::new("cannot use the evidence world").because(e).hint("see [evidence] and [aws]")
-        })?;
+        let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice)
+            .map_err(|e| {
+                Failure::new("cannot use the evidence world")
+                    .because(e)
+                    .hint("see [evidence] and [aws]")
+            })?;
         let evidence = Arc::new(evidence);
-        Ok(Self { config, environment, evidence, notifier: OnceLock::new(), alone: OnceLock::new() })
+        Ok(Self {
+            config,
+            environment,
+            evidence,
+            notifier: OnceLock::new(),
+            alone: OnceLock::new(),
+        })
     }
 
     /// Returns the evidence store.
@@ -84,7 +93,8 @@ impl World {
 
     /// Returns who tells others. The first call begins with what earlier runs left.
     pub fn notifier(&self) -> &Notifier {
-        let (config, state) = (&self.config, self.evidence.state());
+        let config = &self.config;
+        let state = self.evidence.state();
         self.notifier.get_or_init(|| Notifier::new(&config.notify, &config.aws, state))
     }
 
@@ -107,7 +117,8 @@ impl World {
 
     /// Returns what opens the keys, as [`World::keys`] does, in a thread of its own.
     pub fn key_source(&self) -> impl FnOnce() -> Option<Box<dyn KeyService>> + Send + 'static {
-        let (evidence, alone) = (self.shared(), self.alone.get().cloned());
+        let evidence = self.shared();
+        let alone = self.alone.get().cloned();
         move || alone.map_or_else(|| evidence.keys(), |why| evidence.keys_alone(&why)).ok()
     }
 
@@ -150,4 +161,5 @@ fn unusable(e: KeyError, hint: &str) -> Failure {
 const KEYS_HINT: &str = "see [evidence] kms_key and signing_key; bg-shell doctor checks them";
 const KEYLESS_HINT: &str =
     "reach KMS; start_keyless = true in the outage section lets a session begin without it";
-const ALONE_HINT: &str = "reach KMS; with [evidence] escrow and standby a session can begin without it";
+const ALONE_HINT: &str =
+    "reach KMS; with [evidence] escrow and standby a session can begin without it";

@@ -6,7 +6,10 @@ use bg_recorder::event::Event;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let (mut encoder, mut lines, mut given, mut rest) = (Encoder::default(), Vec::new(), Vec::new(), bytes);
+    let mut encoder = Encoder::default();
+    let mut lines = Vec::new();
+    let mut given = Vec::new();
+    let mut rest = bytes;
     while let Some((len, more)) = rest.split_first() {
         let (chunk, more) = more.split_at((*len as usize).min(more.len()));
         encoder.event(given.len() as u64, Event::Output(chunk), &mut lines);

@@ -5,11 +5,11 @@ use bg_recorder::approval::pattern::list_matches;
 use bg_recorder::approval::statement::{Nonce, Principal};
 use bg_recorder::base64;
 use bg_recorder::chain::Digest;
-use bg_recorder::stamp::Stamp;
 use bg_recorder::low_s;
 use bg_recorder::neutral::neutral;
 use bg_recorder::once::map;
 use bg_recorder::session::{ObjectName, SessionId};
+use bg_recorder::stamp::Stamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

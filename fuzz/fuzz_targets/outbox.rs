@@ -19,7 +19,9 @@ mod broker {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let (mut outbox, mut pushed, taken) = (Outbox::default(), Vec::new(), RefCell::new(Vec::new()));
+    let mut outbox = Outbox::default();
+    let mut pushed = Vec::new();
+    let taken = RefCell::new(Vec::new());
     let mut rest = bytes;
     while let Some((turn, more)) = rest.split_first() {
         if *turn < 128 {
@@ -30,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
             continue;
         }
         rest = more;
-        let (room, calls) = (Cell::new(usize::from(*turn) - 128), Cell::new(0u8));
+        let room = Cell::new(usize::from(*turn) - 128);
+        let calls = Cell::new(0u8);
         let flushed = outbox.flush(|bytes| {
             calls.set(calls.get() + 1);
             if calls.get() % 16 == 0 {

@@ -12,16 +12,18 @@ use std::time::Duration;
 
 use bg_recorder::base64;
 use bg_recorder::clock::Clock;
-use bg_recorder::stamp::Stamp;
 use bg_recorder::codec::Header as CastHeader;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::genesis::{KMS_WRAP_ALG, Limits, WrapKey};
-use bg_recorder::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext};
 use bg_recorder::keys::local::LocalKeys;
+use bg_recorder::keys::{
+    KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext,
+};
 use bg_recorder::practice::Practice;
 use bg_recorder::reader::{Events, Reader};
 use bg_recorder::record::{Recorder, Setup};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{Entry, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Verdict;
@@ -69,7 +71,11 @@ impl ObjectStore for Memory {
     fn get(&self, key: &str, max: u64) -> Result<Vec<u8>, StoreError> {
         let objects = self.objects.lock().expect("objects");
         let object = objects.get(key).ok_or_else(|| StoreError::Missing(key.to_owned()))?;
-        if object.len() as u64 > max { Err(StoreError::TooLarge(key.to_owned())) } else { Ok(object.clone()) }
+        if object.len() as u64 > max {
+            Err(StoreError::TooLarge(key.to_owned()))
+        } else {
+            Ok(object.clone())
+        }
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
@@ -92,7 +98,10 @@ struct Flaky {
 impl Flaky {
     fn answers(&self) -> Result<(), KeyError> {
         let began = self.calls.fetch_add(1, Ordering::Relaxed) >= 2;
-        let down = self.down.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+        let down = self
+            .down
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+            .is_ok();
         if began && down { Err(KeyError::Unavailable("down".into())) } else { Ok(()) }
     }
 }
@@ -122,7 +131,12 @@ impl KeyService for Flaky {
 struct Opener;
 
 impl KeyOpener for Opener {
-    fn open(&self, context: &WrapContext, _: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError> {
+    fn open(
+        &self,
+        context: &WrapContext,
+        _: &[WrapKey],
+        wraps: &[Wrap],
+    ) -> Result<Secret, KeyError> {
         let wrapped = base64::decode(&wraps[0].wrapped).ok_or(KeyError::DoesNotOpen)?;
         let key = wrapped.strip_prefix(&context.label()[..]).ok_or(KeyError::DoesNotOpen)?;
         key.try_into().map(Secret::new).map_err(|_| KeyError::DoesNotOpen)
@@ -149,7 +163,8 @@ fn practice() -> &'static Practice {
 fuzz_target!(|turns: &[u8]| {
     let practice = practice();
     let store = Arc::new(Memory::default());
-    let (session, down) = (SessionId::mint(), Arc::new(AtomicU64::new(0)));
+    let session = SessionId::mint();
+    let down = Arc::new(AtomicU64::new(0));
     let clock = Arc::new(Hands {
         boot_us: AtomicU64::new(1_000_000),
         wall_us: AtomicU64::new(1_795_413_600_000_000),
@@ -160,7 +175,14 @@ fuzz_target!(|turns: &[u8]| {
     let setup = Setup {
         session,
         about: Map::new(),
-        cast: CastHeader { version: 2, width: 80, height: 24, timestamp: 0, title: None, env: Value::Null },
+        cast: CastHeader {
+            version: 2,
+            width: 80,
+            height: 24,
+            timestamp: 0,
+            title: None,
+            env: Value::Null,
+        },
         host_name: "fuzz".into(),
         state: practice.root.clone(),
         spool: practice.spool(),
@@ -168,14 +190,21 @@ fuzz_target!(|turns: &[u8]| {
         keys: Box::new(Flaky { ring, calls: AtomicU64::new(0), down: Arc::clone(&down) }),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         // Small enough that a short input turns epochs.
-        limits: Limits { segment_bytes: 1_024, epoch_bytes: 3_072, epoch_ms: 4_000, ..Limits::default() },
+        limits: Limits {
+            segment_bytes: 1_024,
+            epoch_bytes: 3_072,
+            epoch_ms: 4_000,
+            ..Limits::default()
+        },
         begins: bg_recorder::record::Begins::Stored,
     };
     let mut recorder = Recorder::begin(setup).expect("a stored genesis");
     let prefix = session.prefix(recorder.created());
-    let (mut output, mut input) = (Vec::new(), Vec::new());
+    let mut output = Vec::new();
+    let mut input = Vec::new();
     for turn in turns.chunks_exact(2).take(50) {
-        let (what, much) = (turn[0], u64::from(turn[1]));
+        let what = turn[0];
+        let much = u64::from(turn[1]);
         // Escapes and base64 take, instrumented, most of the time: one turn in eight may need them.
         let byte = if much % 8 == 0 { what } else { b'a' + what % 26 };
         let bytes = [byte].repeat(1 + much as usize * if what & 0x80 == 0 { 1 } else { 4 });
@@ -191,7 +220,9 @@ fuzz_target!(|turns: &[u8]| {
             3 => recorder.tick().expect("a tick"),
             4 => drop(clock.boot_us.fetch_add(much * 40_000, Ordering::Relaxed)),
             // The wall clock is set, either way.
-            5 => drop(clock.wall_us.fetch_add((much * 40_000).wrapping_sub(4_000_000), Ordering::Relaxed)),
+            5 => drop(
+                clock.wall_us.fetch_add((much * 40_000).wrapping_sub(4_000_000), Ordering::Relaxed),
+            ),
             6 => {
                 store.lost.store(much % 4, Ordering::Relaxed);
                 down.store(much / 4 % 4, Ordering::Relaxed);
@@ -210,7 +241,8 @@ fuzz_target!(|turns: &[u8]| {
     assert_eq!(report.verdict, Verdict::Intact, "{report:?}");
     let mut events =
         Events::begin(Reader::begin(&tape, &report, &Opener).expect("a reader")).expect("events");
-    let (mut shown, mut typed) = (Vec::new(), Vec::new());
+    let mut shown = Vec::new();
+    let mut typed = Vec::new();
     while let Some(event) = events.event().expect("an event") {
         match event.line.code {
             'o' => shown.extend_from_slice(event.bytes()),

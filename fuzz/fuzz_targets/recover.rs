@@ -48,7 +48,11 @@ impl ObjectStore for Memory {
     fn get(&self, key: &str, max: u64) -> Result<Vec<u8>, StoreError> {
         let objects = self.objects.lock().expect("objects");
         let object = objects.get(key).ok_or_else(|| StoreError::Missing(key.to_owned()))?;
-        if object.len() as u64 > max { Err(StoreError::TooLarge(key.to_owned())) } else { Ok(object.clone()) }
+        if object.len() as u64 > max {
+            Err(StoreError::TooLarge(key.to_owned()))
+        } else {
+            Ok(object.clone())
+        }
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
@@ -130,8 +134,10 @@ fn read(dir: &Path, below: &str, files: &mut Vec<(String, Vec<u8>)>) {
 
 fuzz_target!(|changes: &[u8]| {
     let left = left();
-    let (mut spool, store) = (left.files.clone(), Memory::default());
-    let growing = spool.iter().rposition(|(name, _)| name.starts_with("segments/")).expect("a segment");
+    let mut spool = left.files.clone();
+    let store = Memory::default();
+    let growing =
+        spool.iter().rposition(|(name, _)| name.starts_with("segments/")).expect("a segment");
     let mut harmless = true;
     for change in changes.chunks_exact(4).take(8) {
         let at = usize::from(change[0]) % spool.len();
@@ -163,8 +169,11 @@ fuzz_target!(|changes: &[u8]| {
     }
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     for _ in 0..2 {
-        let (root, state) = (left.practice.spool(), &left.practice.root);
-        for recovered in recover_all(&root, state, &store, &left.keys, &SystemClock).expect("a listing") {
+        let root = left.practice.spool();
+        let state = &left.practice.root;
+        for recovered in
+            recover_all(&root, state, &store, &left.keys, &SystemClock).expect("a listing")
+        {
             let verdict = recovered.outcome.as_ref().ok().map(|report| report.verdict);
             assert_ne!(verdict, Some(Verdict::Intact), "intact without a seal");
             assert!(!harmless || verdict == Some(Verdict::Recovered), "{:?}", recovered.outcome);

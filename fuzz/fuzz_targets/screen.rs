@@ -14,7 +14,8 @@ mod broker {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let (mut whole, mut cut) = (ScreenState::default(), ScreenState::default());
+    let mut whole = ScreenState::default();
+    let mut cut = ScreenState::default();
     whole.feed(bytes);
     for (at, byte) in bytes.iter().enumerate() {
         cut.feed(&[*byte]);

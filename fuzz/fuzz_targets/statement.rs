@@ -10,8 +10,8 @@ use bg_recorder::approval::quorum::check;
 use bg_recorder::approval::request::Request;
 use bg_recorder::approval::statement::Statement;
 use bg_recorder::approval::taking::Taking;
-use bg_recorder::stamp::Stamp;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

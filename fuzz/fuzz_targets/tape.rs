@@ -43,7 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
         "checkpoints/0000000001",
         "segments/9999999999",
     ];
-    let (mut objects, mut rest) = (BTreeMap::new(), bytes);
+    let mut objects = BTreeMap::new();
+    let mut rest = bytes;
     while let [name, high, low, more @ ..] = rest {
         let len = usize::from(u16::from_be_bytes([*high, *low])).min(more.len());
         let (object, more) = more.split_at(len);

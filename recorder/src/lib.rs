@@ -25,8 +25,8 @@ pub mod recover;
 
 // The words of the page are spoken everywhere: they have short names.
 pub use format::{
-    base64, cause, chain, checkpoint, closing, codec, escape, event, genesis, low_s, neutral, note, once,
-    seal, segment, session, sign, stamp,
+    base64, cause, chain, checkpoint, closing, codec, escape, event, genesis, low_s, neutral, note,
+    once, seal, segment, session, sign, stamp,
 };
 pub use keys::{practice, standby};
 pub use read::{reader, verdict, verify};

@@ -50,7 +50,8 @@ pub fn recover_all(
     clock: &dyn Clock,
 ) -> io::Result<Vec<Recovered>> {
     let recovered = orphans(root, state)?.into_iter().map(|(spool, lock)| {
-        let session = spool.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let session =
+            spool.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         let outcome = lock.map_err(RecoverError::Spool).and_then(|lock| {
             let report = recover(&spool, store, keys, clock);
             drop(lock);
@@ -104,7 +105,8 @@ fn recover(
         carrier.put(ObjectName::Seal, seal)?;
     }
     let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
-    let ended = [ObjectName::Seal, ObjectName::Recovery].iter().any(|end| tape.objects.contains_key(end));
+    let ended =
+        [ObjectName::Seal, ObjectName::Recovery].iter().any(|end| tape.objects.contains_key(end));
     if !ended {
         let recovery = orphan.recovery(&genesis, clock)?;
         let text = note::text(Kind::Recovery, &recovery)?;
@@ -160,7 +162,12 @@ struct Orphan<'a> {
 }
 
 impl<'a> Orphan<'a> {
-    fn new(genesis: &Genesis, bytes: &[u8], carrier: &'a Carrier, known: BTreeMap<ObjectName, u64>) -> Self {
+    fn new(
+        genesis: &Genesis,
+        bytes: &[u8],
+        carrier: &'a Carrier,
+        known: BTreeMap<ObjectName, u64>,
+    ) -> Self {
         Self {
             session: genesis.session,
             carrier,
@@ -199,7 +206,8 @@ impl<'a> Orphan<'a> {
     /// Returns the next segment, without a torn tail.
     fn segment(&mut self) -> Result<Option<Segment>, RecoverError> {
         let name = ObjectName::Segment(self.segments);
-        let (spooled, stored) = (self.spooled(name)?, self.stored(name)?);
+        let spooled = self.spooled(name)?;
+        let stored = self.stored(name)?;
         if stored.is_some() {
             self.stored_segments = self.segments + 1;
         }
@@ -275,9 +283,11 @@ impl<'a> Orphan<'a> {
     }
 
     fn written(&mut self, path: &Path) -> Result<(), RecoverError> {
-        let modified = fs::metadata(path).and_then(|meta| meta.modified()).map_err(RecoverError::Spool)?;
-        let age =
-            modified.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(0));
+        let modified =
+            fs::metadata(path).and_then(|meta| meta.modified()).map_err(RecoverError::Spool)?;
+        let age = modified
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(0));
         self.last_write_us = self.last_write_us.max(age);
         Ok(())
     }
@@ -312,8 +322,12 @@ fn begun(dir: &Path) -> bool {
         Ok(bytes) => Note::parse(Kind::Genesis, &bytes).is_ok(),
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     };
-    let filled = |part: &str| fs::read_dir(dir.join(part)).is_ok_and(|mut entries| entries.next().is_some());
-    genesis || filled("segments") || filled("checkpoints") || dir.join(ObjectName::Seal.to_string()).exists()
+    let filled =
+        |part: &str| fs::read_dir(dir.join(part)).is_ok_and(|mut entries| entries.next().is_some());
+    genesis
+        || filled("segments")
+        || filled("checkpoints")
+        || dir.join(ObjectName::Seal.to_string()).exists()
 }
 
 /// Reads a spooled note, if it is there and whole: a torn one was never shipped.

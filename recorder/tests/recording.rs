@@ -99,8 +99,12 @@ impl Bench {
     fn look<T>(&self, look: impl FnOnce(&Tape<'_>, &Report, &Path) -> T) -> T {
         let practice = self.practice();
         let store = DirStore::new(practice.evidence());
-        let tape = Tape::list(&store, &self.session.prefix(Stamp(1_795_413_600_000_000)), Some(self.session))
-            .unwrap();
+        let tape = Tape::list(
+            &store,
+            &self.session.prefix(Stamp(1_795_413_600_000_000)),
+            Some(self.session),
+        )
+        .unwrap();
         let keys = LocalKeys::open_or_create(&practice.keys()).unwrap();
         let report = verify(&tape, std::slice::from_ref(&keys.ring().sign), self.clock.wall_us());
         look(&tape, &report, &practice.open_key())
@@ -220,7 +224,8 @@ fn a_checkpoint_carries_the_cosignature_of_an_earlier_one() {
     let cosigned = |tape: &Tape<'_>| {
         (0..tape.checkpoints()).any(|n| {
             let bytes = tape.get(ObjectName::Checkpoint(n)).unwrap();
-            let checkpoint: Checkpoint = Note::parse(Kind::Checkpoint, &bytes).unwrap().read().unwrap();
+            let checkpoint: Checkpoint =
+                Note::parse(Kind::Checkpoint, &bytes).unwrap().read().unwrap();
             checkpoint.cosigned.is_some_and(|cosigned| cosigned.checkpoint < n)
         })
     };
@@ -240,9 +245,14 @@ fn a_gap_stands_on_the_tape_and_in_the_seal() {
     let mut recorder = bench.begin();
     recorder.declare_gap(7, "a test").unwrap();
     let events = bench.finish(recorder);
-    assert!(events.iter().any(|event| event.line.code == 'N' && event.line.data.contains("\"gap\"")));
+    assert!(
+        events.iter().any(|event| event.line.code == 'N' && event.line.data.contains("\"gap\""))
+    );
     bench.look(|_, report, _| {
-        assert!(report.findings.iter().any(|finding| finding.what.contains("7 bytes: a test")), "{report:?}");
+        assert!(
+            report.findings.iter().any(|finding| finding.what.contains("7 bytes: a test")),
+            "{report:?}"
+        );
     });
 }
 
@@ -253,14 +263,24 @@ fn a_recorder_that_is_dropped_leaves_an_orphan_that_recovers_whole() {
     recorder.accept(Event::Output(b"released")).unwrap();
     drop(recorder);
     let practice = bench.practice();
-    let store: Arc<dyn bg_recorder::store::ObjectStore> = Arc::new(DirStore::new(practice.evidence()));
+    let store: Arc<dyn bg_recorder::store::ObjectStore> =
+        Arc::new(DirStore::new(practice.evidence()));
     let keys = LocalKeys::open_or_create(&practice.keys()).unwrap();
-    let all =
-        bg_recorder::recover::recover_all(&practice.spool(), &practice.root, &store, &keys, &*bench.clock)
-            .unwrap();
+    let all = bg_recorder::recover::recover_all(
+        &practice.spool(),
+        &practice.root,
+        &store,
+        &keys,
+        &*bench.clock,
+    )
+    .unwrap();
     assert_eq!(all.len(), 1);
     let report = all[0].outcome.as_ref().unwrap();
-    assert_eq!((report.verdict.to_string().as_str(), report.frames), ("recovered", 2), "{report:?}");
+    assert_eq!(
+        (report.verdict.to_string().as_str(), report.frames),
+        ("recovered", 2),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -269,7 +289,8 @@ fn where_the_keys_come_from_is_told_each_time_that_it_changes_and_the_standby_ke
     let keys = LocalKeys::open_or_create(&bench.practice().keys()).unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/keys/standby.pem");
     let standby = Some(Arc::new(Standby::from_file(&file).unwrap()));
-    let (ring, away) = (KeyRing { standby, ..keys.ring().clone() }, Arc::new(AtomicBool::new(false)));
+    let ring = KeyRing { standby, ..keys.ring().clone() };
+    let away = Arc::new(AtomicBool::new(false));
     let mut recorder = bench.begin_with(Box::new(Absent { keys, ring, away: Arc::clone(&away) }));
     let watch = recorder.key_watch();
     assert_eq!(watch.news(), None);
@@ -289,6 +310,11 @@ fn where_the_keys_come_from_is_told_each_time_that_it_changes_and_the_standby_ke
     }
     bench.finish(recorder);
     bench.look(|_, report, _| {
-        assert!(report.findings.iter().any(|finding| finding.what.starts_with("sealed by the standby key")));
+        assert!(
+            report
+                .findings
+                .iter()
+                .any(|finding| finding.what.starts_with("sealed by the standby key"))
+        );
     });
 }

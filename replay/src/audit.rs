@@ -46,14 +46,20 @@ pub fn verify_one(
 ///
 /// # Errors
 /// When the store could not be looked at, or nobody reads.
-pub fn verify_all(auditor: &Auditor, shape: Shape, out: &mut dyn Write) -> Result<Verdict, Failure> {
+pub fn verify_all(
+    auditor: &Auditor,
+    shape: Shape,
+    out: &mut dyn Write,
+) -> Result<Verdict, Failure> {
     let catalog = auditor.catalog()?;
-    let (found, trusted) = (catalog.found()?, auditor.trusted()?);
+    let found = catalog.found()?;
+    let trusted = auditor.trusted()?;
     let mut over_set = catalog.deleted(&found);
     if found.places.is_empty() && over_set.is_empty() {
         return Err(catalog.empty());
     }
-    let (mut roll, mut worst) = (Roll::default(), Verdict::Intact);
+    let mut roll = Roll::default();
+    let mut worst = Verdict::Intact;
     for (done, place) in found.places.iter().enumerate() {
         progress(done, found.places.len());
         let began = Instant::now();
@@ -85,7 +91,12 @@ pub fn worse(a: Verdict, b: Verdict) -> Verdict {
     if rank(b) > rank(a) { b } else { a }
 }
 
-fn write_report(report: &Report, began: Instant, shape: Shape, out: &mut dyn Write) -> Result<(), Failure> {
+fn write_report(
+    report: &Report,
+    began: Instant,
+    shape: Shape,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let text = match shape {
         Shape::Json => json(report)?,
         Shape::Human => human(report, &seconds(began.elapsed())),
@@ -115,7 +126,8 @@ fn write_set(
 }
 
 fn json(report: &Report) -> Result<String, Failure> {
-    let json = serde_json::to_string(report).map_err(|e| Failure::blind("cannot write JSON").because(e))?;
+    let json = serde_json::to_string(report)
+        .map_err(|e| Failure::blind("cannot write JSON").because(e))?;
     Ok(neutral_json(&json))
 }
 
@@ -123,7 +135,8 @@ fn human(report: &Report, took: &str) -> String {
     let session = report.session.map_or("a tape without id".to_owned(), |id| id.to_string());
     let Report { verdict, frames, segments, .. } = report;
     let good = if *verdict == Verdict::Broken { " good up to the first break" } else { "" };
-    let mut text = format!("{verdict}: {session}: {frames} frames in {segments} segments{good} ({took})");
+    let mut text =
+        format!("{verdict}: {session}: {frames} frames in {segments} segments{good} ({took})");
     for finding in &report.findings {
         let weight = match finding.weight {
             Weight::Note => "note",
@@ -189,7 +202,11 @@ mod tests {
         let (verdict, lines) = all(&sample);
         assert_eq!((verdict, lines.len()), (Verdict::Broken, 3));
         assert!(lines[2]["session"].is_null() && lines[2]["verdict"] == "broken");
-        assert!(lines[2]["findings"][0]["what"].as_str().unwrap().contains("missing"), "{}", lines[2]);
+        assert!(
+            lines[2]["findings"][0]["what"].as_str().unwrap().contains("missing"),
+            "{}",
+            lines[2]
+        );
     }
 
     #[test]
@@ -209,7 +226,10 @@ mod tests {
     #[test]
     fn broken_is_worse_than_unseen_than_unfinished() {
         use Verdict::{Broken, Intact, Live, Unverifiable};
-        assert_eq!([Intact, Live, Unverifiable, Broken].into_iter().rev().reduce(worse), Some(Broken));
+        assert_eq!(
+            [Intact, Live, Unverifiable, Broken].into_iter().rev().reduce(worse),
+            Some(Broken)
+        );
         assert_eq!(worse(Live, Unverifiable), Unverifiable);
     }
 }

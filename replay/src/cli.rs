@@ -145,12 +145,15 @@ pub fn run() -> ExitCode {
         Err(e) => return misused(&e),
     };
     let auditor = auditor(&cli);
-    auditor.and_then(|auditor| done(&auditor, &cli.command)).unwrap_or_else(|failure| failure.report())
+    auditor
+        .and_then(|auditor| done(&auditor, &cli.command))
+        .unwrap_or_else(|failure| failure.report())
 }
 
 fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
     let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let (state, home) = (path("XDG_STATE_HOME"), path("HOME"));
+    let state = path("XDG_STATE_HOME");
+    let home = path("HOME");
     let practice = Practice::find(state.as_deref(), home.as_deref());
     let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
     let mut config = Config::load(cli.config.as_deref(), config_home.as_deref())?;
@@ -160,7 +163,9 @@ fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
     if let Some(endpoint) = &cli.endpoint {
         config.at(endpoint.clone());
     }
-    let (trust, kms_trust, key) = (cli.trust.clone(), cli.kms_trust.clone(), cli.key.clone());
+    let trust = cli.trust.clone();
+    let kms_trust = cli.kms_trust.clone();
+    let key = cli.key.clone();
     Ok(Auditor { practice, config, trust, kms_trust, key })
 }
 
@@ -171,7 +176,9 @@ fn done(auditor: &Auditor, command: &Command) -> Result<ExitCode, Failure> {
             list(auditor, depth, shape(*json), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { session, json, .. } => verified(auditor, session.as_deref(), shape(*json)),
+        Command::Verify { session, json, .. } => {
+            verified(auditor, session.as_deref(), shape(*json))
+        }
         Command::Play(options) => played(auditor, options),
         Command::Export(options) => exported(auditor, options),
         Command::Cat(which) => {
@@ -200,7 +207,11 @@ fn verified(auditor: &Auditor, session: Option<&str>, shape: Shape) -> Result<Ex
 fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
     let manner = Manner {
         speed: speed(&options.speed)?,
-        idle_us: options.idle_limit.as_deref().map(|text| micros("--idle-limit", text)).transpose()?,
+        idle_us: options
+            .idle_limit
+            .as_deref()
+            .map(|text| micros("--idle-limit", text))
+            .transpose()?,
         from_us: micros("--from", &options.from)?,
         trust: if options.safe { Trust::Text } else { Trust::Bytes },
     };
@@ -214,9 +225,13 @@ fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
 
 fn exported(auditor: &Auditor, options: &Export) -> Result<ExitCode, Failure> {
     let existing = if options.force { Existing::Replace } else { Existing::Keep };
-    if options.output.is_none() && options.format == FormatName::Raw && std::io::stdout().is_terminal() {
-        return Err(Failure::blind("raw bytes are not written to a terminal")
-            .hint("-o FILE, or a pipe; `bg-replay play` shows the session, `bg-replay cat` its text"));
+    if options.output.is_none()
+        && options.format == FormatName::Raw
+        && std::io::stdout().is_terminal()
+    {
+        return Err(Failure::blind("raw bytes are not written to a terminal").hint(
+            "-o FILE, or a pipe; `bg-replay play` shows the session, `bg-replay cat` its text",
+        ));
     }
     let format: Box<dyn Format> = match options.format {
         FormatName::Cast => Box::new(Cast),
@@ -310,9 +325,13 @@ mod tests {
 
     #[test]
     fn times_are_seconds_or_have_units() {
-        for (text, us) in
-            [("90", 90_000_000), ("1.5", 1_500_000), ("1m30s", 90_000_000), ("500ms", 500_000), ("0", 0)]
-        {
+        for (text, us) in [
+            ("90", 90_000_000),
+            ("1.5", 1_500_000),
+            ("1m30s", 90_000_000),
+            ("500ms", 500_000),
+            ("0", 0),
+        ] {
             assert_eq!(micros("--from", text).unwrap(), us, "{text}");
         }
         for bad in ["-1", "NaN", "inf", "", "1x", "1e300", "99999999999999y"] {

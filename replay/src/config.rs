@@ -26,14 +26,19 @@ impl Config {
     /// When a file that was named is missing, or one of the two sections is not as it should be.
     pub fn load(named: Option<&Path>, config_home: Option<&Path>) -> Result<Self, Failure> {
         let user = config_home.map(|home| home.join("bg-shell/config.toml"));
-        let found = [Some(PathBuf::from(SYSTEM_FILE)), user].into_iter().flatten().find(|path| path.exists());
+        let found = [Some(PathBuf::from(SYSTEM_FILE)), user]
+            .into_iter()
+            .flatten()
+            .find(|path| path.exists());
         let Some(path) = named.map(Path::to_owned).or(found) else { return Ok(Self::default()) };
         let unreadable = format!("cannot read the configuration {}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|e| Failure::blind(unreadable).because(e))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| Failure::blind(unreadable).because(e))?;
         toml::from_str(&text).map_err(|e| {
             let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            let what = format!("{}, line {line}: {}", path.display(), e.message().replace('\n', " "));
+            let what =
+                format!("{}, line {line}: {}", path.display(), e.message().replace('\n', " "));
             Failure::blind(what).hint("bg-shell config check says more")
         })
     }
@@ -49,7 +54,8 @@ impl Config {
         }
         let cannot = |e| Failure::blind(format!("cannot look at {store}")).because(e);
         let dir = std::fs::canonicalize(store).map_err(cannot)?;
-        let name = dir.to_str().ok_or_else(|| Failure::blind(format!("{store} has no name in UTF-8")))?;
+        let name =
+            dir.to_str().ok_or_else(|| Failure::blind(format!("{store} has no name in UTF-8")))?;
         self.evidence.store = Some(name.to_owned());
         Ok(())
     }

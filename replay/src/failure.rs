@@ -76,7 +76,8 @@ impl Failure {
         // What AWS refused says more than where the call was made from.
         let refused = self.source.as_deref().and_then(|source| fault::hint(source));
         let hints = refused.iter().chain(&self.hint);
-        let hints: String = hints.map(|hint| format!("bg-replay: hint: {}\n", neutral(hint))).collect();
+        let hints: String =
+            hints.map(|hint| format!("bg-replay: hint: {}\n", neutral(hint))).collect();
         format!("bg-replay: error: {}\n{hints}", neutral(&chain))
     }
 
@@ -99,8 +100,12 @@ mod tests {
 
     #[test]
     fn the_chain_is_told_once() {
-        let failure = Failure::blind("cannot read x: denied").because(io::Error::other("denied")).hint("ask");
-        assert_eq!(failure.lines(), "bg-replay: error: cannot read x: denied\nbg-replay: hint: ask\n");
+        let failure =
+            Failure::blind("cannot read x: denied").because(io::Error::other("denied")).hint("ask");
+        assert_eq!(
+            failure.lines(),
+            "bg-replay: error: cannot read x: denied\nbg-replay: hint: ask\n"
+        );
     }
 
     #[test]

@@ -28,7 +28,12 @@ pub enum Depth {
 ///
 /// # Errors
 /// When the store cannot be looked at, or nobody reads.
-pub fn list(auditor: &Auditor, depth: Depth, shape: Shape, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn list(
+    auditor: &Auditor,
+    depth: Depth,
+    shape: Shape,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let catalog = auditor.catalog()?;
     let found = catalog.found()?;
     let trusted = if depth == Depth::Verify { Some(auditor.trusted()?) } else { None };
@@ -49,7 +54,8 @@ pub fn list(auditor: &Auditor, depth: Depth, shape: Shape, out: &mut dyn Write) 
 /// Says that the store has things that belong to no session.
 pub fn strays(strays: &[String]) {
     if let Some(first) = strays.first() {
-        let (count, first) = (strays.len(), neutral(first));
+        let count = strays.len();
+        let first = neutral(first);
         eprintln!(
             "bg-replay: warning: {count} names in the evidence store belong to no session, such as {first}"
         );
@@ -94,17 +100,20 @@ impl Row {
     }
 
     fn json(&self) -> Result<String, Failure> {
-        let json = serde_json::to_string(self).map_err(|e| Failure::blind("cannot write JSON").because(e))?;
+        let json = serde_json::to_string(self)
+            .map_err(|e| Failure::blind("cannot write JSON").because(e))?;
         Ok(neutral_json(&json))
     }
 
     fn human(&self) -> String {
         let session = self.session.map_or(String::new(), |id| id.to_string());
-        let started = self.started.map_or("-".to_owned(), |at| at.to_string().chars().take(16).collect());
+        let started =
+            self.started.map_or("-".to_owned(), |at| at.to_string().chars().take(16).collect());
         let [user, reason] = [(&self.user, USER_WIDTH), (&self.reason, REASON_WIDTH)]
             .map(|(text, width)| clip(&text.as_deref().map_or("-".to_owned(), neutral), width));
         let duration = self.duration_us.map_or("-".to_owned(), human_duration);
-        let state = self.verdict.map_or_else(|| self.state.to_string(), |verdict| verdict.to_string());
+        let state =
+            self.verdict.map_or_else(|| self.state.to_string(), |verdict| verdict.to_string());
         line(&session, &started, &state, &duration, &user, &reason)
     }
 }
@@ -145,7 +154,10 @@ mod tests {
         let sample = Sample::default();
         sample.record(&[(b"hi", 0)]);
         let human = listed(&sample, Depth::Verify, Shape::Human);
-        assert!(human.contains("\\x1b]0;") && human.contains("intact") && !human.contains('\x1b'), "{human}");
+        assert!(
+            human.contains("\\x1b]0;") && human.contains("intact") && !human.contains('\x1b'),
+            "{human}"
+        );
         let json = listed(&sample, Depth::Glance, Shape::Json);
         let row: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(row["reason"], Sample::REASON);

@@ -57,7 +57,8 @@ impl Sample {
     }
 
     fn setup(&self, session: SessionId) -> Setup {
-        let Value::Object(about) = json!({"user": "mallory", "reason": Self::REASON, "incident": null})
+        let Value::Object(about) =
+            json!({"user": "mallory", "reason": Self::REASON, "incident": null})
         else {
             unreachable!()
         };

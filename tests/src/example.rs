@@ -13,7 +13,8 @@ pub fn render(vector: &Vector) -> String {
     let mut text = String::from("```\n");
     note(&mut text, vector, "genesis");
     let link = Link::genesis(&vector.objects["genesis"]);
-    writeln!(text, "  link 0 = SHA-256(\"bg/v1/genesis\" 000000 ‖ all of these bytes) = {link}\n").unwrap();
+    writeln!(text, "  link 0 = SHA-256(\"bg/v1/genesis\" 000000 ‖ all of these bytes) = {link}\n")
+        .unwrap();
     segment(&mut text, &vector.objects["segments/0000000000"]);
     note(&mut text, vector, "checkpoints/0000000000");
     text.push('\n');
@@ -65,11 +66,13 @@ fn segment(text: &mut String, bytes: &[u8]) {
         at += len;
     }
     let keys = String::from_utf8_lossy(&head[at..]);
-    writeln!(text, "  {at:>3}  keys           {}…", keys.chars().take(88).collect::<String>()).unwrap();
+    writeln!(text, "  {at:>3}  keys           {}…", keys.chars().take(88).collect::<String>())
+        .unwrap();
     let mut walk = Walk::new(&header, head);
     writeln!(text, "  link after the header            {}", walk.link()).unwrap();
     while let Record::Frame { frame, sealed, .. } = walk.step(bytes).unwrap() {
-        let (len, check) = (sealed.len() as u32, HEXLOWER.encode(&walk.link().check()));
+        let len = sealed.len() as u32;
+        let check = HEXLOWER.encode(&walk.link().check());
         writeln!(
             text,
             "  frame {frame}  len {len:08x}  check {check}  sealed {}…",
@@ -79,7 +82,8 @@ fn segment(text: &mut String, bytes: &[u8]) {
         writeln!(text, "  link after frame {frame}               {}", walk.link()).unwrap();
     }
     let marker = HEXLOWER.encode(&bytes[bytes.len() - 40..]);
-    writeln!(text, "  end marker  {} {} {}\n", &marker[..8], &marker[8..16], &marker[16..]).unwrap();
+    writeln!(text, "  end marker  {} {} {}\n", &marker[..8], &marker[8..16], &marker[16..])
+        .unwrap();
 }
 
 const BEGIN: &str =

@@ -125,7 +125,8 @@ struct Forge<'a> {
 impl<'a> Forge<'a> {
     fn begin(dir: &Path, bend: &'a Bend) -> Self {
         let keys = LocalKeys::open_or_create(dir).unwrap();
-        let (session, key) = (SessionId::mint(), SessionKey::generate().unwrap());
+        let session = SessionId::mint();
+        let key = SessionKey::generate().unwrap();
         let ring = keys.ring().clone();
         let mut genesis = Genesis {
             session,
@@ -316,7 +317,8 @@ impl<'a> Forge<'a> {
 
 /// Returns the standby key of all forged tapes.
 pub fn standby() -> Standby {
-    Standby::from_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys/standby.pem")).unwrap()
+    Standby::from_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys/standby.pem"))
+        .unwrap()
 }
 
 fn torn_record() -> Vec<u8> {
@@ -326,7 +328,8 @@ fn torn_record() -> Vec<u8> {
 /// Returns the plaintext of each frame of a segment.
 fn plain(number: u64) -> Vec<String> {
     let header = "{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":1795413600}\n".to_owned();
-    let event = |at: u64, code: char, data: &str| format!("[{number}.{at:06},\"{code}\",\"{data}\"]\n");
+    let event =
+        |at: u64, code: char, data: &str| format!("[{number}.{at:06},\"{code}\",\"{data}\"]\n");
     match number {
         0 => vec![header, event(1, 'i', "ls\\r") + &event(2, 'o', "h\u{e9}llo\\r\\n")],
         1 => vec![

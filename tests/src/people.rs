@@ -5,8 +5,9 @@ use std::path::Path;
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512,
+    RsaKeyPair,
 };
 use bg_recorder::approval::sshsig::{Hash, armor, signed_data};
 use bg_recorder::approval::wire::put;
@@ -38,7 +39,9 @@ impl Key {
             Self::Ed25519(seed) | Self::SkEd25519(seed, _) => {
                 vec![ed25519(seed).public_key().as_ref().to_vec()]
             }
-            Self::P256(byte) | Self::SkP256(byte, _) => curve("nistp256", point(&ECDH_P256, &[byte; 32])),
+            Self::P256(byte) | Self::SkP256(byte, _) => {
+                curve("nistp256", point(&ECDH_P256, &[byte; 32]))
+            }
             Self::P384(byte) => curve("nistp384", point(&ECDH_P384, &[byte; 48])),
             Self::Rsa => {
                 // RFC 8017, A.1.1: SEQUENCE { INTEGER n, INTEGER e }, here with e = 65537 and 257 bytes of n.
@@ -79,15 +82,20 @@ impl Key {
         };
         let signed = flags.map_or_else(|| signed.to_vec(), |flags| authenticator(flags, signed));
         let value = match self {
-            Self::Ed25519(seed) | Self::SkEd25519(seed, _) => ed25519(seed).sign(&signed).as_ref().to_vec(),
+            Self::Ed25519(seed) | Self::SkEd25519(seed, _) => {
+                ed25519(seed).sign(&signed).as_ref().to_vec()
+            }
             Self::P256(byte) | Self::SkP256(byte, _) => {
                 ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, &ECDH_P256, &[byte; 32], &signed)
             }
-            Self::P384(byte) => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, &ECDH_P384, &[byte; 48], &signed),
+            Self::P384(byte) => {
+                ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, &ECDH_P384, &[byte; 48], &signed)
+            }
             Self::Rsa => {
                 let key = rsa();
                 let mut value = vec![0; key.public_modulus_len()];
-                let encoding = if hash == Hash::Sha256 { &RSA_PKCS1_SHA256 } else { &RSA_PKCS1_SHA512 };
+                let encoding =
+                    if hash == Hash::Sha256 { &RSA_PKCS1_SHA256 } else { &RSA_PKCS1_SHA512 };
                 key.sign(encoding, &SystemRandom::new(), &signed, &mut value).unwrap();
                 value
             }
@@ -141,7 +149,8 @@ fn ecdsa(
     signed: &[u8],
 ) -> Vec<u8> {
     let key =
-        EcdsaKeyPair::from_private_key_and_public_key(algorithm, number, &point(curve, number)).unwrap();
+        EcdsaKeyPair::from_private_key_and_public_key(algorithm, number, &point(curve, number))
+            .unwrap();
     let signature = key.sign(&SystemRandom::new(), signed).unwrap();
     let (r, s) = signature.as_ref().split_at(number.len());
     let mut value = Vec::new();
@@ -159,8 +168,9 @@ fn mpint(digits: &[u8]) -> Vec<u8> {
 
 /// What an authenticator signs (PROTOCOL.u2f of OpenSSH).
 fn authenticator(flags: u8, signed: &[u8]) -> Vec<u8> {
-    let digest =
-        |bytes: &[u8]| data_encoding::HEXLOWER.decode(Digest::of(bytes).to_string().as_bytes()).unwrap();
+    let digest = |bytes: &[u8]| {
+        data_encoding::HEXLOWER.decode(Digest::of(bytes).to_string().as_bytes()).unwrap()
+    };
     [&digest(APPLICATION)[..], &[flags], &COUNTER.to_be_bytes(), &digest(signed)].concat()
 }
 

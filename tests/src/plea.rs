@@ -72,7 +72,8 @@ impl Plea {
             ("frank", FRANK),
             ("grace", GRACE),
         ];
-        let signers = signers.map(|(name, key)| format!("{name}@example.com {}\n", key.line())).concat();
+        let signers =
+            signers.map(|(name, key)| format!("{name}@example.com {}\n", key.line())).concat();
         Self {
             request: request(),
             by: ALICE,

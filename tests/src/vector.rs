@@ -31,8 +31,9 @@ impl Vector {
     /// Returns the file's text.
     pub fn write(&self) -> String {
         let Self { fault, expect, at, opens, session, .. } = self;
-        let mut text =
-            format!("fault: {fault}\nexpect: {expect}\nat: {at}\nopens: {opens}\nsession: {session}\n");
+        let mut text = format!(
+            "fault: {fault}\nexpect: {expect}\nat: {at}\nopens: {opens}\nsession: {session}\n"
+        );
         for (name, bytes) in &self.objects {
             writeln!(text, "object {name}").unwrap();
             for line in BASE64.encode(bytes).as_bytes().chunks(100) {
@@ -53,12 +54,14 @@ impl Vector {
             } else if let Some(object) = &mut object {
                 object.push_str(line);
             } else {
-                let (key, value) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
+                let (key, value) =
+                    line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
                 fields.insert(key, value.to_owned());
             }
         }
         let mut field = |key| fields.remove(key).unwrap_or_else(|| panic!("no {key}"));
-        let decode = |(name, text): (String, String)| (name, BASE64.decode(text.as_bytes()).unwrap());
+        let decode =
+            |(name, text): (String, String)| (name, BASE64.decode(text.as_bytes()).unwrap());
         Self {
             fault: field("fault"),
             expect: field("expect"),

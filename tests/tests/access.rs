@@ -30,7 +30,8 @@ impl Scene {
         for person in ["alice", "root"] {
             std::fs::copy(&secret, secrets.join(person)).unwrap();
         }
-        let evidence = format!("[evidence]\nstore = \"{0}/evidence\"\nstate = \"{0}\"\n\n", place.display());
+        let evidence =
+            format!("[evidence]\nstore = \"{0}/evidence\"\nstate = \"{0}\"\n\n", place.display());
         let role = format!(
             "[roles.spot]\narn = {:?}\nallowed_signers = {:?}\nquorum = 0\noverride = true\nmfa = {}\n\
              profiles = {{ source = \"bg-broker\", activator = \"bg-activator\", revoker = \"bg-revoker\" }}\n",
@@ -117,8 +118,11 @@ fn the_tools_of_a_session_find_its_credentials_with_nothing_set_by_hand() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let tape = scene.tape();
     assert_eq!(tape.verdict(), "intact");
-    let arn =
-        format!("assumed-role/{}/bg-{}", scene.site.role("drill").rsplit('/').next().unwrap(), tape.id());
+    let arn = format!(
+        "assumed-role/{}/bg-{}",
+        scene.site.role("drill").rsplit('/').next().unwrap(),
+        tape.id()
+    );
     assert_eq!(text.matches(&arn).count(), 2, "{text}");
     assert!(text.contains("bg-sandbox"), "{text}");
     let about = &tape.note("genesis")["about"];
@@ -126,7 +130,10 @@ fn the_tools_of_a_session_find_its_credentials_with_nothing_set_by_hand() {
     let active = scene.fact("active");
     assert!(active["assumed_role_id"].as_str().unwrap().ends_with(&format!(":bg-{}", tape.id())));
     let issued = &tape.notices("credentials")[0];
-    assert_eq!((&issued["state"], &issued["access_key_id"]), (&"issued".into(), &active["access_key_id"]));
+    assert_eq!(
+        (&issued["state"], &issued["access_key_id"]),
+        (&"issued".into(), &active["access_key_id"])
+    );
     assert_eq!(issued["request_id"], active["request_ids"]["assume_role"]);
     let seal = &tape.note("seal")["about"];
     assert!(seal["served"].as_u64().unwrap() >= 3, "{seal}");
@@ -175,7 +182,10 @@ fn nothing_of_the_users_aws_configuration_reaches_the_session() {
     ];
     assert_eq!(names, expected, "{text}");
     assert!(!text.contains("HIDDEN") && !text.contains("other"), "{text}");
-    assert!(text.contains("(default) could not be found") && text.contains("container-role"), "{text}");
+    assert!(
+        text.contains("(default) could not be found") && text.contains("container-role"),
+        "{text}"
+    );
     let dir = PathBuf::from(scene.file("where").trim());
     assert!(!dir.parent().unwrap().exists(), "{dir:?} is still there");
 }
@@ -196,7 +206,8 @@ fn sts_is_told_the_person_the_session_and_the_limits() {
     assert_eq!((says("TokenCode"), says("DurationSeconds")), ("123456".into(), "900".into()));
     let asked = wire.actions("AssumeRole");
     assert_eq!(asked.len(), 1, "{asked:?}");
-    let (tape, opened) = (scene.tape(), scene.fact("open"));
+    let tape = scene.tape();
+    let opened = scene.fact("open");
     let says = |name: &str| asked[0].parameter(name).unwrap_or_default();
     assert_eq!(says("RoleArn"), scene.site.role("drill"));
     assert_eq!(says("RoleSessionName"), format!("bg-{}", tape.id()));
@@ -206,7 +217,8 @@ fn sts_is_told_the_person_the_session_and_the_limits() {
         .map(|n| (says(&format!("Tags.member.{n}.Key")), says(&format!("Tags.member.{n}.Value"))))
         .collect();
     let request = opened["request"].as_str().unwrap().to_owned();
-    let expected = [("bg:session", tape.id()), ("bg:request", request), ("bg:incident", "INC-7".into())];
+    let expected =
+        [("bg:session", tape.id()), ("bg:request", request), ("bg:incident", "INC-7".into())];
     assert_eq!(tags, expected.map(|(key, value)| (key.to_owned(), value)));
     assert_eq!(says("TransitiveTagKeys.member.1"), "bg:session");
     let policy: Value = serde_json::from_str(&says("Policy")).unwrap();
@@ -261,7 +273,9 @@ fn wrong_codes_end_it_after_three_tries_and_the_terminal_is_itself_again() {
 #[test]
 fn the_terminal_is_itself_again_when_the_prompt_is_left() {
     let scene = Scene::at_the_broker();
-    for leave in [rustix::process::Signal::INT, rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
+    for leave in
+        [rustix::process::Signal::INT, rustix::process::Signal::TERM, rustix::process::Signal::HUP]
+    {
         let mut driver = Driver::spawn(scene.open("echo here"));
         let before = driver.settings();
         driver.wait_for("MFA code of ");
@@ -278,7 +292,8 @@ fn without_a_terminal_nobody_is_asked_and_nothing_is_opened() {
     let scene = Scene::at_the_broker();
     let open = scene.open("echo here");
     let mut alone = scene.site.command("setsid");
-    let output = alone.arg("--wait").arg(open.get_program()).args(open.get_args()).output().unwrap();
+    let output =
+        alone.arg("--wait").arg(open.get_program()).args(open.get_args()).output().unwrap();
     assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("there is no terminal to ask for the MFA code on"),
@@ -299,13 +314,20 @@ fn a_role_that_aws_refuses_is_told_in_a_line_and_leaves_nothing_open() {
     assert_eq!(output.stdout, b"");
     let said = stderr(&output);
     let error = said.lines().find(|line| line.contains("error:")).unwrap();
-    assert!(error.contains("sts:AssumeRole: AccessDenied") && error.contains("request id"), "{said}");
+    assert!(
+        error.contains("sts:AssumeRole: AccessDenied") && error.contains("request id"),
+        "{said}"
+    );
     assert!(said.contains("bg-shell: hint: "), "{said}");
     let tape = scene.tape();
     assert_eq!(tape.verdict(), "intact");
     let seal = &tape.note("seal")["about"];
     assert_eq!((&seal["ended"], &seal["exit"]), (&"no-access".into(), &125.into()));
-    assert_eq!((&seal["issued"], &seal["revocation"]["state"]), (&0.into(), &"none".into()), "{seal}");
+    assert_eq!(
+        (&seal["issued"], &seal["revocation"]["state"]),
+        (&0.into(), &"none".into()),
+        "{seal}"
+    );
     assert_eq!(scene.fact("close/proved")["state"], "none");
 }
 
@@ -321,7 +343,8 @@ fn an_override_is_told_although_the_role_then_does_not_open() {
     let mut events = Vec::new();
     until("the override is told", || {
         let published = scene.site.published().into_iter();
-        let message = |wrap: Value| serde_json::from_str::<Value>(wrap["Message"].as_str().unwrap()).unwrap();
+        let message =
+            |wrap: Value| serde_json::from_str::<Value>(wrap["Message"].as_str().unwrap()).unwrap();
         events.extend(published.map(message).map(|message| message["event"].clone()));
         events.contains(&"overridden".into())
     });
@@ -336,7 +359,10 @@ fn credentials_whose_answer_was_lost_count_as_issued() {
     let output = scene.run("echo here");
     assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
     let seal = &scene.tape().note("seal")["about"];
-    assert_eq!((&seal["ended"], &seal["revocation"]["state"]), (&"no-access".into(), &"pending".into()));
+    assert_eq!(
+        (&seal["ended"], &seal["revocation"]["state"]),
+        (&"no-access".into(), &"pending".into())
+    );
     assert!(scene.fact("close/denied")["policy"].as_str().unwrap().contains(&scene.tape().id()));
     assert!(stderr(&output).contains("the access may live until"), "{}", stderr(&output));
 }
@@ -384,10 +410,12 @@ fn credentials_that_were_taken_out_of_a_session_are_dead_after_it() {
 #[test]
 fn a_session_that_is_revoked_from_elsewhere_ends_and_is_served_no_more() {
     let scene = Scene::without_mfa();
-    let mut driver = Driver::spawn(scene.open("echo begun; trap '' HUP; while :; do sleep 0.1; done"));
+    let mut driver =
+        Driver::spawn(scene.open("echo begun; trap '' HUP; while :; do sleep 0.1; done"));
     driver.wait_for("begun");
     let id = scene.tape().id();
-    let revoke = scene.site.shell().args(["revoke", &id, "--reason", "wrong account"]).output().unwrap();
+    let revoke =
+        scene.site.shell().args(["revoke", &id, "--reason", "wrong account"]).output().unwrap();
     assert!(stderr(&revoke).contains("revok"), "{revoke:?}");
     assert_eq!(driver.wait(), 123, "{}", driver.screen());
     let tape = scene.tape();
@@ -404,11 +432,24 @@ fn the_deadline_ends_the_access_too() {
     let scene = Scene::without_mfa();
     let mut shell = scene.site.shell();
     shell.arg("open").arg("--key").arg(scene.site.sandbox.key("alice"));
-    shell.args(["--role", "spot", "--reason", "a test", "--max-duration", "3s", "--", "sleep", "60"]);
+    shell.args([
+        "--role",
+        "spot",
+        "--reason",
+        "a test",
+        "--max-duration",
+        "3s",
+        "--",
+        "sleep",
+        "60",
+    ]);
     let output = shell.output().unwrap();
     assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
     let seal = &scene.tape().note("seal")["about"];
-    assert_eq!((&seal["ended"], &seal["revocation"]["state"]), (&"deadline".into(), &"revoked".into()));
+    assert_eq!(
+        (&seal["ended"], &seal["revocation"]["state"]),
+        (&"deadline".into(), &"revoked".into())
+    );
 }
 
 #[test]
@@ -419,8 +460,10 @@ fn a_session_can_do_what_its_scope_says_and_cannot_become_anybody_else() {
         {"Effect": "Allow", "Action": ["s3:List*", "sts:*"], "Resource": "*"}]}"#;
     std::fs::write(&scope, policy).unwrap();
     scene.site.configure(|text| format!("{text}session_policy = {scope:?}\n"));
-    let chain =
-        format!("aws sts assume-role --role-arn {} --role-session-name other", scene.site.role("drill"));
+    let chain = format!(
+        "aws sts assume-role --role-arn {} --role-session-name other",
+        scene.site.role("drill")
+    );
     let output = scene.run(&format!("aws s3 ls; aws iam list-users; {chain}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("bg-sandbox"), "{text}");
@@ -432,7 +475,8 @@ fn a_session_can_do_what_its_scope_says_and_cannot_become_anybody_else() {
 fn gates_open_for_the_session_and_close_after_it() {
     for which in ["attach", "trust"] {
         let scene = Scene::without_mfa();
-        let (own, gated) = (scene.site.role("drill").to_owned(), scene.site.role(which).to_owned());
+        let own = scene.site.role("drill").to_owned();
+        let gated = scene.site.role(which).to_owned();
         scene.site.configure(|text| {
             let role = text.split_once(&format!("[roles.{which}]")).unwrap().1;
             let gate = role.lines().find(|line| line.starts_with("gate = ")).unwrap().to_owned();

@@ -27,7 +27,9 @@ fn approved(site: &Site) -> String {
 fn session(site: &Site, lines: &[&str]) -> Driver {
     let request = approved(site);
     let mut shell = site.shell();
-    shell.args(["open", "--role", "two", "--request", &request, "--key"]).arg(site.sandbox.key("alice"));
+    shell
+        .args(["open", "--role", "two", "--request", &request, "--key"])
+        .arg(site.sandbox.key("alice"));
     shell.args(["--", "bash", "--norc"]).env("PS1", "ready> ");
     let mut driver = Driver::spawn(shell);
     if std::fs::read_to_string(site.config()).unwrap().contains(SECOND_FACTOR) {
@@ -59,7 +61,8 @@ fn two_approve_and_a_code_opens_what_is_dead_after_the_exit_and_the_report_says_
         let factor = format!("{SECOND_FACTOR}, secrets = {secrets:?} }}\noverride = true");
         format!("{before}[roles.two]{}", two.replacen("mfa = { mode = \"none\" }", &factor, 1))
     });
-    let mut driver = session(site, &[PASSWORD, "a password", "ecoh\x7f\x7fho two", "aws s3 ls | cat"]);
+    let mut driver =
+        session(site, &[PASSWORD, "a password", "ecoh\x7f\x7fho two", "aws s3 ls | cat"]);
     assert_eq!(driver.wait(), 0, "{}", driver.screen());
     assert!(driver.screen().contains(" bg-sandbox"), "{}", driver.screen());
     assert_eq!(field.issued().len(), 1);
@@ -76,7 +79,10 @@ fn two_approve_and_a_code_opens_what_is_dead_after_the_exit_and_the_report_says_
         .collect();
     assert_eq!(lines, [PASSWORD, "echo two", "aws s3 ls | cat", "exit"]);
     assert_eq!(report["revocation"]["outcome"]["state"], "revoked", "{report}");
-    assert_eq!((&report["tape"]["verdict"], &report["ended"]["how"]), (&json!("intact"), &json!("exit")));
+    assert_eq!(
+        (&report["tape"]["verdict"], &report["ended"]["how"]),
+        (&json!("intact"), &json!("exit"))
+    );
     for time in ["to_access_ms", "to_revoke_ms"] {
         assert!(report["times"][time]["value"].as_u64().unwrap() > 0, "{time}: {report}");
     }
@@ -91,13 +97,19 @@ fn two_approve_and_a_code_opens_what_is_dead_after_the_exit_and_the_report_says_
     let mut events = Vec::new();
     until("seven messages", || {
         // SNS wraps what it hands to SQS.
-        let published = site.published().into_iter().map(|wrap| wrap["Message"].as_str().unwrap().to_owned());
-        events.extend(published.map(|text| serde_json::from_str::<Value>(&text).unwrap()["event"].clone()));
+        let published =
+            site.published().into_iter().map(|wrap| wrap["Message"].as_str().unwrap().to_owned());
+        events.extend(
+            published.map(|text| serde_json::from_str::<Value>(&text).unwrap()["event"].clone()),
+        );
         events.len() >= 7
     });
     // SQS keeps no order.
     events.sort_by_key(ToString::to_string);
-    assert_eq!(events, ["approved", "approved", "closed", "opened", "report", "requested", "revoked"]);
+    assert_eq!(
+        events,
+        ["approved", "approved", "closed", "opened", "report", "requested", "revoked"]
+    );
 }
 
 #[test]
@@ -107,7 +119,8 @@ fn a_key_on_the_screen_is_found_and_deactivated() {
     let user = format!("deploy-{}", site.name);
     root("create_user", json!({ "UserName": user }));
     let key = root("create_access_key", json!({ "UserName": user }))["AccessKey"].clone();
-    let (id, secret) = (key["AccessKeyId"].as_str().unwrap(), key["SecretAccessKey"].as_str().unwrap());
+    let id = key["AccessKeyId"].as_str().unwrap();
+    let secret = key["SecretAccessKey"].as_str().unwrap();
     std::fs::write(
         site.world.home().join("leak"),
         format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n"),
@@ -143,7 +156,10 @@ fn without_the_right_to_deactivate_nothing_is_said_to_be_done() {
     let output = site.shell().args(["report", "last", "--rotate", "--yes"]).output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(125), "{said}");
-    assert!(said.contains("iam:GetAccessKeyLastUsed: AccessDenied") && said.contains("hint: "), "{said}");
+    assert!(
+        said.contains("iam:GetAccessKeyLastUsed: AccessDenied") && said.contains("hint: "),
+        "{said}"
+    );
 }
 
 /// How a test has `two` ask for a code: spelled as the sandbox does not.

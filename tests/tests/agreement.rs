@@ -18,7 +18,8 @@ fn both_verifiers_read_the_same_options() {
         let mut random = Random(SEED.load(Ordering::SeqCst));
         plead(genesis, |plea| {
             let options = random.tokens(OPTIONS);
-            plea.signers = plea.signers.replace("bob@example.com ", &format!("bob@example.com {options} "));
+            plea.signers =
+                plea.signers.replace("bob@example.com ", &format!("bob@example.com {options} "));
         });
     });
 }

@@ -23,7 +23,11 @@ fn two_people_approve_a_request() {
     assert!(desk.approve("bob", &id).status.success());
     assert_eq!(desk.state(&id), "REQUESTED");
     let output = desk.approve("carol", &id[..13]);
-    assert!(stderr(&output).contains(&format!("2 of 2 approvals: APPROVED {id}")), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(&format!("2 of 2 approvals: APPROVED {id}")),
+        "{}",
+        stderr(&output)
+    );
     let seen = desk.look(&id);
     let expected = json!({"id": id, "state": "APPROVED", "role": "prod", "requester": "alice@example.com", "quorum": 2,
         "role_arn": "arn:aws:iam::123456789012:role/bg-prod", "reason": "disk full on db-3", "incident": "INC-7",
@@ -31,8 +35,12 @@ fn two_people_approve_a_request() {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&seen[name], value, "{name}");
     }
-    let people: Vec<&str> =
-        seen["approvals"].as_array().unwrap().iter().map(|a| a["person"].as_str().unwrap()).collect();
+    let people: Vec<&str> = seen["approvals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["person"].as_str().unwrap())
+        .collect();
     assert_eq!(people, ["bob@example.com", "carol@example.com"]);
     assert!(seen["left_s"].as_u64().unwrap() <= 1_800);
 }
@@ -46,14 +54,23 @@ fn one_person_with_three_keys_is_one_person() {
     assert!(desk.approve("bob", &id).status.success());
     for key in ["bob2", "bob3"] {
         let output = desk.approve(key, &id);
-        assert!(stderr(&output).contains("bob@example.com has decided already"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("bob@example.com has decided already"),
+            "{}",
+            stderr(&output)
+        );
     }
     // Nor do facts count that were put there behind the broker's back.
-    let first: Value =
-        serde_json::from_slice(&std::fs::read(desk.fact(&id, "approvals/bob@example.com")).unwrap()).unwrap();
+    let first: Value = serde_json::from_slice(
+        &std::fs::read(desk.fact(&id, "approvals/bob@example.com")).unwrap(),
+    )
+    .unwrap();
     desk.forge(&id, "approvals/carol@example.com", first.to_string().as_bytes());
     let seen = desk.look(&id);
-    assert_eq!((&seen["state"], seen["approvals"].as_array().unwrap().len()), (&"REQUESTED".into(), 1));
+    assert_eq!(
+        (&seen["state"], seen["approvals"].as_array().unwrap().len()),
+        (&"REQUESTED".into(), 1)
+    );
     assert!(seen["ignored"][0].as_str().unwrap().contains("another person's"), "{seen}");
 }
 
@@ -75,7 +92,11 @@ fn nobody_approves_their_own_request() {
     let desk = Desk::new();
     let id = desk.request();
     let output = desk.approve("alice", &id);
-    assert!(stderr(&output).contains("alice@example.com asked, so cannot decide"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("alice@example.com asked, so cannot decide"),
+        "{}",
+        stderr(&output)
+    );
     let public = std::fs::read_to_string(desk.public("alice")).unwrap();
     desk.list(&format!("alicia@example.com {public}"));
     let output = desk.run("alice", &["approve", &id, "--yes", "--as", "alicia@example.com"]);
@@ -86,7 +107,9 @@ fn nobody_approves_their_own_request() {
 fn a_changed_byte_voids_a_request_and_its_approvals() {
     let desk = Desk::new();
     let id = desk.request();
-    assert!(desk.approve("bob", &id).status.success() && desk.approve("carol", &id).status.success());
+    assert!(
+        desk.approve("bob", &id).status.success() && desk.approve("carol", &id).status.success()
+    );
     let file = desk.fact(&id, "request");
     let mut filed: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let bytes = BASE64.decode(filed["request"].as_str().unwrap().as_bytes()).unwrap();
@@ -155,7 +178,8 @@ fn a_request_expires_before_and_after_its_approval() {
 fn a_signature_made_by_hand_counts() {
     let desk = Desk::with("quorum = 1\n");
     let id = desk.request();
-    let printed = desk.shell().args(["approve", &id, "--print", "--as", "bob@example.com"]).output().unwrap();
+    let printed =
+        desk.shell().args(["approve", &id, "--print", "--as", "bob@example.com"]).output().unwrap();
     assert!(printed.status.success(), "{}", stderr(&printed));
     let file = desk.world.home().join("statement");
     std::fs::write(&file, &printed.stdout).unwrap();
@@ -192,18 +216,29 @@ fn a_key_of_the_agent_signs() {
     let mut agent =
         agent.arg("-D").arg("-a").arg(&socket).stdout(std::process::Stdio::null()).spawn().unwrap();
     until("the agent listens", || socket.exists());
-    let added =
-        desk.world.command("ssh-add").env("SSH_AUTH_SOCK", &socket).arg("-q").arg(desk.key("bob")).output();
+    let added = desk
+        .world
+        .command("ssh-add")
+        .env("SSH_AUTH_SOCK", &socket)
+        .arg("-q")
+        .arg(desk.key("bob"))
+        .output();
     assert!(added.unwrap().status.success());
     for file in [desk.key("bob"), desk.public("bob")] {
         std::fs::remove_file(file).unwrap();
     }
-    let output = desk.shell().env("SSH_AUTH_SOCK", &socket).args(["approve", &id, "--yes"]).output().unwrap();
+    let output = desk
+        .shell()
+        .env("SSH_AUTH_SOCK", &socket)
+        .args(["approve", &id, "--yes"])
+        .output()
+        .unwrap();
     crate::support::process::signal(agent.id(), Signal::KILL);
     agent.wait().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(desk.state(&id), "APPROVED");
-    let left = std::fs::read_dir(desk.world.state()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left =
+        std::fs::read_dir(desk.world.state()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.into_iter().all(|name| !name.to_string_lossy().starts_with("signer-")));
 }
 
@@ -227,8 +262,7 @@ fn an_authenticator_that_nobody_touched_approves_nothing() {
             ..Vote::of("erin", key).statement
         };
         let bytes = statement.write().unwrap();
-        let fact =
-            json!({"statement": BASE64.encode(&bytes), "signature": key.sign(APPROVAL_NAMESPACE, &bytes)});
+        let fact = json!({"statement": BASE64.encode(&bytes), "signature": key.sign(APPROVAL_NAMESPACE, &bytes)});
         desk.forge(&id, "approvals/erin@example.com", fact.to_string().as_bytes());
         let seen = desk.look(&id);
         assert_eq!(seen["state"], if fits { "APPROVED" } else { "REQUESTED" }, "{key:?}: {seen}");
@@ -244,10 +278,16 @@ fn what_hides_in_a_reason_is_shown_to_the_approver() {
     let output = desk.run("alice", &["request", "--role", "prod", "--reason", reason]);
     let hidden = String::from_utf8(output.stdout).unwrap().trim().to_owned();
     let shown = stderr(&desk.approve("bob", &hidden));
-    assert!(shown.contains("harmless\\u{202e}lufmrah\\x1b[2J\\r\\nrole       prod\\u{200b}"), "{shown}");
+    assert!(
+        shown.contains("harmless\\u{202e}lufmrah\\x1b[2J\\r\\nrole       prod\\u{200b}"),
+        "{shown}"
+    );
     assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
     let shown = stderr(&desk.approve("bob", &id));
-    assert!(shown.contains("INC\\u{2066}7") && shown.contains(&request(&desk, &id).1.to_string()), "{shown}");
+    assert!(
+        shown.contains("INC\\u{2066}7") && shown.contains(&request(&desk, &id).1.to_string()),
+        "{shown}"
+    );
     let listed = desk.shell().args(["requests", "--all"]).output().unwrap();
     assert!(!String::from_utf8(listed.stdout).unwrap().contains('\u{202e}'));
 }
@@ -279,7 +319,8 @@ fn sign(desk: &Desk, key: &str, namespace: &str, bytes: &[u8]) -> String {
 }
 
 fn request(desk: &Desk, id: &str) -> (Request, Digest) {
-    let filed: Value = serde_json::from_slice(&std::fs::read(desk.fact(id, "request")).unwrap()).unwrap();
+    let filed: Value =
+        serde_json::from_slice(&std::fs::read(desk.fact(id, "request")).unwrap()).unwrap();
     let bytes = BASE64.decode(filed["request"].as_str().unwrap().as_bytes()).unwrap();
     (Request::parse(&bytes).unwrap(), Digest::of(&bytes))
 }

@@ -16,7 +16,8 @@ fn of_twenty_racing_puts_one_wins() {
         let start = Arc::new(Barrier::new(20));
         let puts: Vec<_> = (0..20u8)
             .map(|n| {
-                let (store, start) = (Arc::clone(&store), Arc::clone(&start));
+                let store = Arc::clone(&store);
+                let start = Arc::clone(&start);
                 std::thread::spawn(move || {
                     start.wait();
                     store.put_new(&format!("claims/{round}"), &[n; 100])
@@ -26,7 +27,10 @@ fn of_twenty_racing_puts_one_wins() {
         let results: Vec<_> = puts.into_iter().map(|put| put.join().unwrap()).collect();
         let won: Vec<_> = (0..20u8).filter(|n| results[usize::from(*n)].is_ok()).collect();
         assert_eq!(won.len(), 1, "{results:?}");
-        assert!(results.iter().all(|put| matches!(put, Ok(()) | Err(StoreError::Exists(_)))), "{results:?}");
+        assert!(
+            results.iter().all(|put| matches!(put, Ok(()) | Err(StoreError::Exists(_)))),
+            "{results:?}"
+        );
         assert_eq!(store.get(&format!("claims/{round}"), 100).unwrap(), [won[0]; 100]);
     }
 }
@@ -56,14 +60,22 @@ fn a_bucket_behaves_as_a_directory_does() {
 fn a_lost_answer_is_no_lost_race() {
     let cloud = Cloud::shared();
     let wire = Wire::to(cloud.weed.port);
-    let (mine, direct) = (store(&edge(&wire.endpoint()), "lost"), weed(cloud, "lost"));
+    let mine = store(&edge(&wire.endpoint()), "lost");
+    let direct = weed(cloud, "lost");
     wire.fault_once(|request| request.method == "PUT", Fault::ResetAnswer);
     mine.put_new("claims/1", b"mine").unwrap();
-    assert_eq!(direct.get("claims/1", 9).unwrap(), b"mine", "stored by the attempt whose answer was lost");
+    assert_eq!(
+        direct.get("claims/1", 9).unwrap(),
+        b"mine",
+        "stored by the attempt whose answer was lost"
+    );
     direct.put_new("claims/2", b"theirs").unwrap();
     wire.fault_once(|request| request.method == "PUT", Fault::ResetAnswer);
     assert!(matches!(mine.put_new("claims/2", b"mine"), Err(StoreError::Exists(_))));
-    assert!(matches!(mine.put_new("claims/1", b"mine"), Err(StoreError::Exists(_))), "one attempt: not ours");
+    assert!(
+        matches!(mine.put_new("claims/1", b"mine"), Err(StoreError::Exists(_))),
+        "one attempt: not ours"
+    );
 }
 
 #[test]
@@ -83,7 +95,10 @@ for entry in s3.list_objects_v2(Bucket='locked', Prefix='tapes/sessions')['Conte
     print(head['ObjectLockMode'], round(days, 1), len(head['ChecksumSHA256']), head['ContentType'])",
     );
     assert!(modes.lines().count() >= 4, "{modes}");
-    assert!(modes.lines().all(|line| line == "GOVERNANCE 2.0 44 application/octet-stream"), "{modes}");
+    assert!(
+        modes.lines().all(|line| line == "GOVERNANCE 2.0 44 application/octet-stream"),
+        "{modes}"
+    );
 }
 
 #[test]
@@ -113,5 +128,8 @@ s3.delete_object(Bucket='versioned', Key=key)",
     s3.delete_object(Bucket='versioned', Key=entry['Key'])",
     );
     let (code, _, said) = replay(&world, &["verify", "--all"]);
-    assert!(code == 1 && said.contains("over all sessions: ") && said.contains("a delete marker"), "{said}");
+    assert!(
+        code == 1 && said.contains("over all sessions: ") && said.contains("a delete marker"),
+        "{said}"
+    );
 }

@@ -32,12 +32,17 @@ fn text_that_is_not_utf_8_is_recorded_exactly() {
 #[test]
 fn what_is_no_text_is_spelled_out_for_who_reads_the_tape() {
     let world = World::new();
-    let noise: Vec<u8> = (0..8_192u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise: Vec<u8> =
+        (0..8_192u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let sent = [&noise, &b" the-end-of-it\n"[..]].concat();
     written_is_shown_and_recorded(&world, &sent);
     let printed = world.replay().args(["cat", "last"]).output().unwrap();
     let printed = String::from_utf8(printed.stdout).unwrap();
-    assert!(printed.contains(" the-end-of-it") && printed.len() > sent.len(), "{} bytes", printed.len());
+    assert!(
+        printed.contains(" the-end-of-it") && printed.len() > sent.len(),
+        "{} bytes",
+        printed.len()
+    );
 }
 
 #[test]
@@ -99,7 +104,8 @@ fn a_reader_that_stops_reading_holds_the_session_up_and_loses_nothing() {
     let mut lengths = vec![0];
     until("the session to stand still", || {
         lengths.push(std::fs::metadata(&sent).unwrap().len());
-        lengths.iter().rev().take(40).all(|len| len == lengths.last().unwrap()) && lengths.len() > 40
+        lengths.iter().rev().take(40).all(|len| len == lengths.last().unwrap())
+            && lengths.len() > 40
     });
     assert!(*lengths.last().unwrap() < 4_000_000, "{lengths:?}");
     assert!(resident_kib(child.id()) < 65_536);
@@ -118,7 +124,9 @@ fn a_slow_reader_gets_the_last_bytes_of_a_session_that_has_ended() {
     let leader = || world.processes().iter().any(|process| process.args.starts_with("sh -c"));
     until("the leader's end", || !leader());
     // Whoever pages through the output takes longer than any patience that a program can have.
-    crate::support::wait::within(std::time::Duration::from_secs(7), || child.try_wait().unwrap().is_some());
+    crate::support::wait::within(std::time::Duration::from_secs(7), || {
+        child.try_wait().unwrap().is_some()
+    });
     let mut shown = Vec::new();
     stdout.read_to_end(&mut shown).unwrap();
     assert!(child.wait().unwrap().success(), "{}", world.said());

@@ -80,8 +80,10 @@ fn campaign(rounds: u64) -> Tally {
     let seed = u64::try_from(seed).unwrap();
     let shares = [rounds / 2, rounds - rounds / 2];
     std::thread::scope(|scope| {
-        let hands: Vec<_> =
-            (seed..).zip(shares).map(|(seed, rounds)| scope.spawn(move || share(rounds, seed))).collect();
+        let hands: Vec<_> = (seed..)
+            .zip(shares)
+            .map(|(seed, rounds)| scope.spawn(move || share(rounds, seed)))
+            .collect();
         hands.into_iter().map(|hand| hand.join().unwrap()).fold(Tally::default(), Tally::plus)
     })
 }
@@ -110,13 +112,17 @@ fn in_one_world(rounds: u64, dice: &mut Dice, tally: &mut Tally) {
             break;
         }
     }
-    let mut places: Vec<u64> =
-        world.tapes().iter().map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap()).collect();
+    let mut places: Vec<u64> = world
+        .tapes()
+        .iter()
+        .map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap())
+        .collect();
     places.sort_unstable();
     let second = Second::verdicts(&world.practice().trust_key(), &world.tapes());
     tally.unverified += second.iter().filter(|verdict| !is_whole(verdict)).count() as u64;
     tally.unverified += (world.tapes().len() - second.len()) as u64;
-    tally.miscounted += (1..).zip(&places).filter(|(expected, place)| expected != *place).count() as u64;
+    tally.miscounted +=
+        (1..).zip(&places).filter(|(expected, place)| expected != *place).count() as u64;
 }
 
 /// What the session is doing when its recorder dies.
@@ -135,7 +141,8 @@ enum Load {
 }
 
 impl Load {
-    const ALL: [Self; 5] = [Self::Starting, Self::Typing, Self::Flooding, Self::Noise, Self::Ending];
+    const ALL: [Self; 5] =
+        [Self::Starting, Self::Typing, Self::Flooding, Self::Noise, Self::Ending];
 
     fn script(self) -> String {
         let load = match self {
@@ -146,7 +153,9 @@ impl Load {
             Self::Noise => "stty raw; echo ready; exec cat /dev/urandom",
             Self::Ending => "echo ready; exit 0",
         };
-        format!("setsid nohup sleep 1000 >/dev/null 2>&1 & (sleep 1001 & exec true) & trap '' HUP; {load}")
+        format!(
+            "setsid nohup sleep 1000 >/dev/null 2>&1 & (sleep 1001 & exec true) & trap '' HUP; {load}"
+        )
     }
 }
 
@@ -185,10 +194,13 @@ fn round(world: &World, load: Load, blow: Blow, dice: &mut Dice, tally: &mut Tal
         println!("{load:?} {blow:?} {cut:?}: {report:?} {}", stderr(&recovered));
         return;
     }
-    let lost = missing(&shown, &tape.output()) + missing(&std::fs::read(&got).unwrap(), &tape.input());
+    let lost =
+        missing(&shown, &tape.output()) + missing(&std::fs::read(&got).unwrap(), &tape.input());
     match cut {
         // All that the disk had kept is there; what it had not is told by the verdict and the recovery's note.
-        Some(cut) if report.frames >= cut.frames && verdict == "recovered" => tally.declared_bytes += lost,
+        Some(cut) if report.frames >= cut.frames && verdict == "recovered" => {
+            tally.declared_bytes += lost
+        }
         _ => tally.lost_bytes += lost,
     }
     if lost > 0 && cut.is_none_or(|cut| report.frames < cut.frames) {

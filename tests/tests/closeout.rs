@@ -21,7 +21,10 @@ fn a_session_ends_with_its_access_denied_and_proved() {
     let refused = bench.call(&assumed).unwrap_err();
     assert!(refused.contains("with an explicit deny"), "{refused}");
     let proved = bench.fact(assumed.session, "close/proved").unwrap();
-    assert_eq!((&proved["state"], &proved["probe"]), (&json!("revoked"), &json!("s3:ListAllMyBuckets")));
+    assert_eq!(
+        (&proved["state"], &proved["probe"]),
+        (&json!("revoked"), &json!("s3:ListAllMyBuckets"))
+    );
     assert!(
         proved["said"].as_str().unwrap().contains("explicit deny in an identity-based policy"),
         "{proved}"
@@ -38,7 +41,8 @@ fn a_session_ends_with_its_access_denied_and_proved() {
 fn with_evidence_on_s3_and_keys_in_kms_it_is_the_same() {
     let site = Sandbox::shared().site();
     let mut open = site.shell();
-    open.args(["open", "--role", "drill", "--reason", "a test", "--key"]).arg(site.sandbox.key("alice"));
+    open.args(["open", "--role", "drill", "--reason", "a test", "--key"])
+        .arg(site.sandbox.key("alice"));
     let output = open.args(["--", "true"]).output().unwrap();
     let said = stderr(&output);
     assert!(output.status.success() && said.contains("access revoked and proved in"), "{said}");
@@ -88,7 +92,10 @@ fn after_kill_9_recover_revokes_the_session_by_its_name() {
     let output = bench.site.shell().arg("recover").output().unwrap();
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("its access is revoked by its name") && said.contains("REVOKE PENDING"), "{said}");
+    assert!(
+        said.contains("its access is revoked by its name") && said.contains("REVOKE PENDING"),
+        "{said}"
+    );
     until("the session is denied", || {
         bench.call(&assumed).is_err_and(|e| e.contains("with an explicit deny"))
     });
@@ -123,7 +130,10 @@ fn a_broker_that_dies_between_the_role_and_the_shell_leaves_no_access() {
         (&json!("pending"), &json!("recovered"))
     );
     let text = report["revocation"]["text"].as_str().unwrap();
-    assert!(text.contains("nobody has the credentials any more") && text.contains("alive until"), "{report}");
+    assert!(
+        text.contains("nobody has the credentials any more") && text.contains("alive until"),
+        "{report}"
+    );
     let denied = |moment: &Value| moment["source"] == "fact close/denied";
     assert!(report["timeline"].as_array().unwrap().iter().any(denied), "{report}");
     assert!(report["to_do"].to_string().contains("bg-shell reconcile"), "{report}");
@@ -161,7 +171,9 @@ fn when_iam_throttles_the_revocation_is_pending_and_reconcile_denies() {
 fn a_deny_that_does_not_reach_the_session_is_not_called_a_proof() {
     let bench = Bench::new();
     let wire = bench.wire();
-    bench.site.configure(|text| text.replace("[roles.drill]", "[roles.drill]\nproof_patience = \"3s\""));
+    bench
+        .site
+        .configure(|text| text.replace("[roles.drill]", "[roles.drill]\nproof_patience = \"3s\""));
     // The Deny is accepted and lost: the probe goes on to work.
     wire.fault(|request| request.action().as_deref() == Some("PutRolePolicy"), Fault::Swallow);
     let output = bench.session("drill", "true").output().unwrap();
@@ -174,7 +186,8 @@ fn a_deny_that_does_not_reach_the_session_is_not_called_a_proof() {
 #[test]
 fn facts_that_cannot_be_stored_keep_no_access_alive() {
     let bench = Bench::new();
-    let mut session = bench.session("drill", "cat > /dev/null").stdin(Stdio::piped()).spawn().unwrap();
+    let mut session =
+        bench.session("drill", "cat > /dev/null").stdin(Stdio::piped()).spawn().unwrap();
     let assumed = bench.kept();
     let cases = bench.site.state().join("evidence/cases");
     std::fs::rename(&cases, bench.site.state().join("elsewhere")).unwrap();
@@ -193,7 +206,8 @@ fn an_attached_policy_is_there_while_anybody_uses_the_role() {
     open_without_approvals(&bench);
     let role = bench.site.role("attach").to_owned();
     assert_eq!(bench.attached(&role), 0);
-    let mut first = bench.session("attach", "cat > /dev/null").stdin(Stdio::piped()).spawn().unwrap();
+    let mut first =
+        bench.session("attach", "cat > /dev/null").stdin(Stdio::piped()).spawn().unwrap();
     let one = bench.kept();
     assert_eq!((bench.attached(&role), bench.call(&one)), (1, Ok(())));
     let second = bench.session("attach", "true").output().unwrap();

@@ -29,16 +29,21 @@ fn who_may_not_decrypt_verifies_all_the_same() {
     let (code, out, said) = replay(&world, &["cat", "last"]);
     assert!(code == 2 && out.is_empty(), "{said}");
     assert!(
-        said.contains("kms:Decrypt: AccessDenied") && said.contains("hint: the calling principal needs"),
+        said.contains("kms:Decrypt: AccessDenied")
+            && said.contains("hint: the calling principal needs"),
         "{said}"
     );
     // Compliance has no right in KMS at all, only the public key in a file.
     cloud.configure(&world, "compliance", &cloud.versioned("denied"));
     let (code, _, said) = replay(&world, &["verify", "last"]);
-    assert!(code == 2 && said.contains("kms:GetPublicKey") && said.contains("--trust FILE"), "{said}");
+    assert!(
+        code == 2 && said.contains("kms:GetPublicKey") && said.contains("--trust FILE"),
+        "{said}"
+    );
     let trust = world.home().join("sign.pem");
     std::fs::write(&trust, public_key(cloud)).unwrap();
-    let (code, verdict, _) = replay(&world, &["verify", "last", "--trust", trust.to_str().unwrap()]);
+    let (code, verdict, _) =
+        replay(&world, &["verify", "last", "--trust", trust.to_str().unwrap()]);
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
 }
 
@@ -107,8 +112,10 @@ fn a_store_with_its_own_certificate_is_trusted_only_with_it() {
 #[test]
 fn each_refusal_is_one_line_with_a_hint() {
     let cloud = Cloud::shared();
-    let world =
-        cloud.world("recorder", &cloud.versioned("refused").replace("s3://versioned", "s3://no-such-bucket"));
+    let world = cloud.world(
+        "recorder",
+        &cloud.versioned("refused").replace("s3://versioned", "s3://no-such-bucket"),
+    );
     let said = refused(&world);
     assert!(said.contains("s3:PutObject: NoSuchBucket") && said.contains("(request id "), "{said}");
     assert!(said.contains("hint: check the name and the region"), "{said}");
@@ -122,9 +129,13 @@ fn each_refusal_is_one_line_with_a_hint() {
 
     let world = cloud.world("nobody", "store = \"s3://versioned/refused\"\npath_style = true\n");
     let said = refused(&world);
-    assert!(said.contains("s3:PutObject: AccessDenied") && said.contains("needs s3:PutObject"), "{said}");
+    assert!(
+        said.contains("s3:PutObject: AccessDenied") && said.contains("needs s3:PutObject"),
+        "{said}"
+    );
 
-    let world = cloud.world("recorder", &cloud.on_weed("refused").replace(&cloud.sign, &cloud.data));
+    let world =
+        cloud.world("recorder", &cloud.on_weed("refused").replace(&cloud.sign, &cloud.data));
     let said = refused(&world);
     assert!(said.contains("kms:GetPublicKey: ") && said.contains("(request id "), "{said}");
 
@@ -142,7 +153,10 @@ fn a_disabled_key_is_told_as_such() {
     let world = cloud.world("recorder", &cloud.on_weed("disabled").replace(&cloud.data, &key));
     let said = refused(&world);
     assert!(said.contains("kms:GenerateDataKey: ") && said.contains("DisabledException"), "{said}");
-    assert!(said.contains("(request id ") && said.contains("hint: the KMS key is not usable"), "{said}");
+    assert!(
+        said.contains("(request id ") && said.contains("hint: the KMS key is not usable"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -167,7 +181,10 @@ print('[expired]', 'aws_access_key_id = ' + made['AccessKeyId'], 'aws_secret_acc
     );
     std::fs::write(world.home().join(".aws/credentials"), profile).unwrap();
     let said = refused(&world);
-    assert!(said.contains("ExpiredToken") && said.contains("hint: the credentials have expired"), "{said}");
+    assert!(
+        said.contains("ExpiredToken") && said.contains("hint: the credentials have expired"),
+        "{said}"
+    );
 }
 
 /// Returns the public half of the signing key as `openssl` reads it.

@@ -14,7 +14,8 @@ fn the_users_file_is_read_and_its_limit_kept() {
         "[practice]\nmax_duration = \"10m\"\nsecrets = \"record\"\n",
     )
     .unwrap();
-    let output = world.shell().env("XDG_CONFIG_HOME", &home).args(["open", "--", "true"]).output().unwrap();
+    let output =
+        world.shell().env("XDG_CONFIG_HOME", &home).args(["open", "--", "true"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let genesis = world.tape().note("genesis");
     assert_eq!(
@@ -77,5 +78,13 @@ fn a_file_that_was_named_must_be_there() {
 fn with(world: &World, text: &str, args: &[&str]) -> Output {
     let file = world.home().join("config.toml");
     std::fs::write(&file, text).unwrap();
-    world.shell().arg("open").args(args).arg("--config").arg(file).args(["--", "true"]).output().unwrap()
+    world
+        .shell()
+        .arg("open")
+        .args(args)
+        .arg("--config")
+        .arg(file)
+        .args(["--", "true"])
+        .output()
+        .unwrap()
 }

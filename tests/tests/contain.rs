@@ -10,7 +10,8 @@ fn no_descriptor_of_the_invoking_shell_reaches_the_session() {
     let world = World::new();
     let shell = env!("CARGO_BIN_EXE_shell-under-test");
     let script = format!("exec 7>hidden; {shell} open -- sh -c 'echo out >&7'");
-    let output = world.command("sh").current_dir(world.home()).args(["-c", &script]).output().unwrap();
+    let output =
+        world.command("sh").current_dir(world.home()).args(["-c", &script]).output().unwrap();
     assert_ne!(output.status.code(), Some(0), "{}", stderr(&output));
     let hidden = std::fs::read(world.home().join("hidden")).unwrap();
     assert!(hidden.is_empty(), "{hidden:?}");

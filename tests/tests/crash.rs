@@ -48,9 +48,15 @@ fn what_was_shown_is_on_the_tape_after_recovery() {
         "{}",
         stderr(&recovered)
     );
-    let (tape, shown) = (world.tape(), driver.shown());
+    let tape = world.tape();
+    let shown = driver.shown();
     recovered_whole(&tape);
-    assert!(tape.output().starts_with(&shown), "{} shown, {} on the tape", shown.len(), tape.output().len());
+    assert!(
+        tape.output().starts_with(&shown),
+        "{} shown, {} on the tape",
+        shown.len(),
+        tape.output().len()
+    );
     assert_eq!(world.spools().len(), 0);
 }
 
@@ -60,8 +66,13 @@ fn a_verifier_says_recovered_with_exit_code_3() {
     killed_session(&world);
     assert!(world.recover().status.success());
     assert_eq!(world.verify("last")["verdict"], "recovered");
-    let status =
-        world.replay().args(["verify", "last"]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let status = world
+        .replay()
+        .args(["verify", "last"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(3));
 }
 
@@ -71,7 +82,11 @@ fn the_next_session_recovers_the_last_one_and_says_so() {
     let id = killed_session(&world);
     let next = world.record("printf next");
     assert_eq!((next.status.code(), &*next.stdout), (Some(0), &b"next"[..]));
-    assert!(stderr(&next).contains(&format!("bg-shell: session {id}: recovered")), "{}", stderr(&next));
+    assert!(
+        stderr(&next).contains(&format!("bg-shell: session {id}: recovered")),
+        "{}",
+        stderr(&next)
+    );
     let [killed, next] = &world.tapes()[..] else { panic!() };
     recovered_whole(killed);
     next.assert_intact();
@@ -85,7 +100,10 @@ fn a_second_recovery_finds_nothing_and_changes_nothing() {
     assert!(world.recover().status.success());
     let before = contents(&world.tape());
     let again = world.recover();
-    assert_eq!((again.status.code(), stderr(&again).trim()), (Some(0), "bg-shell: nothing to recover"));
+    assert_eq!(
+        (again.status.code(), stderr(&again).trim()),
+        (Some(0), "bg-shell: nothing to recover")
+    );
     assert_eq!(contents(&world.tape()), before);
 }
 
@@ -107,14 +125,21 @@ fn recoveries_at_the_same_time_do_no_harm() {
 fn a_recovery_for_scripts_is_one_object_a_line() {
     let world = World::new();
     let nothing = world.shell().args(["recover", "--json"]).output().unwrap();
-    assert_eq!((nothing.status.code(), nothing.stdout.len(), nothing.stderr.len()), (Some(0), 0, 0));
+    assert_eq!(
+        (nothing.status.code(), nothing.stdout.len(), nothing.stderr.len()),
+        (Some(0), 0, 0)
+    );
     let killed = killed_sessions(&world, 2);
     let output = world.shell().args(["recover", "--json"]).output().unwrap();
     assert_eq!((output.status.code(), &*stderr(&output)), (Some(0), ""));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     lines.sort_by_key(|line| line["session"].to_string());
-    assert_eq!(lines.iter().map(|line| line["session"].as_str().unwrap()).collect::<Vec<_>>(), killed);
+    assert_eq!(
+        lines.iter().map(|line| line["session"].as_str().unwrap()).collect::<Vec<_>>(),
+        killed
+    );
     for (line, tape) in lines.iter().zip(world.tapes()) {
         assert_eq!((&line["verdict"], &line["error"]), (&"recovered".into(), &Value::Null));
         assert_eq!(line["frames"], tape.note("recovery")["frames"]);
@@ -127,7 +152,10 @@ fn a_running_session_is_left_alone_by_a_recovery() {
     let mut driver = session(&world, "echo ready; read -r line; echo \"<$line>\"");
     driver.wait_for("ready");
     let output = world.recover();
-    assert_eq!((output.status.code(), stderr(&output).trim()), (Some(0), "bg-shell: nothing to recover"));
+    assert_eq!(
+        (output.status.code(), stderr(&output).trim()),
+        (Some(0), "bg-shell: nothing to recover")
+    );
     driver.send("still here\r");
     driver.wait_for("<still here>");
     assert_eq!(driver.wait(), 0);
@@ -141,7 +169,12 @@ fn a_torn_frame_is_cut_and_counted() {
     let segments = world.spools()[0].join("segments");
     let newest = fs::read_dir(segments).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     // A write that the power cut short: it claims more than is there.
-    OpenOptions::new().append(true).open(newest).unwrap().write_all(&[0, 0, 1, 0, 7, 7, 7]).unwrap();
+    OpenOptions::new()
+        .append(true)
+        .open(newest)
+        .unwrap()
+        .write_all(&[0, 0, 1, 0, 7, 7, 7])
+        .unwrap();
     assert!(world.recover().status.success());
     recovered_whole(&world.tape());
     assert_eq!(world.tape().note("recovery")["torn_bytes"], 7);
@@ -175,7 +208,8 @@ fn a_checkpoint_does_not_survive_the_end_of_its_segment() {
     let world = World::new();
     let mut driver = session(&world, "echo ready; exec sleep 1000");
     driver.wait_for("ready");
-    let (tape, names) = (world.tape().dir, ["segments/0000000000", "checkpoints/0000000000"]);
+    let tape = world.tape().dir;
+    let names = ["segments/0000000000", "checkpoints/0000000000"];
     until("the first checkpoint in the store", || tape.join(names[1]).exists());
     kill(&world, &mut driver);
     // As if the store had been away: both wait in the spool, and the disk has the second but not all of the first.
@@ -220,8 +254,9 @@ fn what_is_on_a_disk_that_turned_read_only_is_shipped_and_its_spool_is_spoken_of
     let recovered = world.recover();
     let said = stderr(&recovered);
     assert_eq!(recovered.status.code(), Some(1), "{said}");
-    let error =
-        format!("bg-shell: error: cannot recover session {id}: its tape is in the store (recovered), ");
+    let error = format!(
+        "bg-shell: error: cannot recover session {id}: its tape is in the store (recovered), "
+    );
     assert!(said.contains(&error) && said.contains("Read-only file system"), "{said}");
     assert!(said.contains("bg-shell: hint: its spool stays in"), "{said}");
     recovered_whole(&world.tape());
@@ -238,8 +273,9 @@ fn what_the_disk_gives_back_changed_is_never_shipped() {
     let mut driver = session(&world, "echo ready; while read -r line; do echo \"<$line>\"; done");
     driver.wait_for("ready");
     store.freeze();
-    let segments =
-        || fs::read_dir(world.spools()[0].join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let segments = || {
+        fs::read_dir(world.spools()[0].join("segments")).unwrap().map(|entry| entry.unwrap().path())
+    };
     // The first to wait may be in memory already, on its way to the store.
     while segments().count() < 4 {
         driver.send("line\r");
@@ -254,7 +290,10 @@ fn what_the_disk_gives_back_changed_is_never_shipped() {
     assert_eq!(driver.wait(), 125);
     let name = waiting[2].file_name().unwrap().to_str().unwrap().to_owned();
     let said = world.said();
-    assert!(said.contains(&format!("segments/{name} is not in the spool as it was written")), "{said}");
+    assert!(
+        said.contains(&format!("segments/{name} is not in the spool as it was written")),
+        "{said}"
+    );
     let recovered = world.recover();
     assert_eq!(recovered.status.code(), Some(1), "{}", stderr(&recovered));
     assert!(stderr(&recovered).contains("something is missing"), "{}", stderr(&recovered));
@@ -284,15 +323,23 @@ fn a_spool_that_cannot_be_locked_is_not_passed_over() {
 #[test]
 fn a_session_that_died_before_it_began_is_forgotten() {
     let world = World::new();
-    for (n, genesis) in [None, Some(""), Some("bg-shell.dev/genesis/v1\n{\"half")].into_iter().enumerate() {
-        let spool = world.practice().spool().join(format!("01a2072d-0000-7000-8000-00000000000{n}"));
+    for (n, genesis) in
+        [None, Some(""), Some("bg-shell.dev/genesis/v1\n{\"half")].into_iter().enumerate()
+    {
+        let spool =
+            world.practice().spool().join(format!("01a2072d-0000-7000-8000-00000000000{n}"));
         fs::create_dir_all(spool.join("segments")).unwrap();
         fs::write(spool.join("lock"), "").unwrap();
         genesis.map_or(Ok(()), |text| fs::write(spool.join("genesis"), text)).unwrap();
     }
     fs::create_dir(world.practice().spool().join("01a2072d-0000-7000-8000-000000000009")).unwrap();
     let output = world.record("printf next");
-    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"next"[..]), "{}", stderr(&output));
+    assert_eq!(
+        (output.status.code(), &*output.stdout),
+        (Some(0), &b"next"[..]),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!((world.tapes().len(), world.spools().len()), (1, 0));
 }
 
@@ -320,7 +367,8 @@ fn a_killed_keeper_ends_the_session_and_the_tape_is_sealed() {
         let world = World::new();
         let mut driver = session(&world, "echo ready; setsid sleep 1000 & read -r line");
         driver.wait_for("ready");
-        let pid = world.processes().iter().find(|process| process.args.contains(keeper)).unwrap().pid;
+        let pid =
+            world.processes().iter().find(|process| process.args.contains(keeper)).unwrap().pid;
         crate::support::process::signal(pid, Signal::KILL);
         assert_eq!(driver.wait(), 125, "{}", world.said());
         assert!(

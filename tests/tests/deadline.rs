@@ -22,8 +22,10 @@ fn a_session_ends_when_its_time_is_over() {
 #[test]
 fn a_session_that_does_not_want_to_end_is_ended() {
     let world = World::new();
-    let mut driver =
-        limited(&world, "trap '' HUP TERM INT; setsid nohup sleep 1000 & while :; do echo busy; done");
+    let mut driver = limited(
+        &world,
+        "trap '' HUP TERM INT; setsid nohup sleep 1000 & while :; do echo busy; done",
+    );
     assert_eq!(driver.wait(), 124, "{}", world.said());
     ended_by_its_deadline(&world);
     assert_eq!(driver.shown(), world.tape().output());

@@ -9,20 +9,34 @@ use crate::support::world::{World, stderr};
 #[test]
 fn the_template_has_no_fault_that_a_linter_knows() {
     let output = program("cfn-lint").arg(root().join("deploy/bg-shell.yaml")).output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        stderr(&output)
+    );
 }
 
 #[test]
 fn the_json_policies_are_what_the_template_has() {
-    let output = program("python").arg(root().join("deploy/policies.py")).arg("--check").output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    let output =
+        program("python").arg(root().join("deploy/policies.py")).arg("--check").output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        stderr(&output)
+    );
 }
 
 #[test]
 fn no_policy_is_longer_than_aws_takes() {
-    for (name, most) in
-        [("emergency-boundary", 6_144), ("broker", 6_144), ("doctor", 6_144), ("emergency-trust", 2_048)]
-    {
+    for (name, most) in [
+        ("emergency-boundary", 6_144),
+        ("broker", 6_144),
+        ("doctor", 6_144),
+        ("emergency-trust", 2_048),
+    ] {
         let text = fs::read_to_string(root().join(format!("deploy/policies/{name}.json"))).unwrap();
         let characters = text.chars().filter(|c| !c.is_whitespace()).count();
         assert!(characters < most, "{name}: {characters}");
@@ -35,8 +49,11 @@ fn every_configuration_example_is_read() {
     for entry in fs::read_dir(root().join("deploy/config")).unwrap() {
         let world = World::new();
         let mut command: Command = world.shell();
-        let output =
-            command.args(["config", "check", "--config"]).arg(entry.unwrap().path()).output().unwrap();
+        let output = command
+            .args(["config", "check", "--config"])
+            .arg(entry.unwrap().path())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         assert!(
             String::from_utf8_lossy(&output.stdout).contains("role      prod: arn:aws:iam::"),

@@ -62,7 +62,8 @@ fn a_disk_that_fills_ends_the_session_and_nothing_shown_is_lost() {
     assert_eq!(driver.wait(), 125, "{}", world.said());
     assert_eq!(before, format!("{:?}", driver.settings()));
     let said = world.said();
-    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("bg-shell: error: ")).collect();
+    let errors: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("bg-shell: error: ")).collect();
     assert_eq!(
         errors,
         [
@@ -74,7 +75,8 @@ fn a_disk_that_fills_ends_the_session_and_nothing_shown_is_lost() {
     disk.resize(65_536);
     let recovered = world.recover();
     assert!(recovered.status.success(), "{}", stderr(&recovered));
-    let (tape, shown) = (world.tape(), without_warnings(driver.shown()));
+    let tape = world.tape();
+    let shown = without_warnings(driver.shown());
     assert!(["intact", "recovered"].contains(&&*tape.verdict()), "{:?}", tape.report());
     let recorded = tape.output();
     let same = shown.iter().zip(&recorded).take_while(|(a, b)| a == b).count();
@@ -87,8 +89,10 @@ fn a_disk_that_fills_ends_the_session_and_nothing_shown_is_lost() {
 fn the_reserve_lets_a_session_on_a_full_disk_say_so_and_be_sealed() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.state().join("spool"), 4_096) else { return };
-    let mut driver =
-        Driver::spawn(session(&world, "echo ready; read -r line; exec head -c 1000000 /dev/urandom"));
+    let mut driver = Driver::spawn(session(
+        &world,
+        "echo ready; read -r line; exec head -c 1000000 /dev/urandom",
+    ));
     driver.wait_for("ready");
     disk.fill(100);
     driver.send("\r");
@@ -107,7 +111,8 @@ fn the_reserve_lets_a_session_on_a_full_disk_say_so_and_be_sealed() {
 fn a_store_that_fails_and_comes_back_loses_nothing() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.state().join("evidence"), 16_384) else { return };
-    let mut driver = Driver::spawn(session(&world, "echo ready; read -r a; echo one; read -r b; echo two"));
+    let mut driver =
+        Driver::spawn(session(&world, "echo ready; read -r a; echo one; read -r b; echo two"));
     driver.wait_for("ready");
     disk.freeze();
     driver.wait_for("bg-shell: the evidence store does not answer; recording goes to the spool");
@@ -120,7 +125,8 @@ fn a_store_that_fails_and_comes_back_loses_nothing() {
     assert_eq!(driver.wait(), 0, "{}", world.said());
     let tape = world.tape();
     tape.assert_intact();
-    let states: Vec<_> = tape.notices("store").iter().map(|notice| notice["state"].clone()).collect();
+    let states: Vec<_> =
+        tape.notices("store").iter().map(|notice| notice["state"].clone()).collect();
     assert_eq!(states[..2], ["down", "up"]);
     assert_eq!(world.spools().len(), 0);
 }
@@ -129,7 +135,8 @@ fn a_store_that_fails_and_comes_back_loses_nothing() {
 fn a_session_outlives_its_store_and_is_shipped_when_that_is_repaired() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.state().join("evidence"), 16_384) else { return };
-    let mut driver = Driver::spawn(session(&world, "echo ready; read -r line; echo \"<$line>\"; exit 3"));
+    let mut driver =
+        Driver::spawn(session(&world, "echo ready; read -r line; echo \"<$line>\"; exit 3"));
     driver.wait_for("ready");
     disk.freeze();
     driver.wait_for("bg-shell: the evidence store does not answer");
@@ -178,7 +185,8 @@ fn a_limit_on_file_sizes_is_told_and_not_died_of() {
     let output = shell.output().unwrap();
     assert_eq!(output.status.code(), Some(125), "{output:?}");
     assert!(
-        stderr(&output).contains("cannot begin the recording: cannot write to the spool: File too large"),
+        stderr(&output)
+            .contains("cannot begin the recording: cannot write to the spool: File too large"),
         "{}",
         stderr(&output)
     );
@@ -221,8 +229,11 @@ fn refused(world: &World, why: &str) {
 fn the_next_one_is_the_next(world: &World, place: u64) {
     let output = world.record("true");
     assert!(output.status.success(), "{}", stderr(&output));
-    let places: Vec<u64> =
-        world.tapes().iter().map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap()).collect();
+    let places: Vec<u64> = world
+        .tapes()
+        .iter()
+        .map(|tape| tape.note("genesis")["host"]["seq"].as_u64().unwrap())
+        .collect();
     assert_eq!(places.last(), Some(&place), "{places:?}");
     assert_eq!(world.spools().len(), 0);
 }

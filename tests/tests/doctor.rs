@@ -11,7 +11,8 @@ use crate::support::world::{World, stderr};
 fn all_is_well_on_what_the_template_makes() {
     let stack = Stack::deploy("sound");
     let (code, findings) = look(&mut stack.shell());
-    let not_ok: Vec<&Value> = findings.iter().filter(|finding| finding["verdict"] != "ok").collect();
+    let not_ok: Vec<&Value> =
+        findings.iter().filter(|finding| finding["verdict"] != "ok").collect();
     assert!(not_ok.is_empty(), "{not_ok:#?}");
     assert_eq!(code, Some(0));
     assert!(findings.len() >= 20, "{}", findings.len());
@@ -27,8 +28,10 @@ fn each_fault_is_found_alone() {
         let stack = Stack::deploy(&format!("fault{at}"));
         break_it(&stack);
         let (code, findings) = look(&mut stack.shell());
-        let found: Vec<&Value> = findings.iter().filter(|finding| finding["verdict"] != "ok").collect();
-        let alone = found.len() == 1 && found[0]["check"] == *check && found[0]["verdict"] == *verdict;
+        let found: Vec<&Value> =
+            findings.iter().filter(|finding| finding["verdict"] != "ok").collect();
+        let alone =
+            found.len() == 1 && found[0]["check"] == *check && found[0]["verdict"] == *verdict;
         let helps = found.iter().all(|finding| finding["why"] != "" && finding["fix"] != "");
         if !alone || !helps || code != Some(i32::from(*verdict == "fail")) {
             wrong.push(format!("{fault}: {found:#?}"));
@@ -45,7 +48,12 @@ const FAULTS: &[(&str, &str, &str, Break)] = &[
     }),
     ("the second factor may be of any age", "mfa prod", "warn", |stack| {
         trust(stack, |trust| {
-            drop(trust["Statement"][0]["Condition"].as_object_mut().unwrap().remove("NumericLessThan"));
+            drop(
+                trust["Statement"][0]["Condition"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("NumericLessThan"),
+            );
         });
     }),
     ("the trust policy trusts the account", "trust prod", "fail", |stack| {
@@ -63,12 +71,16 @@ const FAULTS: &[(&str, &str, &str, Break)] = &[
         stack.call("iam", "delete_role_permissions_boundary", with).unwrap();
     }),
     ("the boundary denies nothing", "boundary prod", "fail", |stack| {
-        let with = json!({ "RoleName": stack.of("emergency"), "PermissionsBoundary": stack.of("access") });
+        let with =
+            json!({ "RoleName": stack.of("emergency"), "PermissionsBoundary": stack.of("access") });
         stack.call("iam", "put_role_permissions_boundary", with).unwrap();
     }),
     ("the recorder may decrypt", "key data recorder", "fail", |stack| {
         key_policy(stack, "KmsKey", |policy| {
-            policy["Statement"].as_array_mut().unwrap().retain(|statement| statement["Effect"] == "Allow");
+            policy["Statement"]
+                .as_array_mut()
+                .unwrap()
+                .retain(|statement| statement["Effect"] == "Allow");
             policy["Statement"][1]["Action"] = json!(["kms:GenerateDataKey", "kms:Decrypt"]);
         });
     }),
@@ -77,8 +89,12 @@ const FAULTS: &[(&str, &str, &str, Break)] = &[
     }),
     ("the auditor may sign", "key separation", "fail", |stack| {
         key_policy(stack, "SigningKeyArn", |policy| {
-            policy["Statement"].as_array_mut().unwrap().retain(|statement| statement["Effect"] == "Allow");
-            policy["Statement"][2]["Action"] = json!(["kms:Sign", "kms:Verify", "kms:GetPublicKey"]);
+            policy["Statement"]
+                .as_array_mut()
+                .unwrap()
+                .retain(|statement| statement["Effect"] == "Allow");
+            policy["Statement"][2]["Action"] =
+                json!(["kms:Sign", "kms:Verify", "kms:GetPublicKey"]);
         });
     }),
     ("the signing key is disabled", "key signing", "fail", |stack| {
@@ -88,17 +104,20 @@ const FAULTS: &[(&str, &str, &str, Break)] = &[
         stack.call("kms", "disable_key_rotation", json!({ "KeyId": stack.of("KmsKey") })).unwrap();
     }),
     ("the bucket keeps no versions", "bucket versions", "fail", |stack| {
-        let with =
-            json!({ "Bucket": stack.of("bucket"), "VersioningConfiguration": { "Status": "Suspended" } });
+        let with = json!({ "Bucket": stack.of("bucket"), "VersioningConfiguration": { "Status": "Suspended" } });
         stack.call("s3", "put_bucket_versioning", with).unwrap();
     }),
     ("the bucket may become public", "bucket public access", "fail", |stack| {
-        stack.call("s3", "delete_public_access_block", json!({ "Bucket": stack.of("bucket") })).unwrap();
+        stack
+            .call("s3", "delete_public_access_block", json!({ "Bucket": stack.of("bucket") }))
+            .unwrap();
     }),
     ("the bucket takes requests without TLS", "bucket tls", "fail", |stack| {
         without(stack, "TlsOnly");
     }),
-    ("evidence may be deleted", "bucket deletes", "fail", |stack| without(stack, "NothingIsDeleted")),
+    ("evidence may be deleted", "bucket deletes", "fail", |stack| {
+        without(stack, "NothingIsDeleted")
+    }),
     ("evidence may be overwritten", "bucket overwrites", "warn", |stack| {
         without(stack, "NothingIsOverwritten")
     }),
@@ -125,7 +144,9 @@ const FAULTS: &[(&str, &str, &str, Break)] = &[
         stack.call("sns", "delete_topic", json!({ "TopicArn": stack.of("Topic") })).unwrap();
     }),
     ("a webhook does not answer", "notify 127.0.0.1", "fail", |stack| {
-        stack.configure(|text| format!("{text}\n[[notify.webhooks]]\nurl = \"http://127.0.0.1:1/x\"\n"));
+        stack.configure(|text| {
+            format!("{text}\n[[notify.webhooks]]\nurl = \"http://127.0.0.1:1/x\"\n")
+        });
     }),
     ("who opens also revokes", "principals prod", "warn", |stack| {
         stack.configure(|text| text.replace("revoker = \"revoker\"", "revoker = \"broker\""));
@@ -147,7 +168,8 @@ fn a_bucket_without_a_lock_is_found() {
 #[test]
 fn what_may_not_be_looked_at_is_never_ok() {
     let stack = Stack::deploy("blind");
-    let (user, account) = (stack.of("broker"), "arn:aws:iam::000000000000:policy/blind-doctor");
+    let user = stack.of("broker");
+    let account = "arn:aws:iam::000000000000:policy/blind-doctor";
     let with = json!({ "UserName": user, "PolicyArn": account });
     stack.call("iam", "detach_user_policy", with).unwrap();
     let (code, findings) = look(&mut stack.shell());
@@ -194,14 +216,20 @@ fn people_read_a_table() {
     let output = stack.shell().arg("doctor").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("FAIL  key data                 SYMMETRIC_DEFAULT, disabled\n"), "{text}");
-    assert!(text.contains("fix: aws kms enable-key") && text.trim_end().ends_with(" 1 wrong"), "{text}");
+    assert!(
+        text.contains("FAIL  key data                 SYMMETRIC_DEFAULT, disabled\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("fix: aws kms enable-key") && text.trim_end().ends_with(" 1 wrong"),
+        "{text}"
+    );
 }
 
 fn look(shell: &mut Command) -> (Option<i32>, Vec<Value>) {
     let output = shell.args(["doctor", "--json"]).output().unwrap();
-    let said: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", stderr(&output)));
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", stderr(&output)));
     (output.status.code(), said["findings"].as_array().unwrap().clone())
 }
 

@@ -47,7 +47,10 @@ fn a_killed_recorder_leaves_a_recovered_tape_and_no_access() {
 
 #[test]
 fn a_store_that_goes_away_loses_nothing() {
-    passes_with("store-down", &["cut", "exit", "spool", "recover", "reconcile", "denied", "copy", "tape"]);
+    passes_with(
+        "store-down",
+        &["cut", "exit", "spool", "recover", "reconcile", "denied", "copy", "tape"],
+    );
 }
 
 #[test]
@@ -69,7 +72,9 @@ fn no_session_begins_with_a_wrong_clock() {
 #[test]
 fn a_drill_that_is_too_slow_fails() {
     let site = Sandbox::shared().site();
-    site.configure(|text| text.replace("role = \"drill\"", "role = \"drill\"\ntime_to_access_max = \"1ms\""));
+    site.configure(|text| {
+        text.replace("role = \"drill\"", "role = \"drill\"\ntime_to_access_max = \"1ms\"")
+    });
     let report = drilled(&site, &[], 1);
     let failed: Vec<&Value> =
         report["steps"].as_array().unwrap().iter().filter(|step| step["passed"] == false).collect();
@@ -95,9 +100,11 @@ fn a_tool_of_the_session_finds_its_credentials() {
 #[test]
 fn approvals_are_part_of_a_drill_where_the_role_needs_them() {
     let site = Sandbox::shared().site();
-    let (bob, carol) = (site.sandbox.key("bob"), site.sandbox.key("carol"));
+    let bob = site.sandbox.key("bob");
+    let carol = site.sandbox.key("carol");
     let keys = [("--approver-key", &bob), ("--approver-key", &carol)];
-    let args: Vec<&str> = keys.iter().flat_map(|(flag, path)| [*flag, path.to_str().unwrap()]).collect();
+    let args: Vec<&str> =
+        keys.iter().flat_map(|(flag, path)| [*flag, path.to_str().unwrap()]).collect();
     let report = drilled(&site, &[&["--role", "two"], &args[..]].concat(), 0);
     let approved =
         report["steps"].as_array().unwrap().iter().filter(|step| step["step"] == "approve").count();
@@ -147,10 +154,13 @@ fn passes_with(fault: &str, steps: &[&str]) -> Value {
 }
 
 fn drilled(site: &Site, args: &[&str], code: i32) -> Value {
-    let output =
-        run(site, &[&["--json", "--key", site.sandbox.key("alice").to_str().unwrap()], args].concat());
+    let output = run(
+        site,
+        &[&["--json", "--key", site.sandbox.key("alice").to_str().unwrap()], args].concat(),
+    );
     let said = stderr(&output);
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
     assert_eq!(output.status.code(), Some(code), "{report:#}\n{said}");
     report
 }

@@ -80,7 +80,10 @@ fn a_session_whose_messages_nobody_reads_is_sealed_all_the_same() {
 fn a_reader_that_never_came_leaves_no_session_behind() {
     let world = World::new();
     let mut shell = world.shell();
-    shell.args(["open", "--", "sh", "-c", "echo one; exit 3"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
+        .args(["open", "--", "sh", "-c", "echo one; exit 3"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = shell.spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));
     let code = ended(&mut child).code();

@@ -28,8 +28,11 @@ fn a_script_that_just_ends_ends_its_shell() {
 #[test]
 fn every_program_of_a_session_sees_the_end_of_an_ended_input() {
     let world = World::new();
-    let output =
-        fed(&world, b"one line\n", &["sh", "-c", "cat >$HOME/a; cat >$HOME/b; cat >$HOME/c; echo done"]);
+    let output = fed(
+        &world,
+        b"one line\n",
+        &["sh", "-c", "cat >$HOME/a; cat >$HOME/b; cat >$HOME/c; echo done"],
+    );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(output.stdout.ends_with(b"done\r\n"), "{output:?}");
     let read = |name: &str| std::fs::read(world.home().join(name)).unwrap();
@@ -74,9 +77,11 @@ fn a_file_is_as_good_as_a_pipe() {
 #[test]
 fn five_megabytes_arrive_byte_for_byte_through_a_terminal_in_line_mode() {
     let world = World::new();
-    let lines: String =
-        (0..100_000).map(|n| format!("line {n:06} of a dump that is restored in an emergency\n")).collect();
-    let output = fed(&world, lines.as_bytes(), &["sh", "-c", "stty -echo; cat >$HOME/a; wc -c <$HOME/a"]);
+    let lines: String = (0..100_000)
+        .map(|n| format!("line {n:06} of a dump that is restored in an emergency\n"))
+        .collect();
+    let output =
+        fed(&world, lines.as_bytes(), &["sh", "-c", "stty -echo; cat >$HOME/a; wc -c <$HOME/a"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(
         std::fs::read(world.home().join("a")).unwrap() == lines.as_bytes(),

@@ -24,7 +24,9 @@ fn a_session_outlives_its_key_service() {
     until("it has begun", || scene.tape_has(1));
     scene.wire.refuse();
     fs::write(scene.world.home().join("go"), "").unwrap();
-    until("the epoch is over", || scene.said().contains("bg-shell: the key service does not answer; "));
+    until("the epoch is over", || {
+        scene.said().contains("bg-shell: the key service does not answer; ")
+    });
     fs::write(scene.world.home().join("on"), "").unwrap();
     let output = shell.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", scene.said());
@@ -32,7 +34,10 @@ fn a_session_outlives_its_key_service() {
     scene.wire.restore();
     let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
-    assert!(verdict.contains("epoch 1: made without KMS, only an escrow key opens it"), "{verdict}");
+    assert!(
+        verdict.contains("epoch 1: made without KMS, only an escrow key opens it"),
+        "{verdict}"
+    );
     assert!(verdict.contains("sealed by the standby key: the key service was away"), "{verdict}");
     // KMS opens what it has wrapped, and the escrow key everything.
     scene.cloud.configure(&scene.world, "auditor", &scene.evidence);
@@ -57,20 +62,29 @@ fn a_session_begins_without_its_key_service_only_where_that_is_allowed() {
     assert!(said.contains("hint: reach KMS; with [evidence] escrow and standby"), "{said}");
     scene.configure(&(scene.evidence.clone() + KEYLESS));
     let said = stderr(&record(&scene.world, "echo alone"));
-    assert!(said.contains("bg-shell: warning: begun WITHOUT its key service (key service: kms:"), "{said}");
+    assert!(
+        said.contains("bg-shell: warning: begun WITHOUT its key service (key service: kms:"),
+        "{said}"
+    );
     assert!(said.contains("bg-shell: the key service does not answer; "), "{said}");
     assert!(scene.world.spools().is_empty(), "{said}");
     scene.wire.restore();
     let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
-    assert!(verdict.contains("signed by the standby key: begun while the key service was away"), "{verdict}");
+    assert!(
+        verdict.contains("signed by the standby key: begun while the key service was away"),
+        "{verdict}"
+    );
     assert!(verdict.contains("epoch 0: made without KMS"), "{verdict}");
     assert_eq!(scene.opened("cat"), "alone\n");
     assert_eq!(scene.notices()[0]["state"], "escrow");
     // Whoever trusts KMS alone does not take it.
     scene.configure(&scene.evidence.replace("trusted = ", "# "));
     let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);
-    assert!(code == 1 && verdict.contains("wrong signer: its signing key is not a trusted one"), "{verdict}");
+    assert!(
+        code == 1 && verdict.contains("wrong signer: its signing key is not a trusted one"),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -83,14 +97,19 @@ fn a_session_that_began_with_nothing_there_is_in_the_store_when_both_are_back() 
     store.refuse();
     let said = stderr(&record(&scene.world, "echo nobody there"));
     assert!(
-        said.contains("begun WITHOUT its key service") && said.contains("WITHOUT its evidence store"),
+        said.contains("begun WITHOUT its key service")
+            && said.contains("WITHOUT its evidence store"),
         "{said}"
     );
     assert_eq!(scene.world.spools().len(), 1, "{said}");
     store.restore();
     scene.wire.restore();
     let recovered = scene.world.recover();
-    assert!(recovered.status.success() && scene.world.spools().is_empty(), "{}", stderr(&recovered));
+    assert!(
+        recovered.status.success() && scene.world.spools().is_empty(),
+        "{}",
+        stderr(&recovered)
+    );
     let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
     assert_eq!(scene.opened("cat"), "nobody there\n");
@@ -99,8 +118,9 @@ fn a_session_that_began_with_nothing_there_is_in_the_store_when_both_are_back() 
 #[test]
 fn what_kms_refuses_is_no_outage() {
     let scene = Scene::new("no-outage", KEYLESS);
-    let minting =
-        |request: &crate::support::wire::Request| request.action().as_deref() == Some("GenerateDataKey");
+    let minting = |request: &crate::support::wire::Request| {
+        request.action().as_deref() == Some("GenerateDataKey")
+    };
     scene.wire.fault(minting, Fault::Status(400, "DisabledException"));
     assert!(refused(&scene.world).contains("DisabledException"));
     scene.wire.heal();
@@ -121,10 +141,18 @@ fn a_killed_session_that_began_without_its_key_service_is_recovered_when_that_is
     shell.kill().unwrap();
     shell.wait().unwrap();
     let alone = scene.world.recover();
-    assert!(!alone.status.success() && stderr(&alone).contains("kms:GetPublicKey: "), "{}", stderr(&alone));
+    assert!(
+        !alone.status.success() && stderr(&alone).contains("kms:GetPublicKey: "),
+        "{}",
+        stderr(&alone)
+    );
     scene.wire.restore();
     let recovered = scene.world.recover();
-    assert!(recovered.status.success() && scene.world.spools().is_empty(), "{}", stderr(&recovered));
+    assert!(
+        recovered.status.success() && scene.world.spools().is_empty(),
+        "{}",
+        stderr(&recovered)
+    );
     let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);
     assert!(code == 3 && verdict.starts_with("recovered: "), "{verdict}");
     assert!(verdict.contains("signed by the standby key"), "{verdict}");
@@ -141,14 +169,20 @@ fn a_role_is_opened_without_the_key_service_and_all_of_its_facts_count() {
             + "\n[roles.drill.outage]\nstart_keyless = true\n"
     });
     wire.fault(
-        |request| request.header("x-amz-target").is_some_and(|target| target.starts_with("TrentService")),
+        |request| {
+            request.header("x-amz-target").is_some_and(|target| target.starts_with("TrentService"))
+        },
         Fault::ResetUpload,
     );
     let output = opened(&site, "aws sts get-caller-identity --query Account --output text");
     let said = stderr(&output);
     assert!(output.status.success() && said.contains("begun WITHOUT its key service"), "{said}");
     assert!(said.contains("revoked"), "{said}");
-    assert!(site.evidence().iter().any(|key| key.ends_with("/close/proved")), "{:?}", site.evidence());
+    assert!(
+        site.evidence().iter().any(|key| key.ends_with("/close/proved")),
+        "{:?}",
+        site.evidence()
+    );
     wire.heal();
     let sessions = site.shell().args(["sessions", "--all", "--json"]).output().unwrap();
     let rows = String::from_utf8(sessions.stdout).unwrap();
@@ -177,7 +211,8 @@ fn doctor_looks_at_the_key_files() {
     fs::set_permissions(&scene.keys.standby, fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(found("key standby")[0]["verdict"], "fail");
     scene.configure(
-        &(scene.evidence.replace("escrow.pub.pem", "standby.pub.pem").replace("standby = ", "# ") + KEYLESS),
+        &(scene.evidence.replace("escrow.pub.pem", "standby.pub.pem").replace("standby = ", "# ")
+            + KEYLESS),
     );
     assert_eq!(
         (&found("key escrow")[0]["verdict"], &found("key files")[0]["verdict"]),
@@ -198,7 +233,8 @@ impl Scene {
     fn new(place: &str, more: &str) -> Self {
         let cloud = Cloud::shared();
         let world = World::new();
-        let (wire, keys) = (Wire::to(cloud.aws.port), Keys::make(&world));
+        let wire = Wire::to(cloud.aws.port);
+        let keys = Keys::make(&world);
         let evidence = cloud.on_weed(&format!("keyless-{place}")) + &keys.config();
         let scene = Self { cloud, world, wire, keys, evidence };
         scene.configure(&(scene.evidence.clone() + more));
@@ -228,7 +264,9 @@ impl Scene {
     fn tape_has(&self, segments: usize) -> bool {
         let spools = self.world.spools();
         let checkpoints = spools.first().map(|spool| spool.join("checkpoints"));
-        checkpoints.and_then(|dir| fs::read_dir(dir).ok()).is_some_and(|dir| dir.count() >= segments)
+        checkpoints
+            .and_then(|dir| fs::read_dir(dir).ok())
+            .is_some_and(|dir| dir.count() >= segments)
     }
 
     /// Returns what `bg-replay` shows who has the escrow's private key.
@@ -241,14 +279,16 @@ impl Scene {
 
     fn notices(&self) -> Vec<Value> {
         let cast = self.world.home().join("cast");
-        let (key, to) = (self.keys.open.to_str().unwrap(), cast.to_str().unwrap());
+        let key = self.keys.open.to_str().unwrap();
+        let to = cast.to_str().unwrap();
         let export = ["export", "last", "--key", key, "--format", "jsonl", "--output", to];
         let output = self.world.replay().args(export).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         let text = String::from_utf8_lossy(&fs::read(&cast).unwrap()).into_owned();
         let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let notices = events.filter(|event| event["code"] == "N");
-        let notices = notices.map(|event| serde_json::from_str(event["data"].as_str().unwrap()).unwrap());
+        let notices =
+            notices.map(|event| serde_json::from_str(event["data"].as_str().unwrap()).unwrap());
         notices.filter(|notice: &Value| notice["kind"] == "keys").collect()
     }
 }
@@ -274,14 +314,25 @@ impl Keys {
             ("RSA", "rsa_keygen_bits:3072", &keys.open, &keys.escrow),
             ("EC", "ec_paramgen_curve:P-256", &keys.standby, &keys.public),
         ] {
-            openssl(&["genpkey", "-quiet", "-algorithm", kind, "-pkeyopt", option, "-out", text(private)]);
+            openssl(&[
+                "genpkey",
+                "-quiet",
+                "-algorithm",
+                kind,
+                "-pkeyopt",
+                option,
+                "-out",
+                text(private),
+            ]);
             openssl(&["pkey", "-in", text(private), "-pubout", "-out", text(public)]);
         }
         keys
     }
 
     fn config(&self) -> String {
-        let (escrow, standby, public) = (text(&self.escrow), text(&self.standby), text(&self.public));
+        let escrow = text(&self.escrow);
+        let standby = text(&self.standby);
+        let public = text(&self.public);
         format!("escrow = \"{escrow}\"\nstandby = \"{standby}\"\ntrusted = [\"{public}\"]\n")
     }
 }

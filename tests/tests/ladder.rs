@@ -32,7 +32,9 @@ fn what_is_typed_and_shown_during_an_outage_is_in_the_store_after_it() {
     wire.refuse();
     driver.send("echo dur''ing\n");
     driver.wait_for("during");
-    driver.wait_for("bg-shell: the evidence store does not answer; recording goes to the spool, for 14m ");
+    driver.wait_for(
+        "bg-shell: the evidence store does not answer; recording goes to the spool, for 14m ",
+    );
     driver.send("echo ag''ain\n");
     driver.wait_for("again");
     wire.restore();
@@ -44,29 +46,39 @@ fn what_is_typed_and_shown_during_an_outage_is_in_the_store_after_it() {
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
     cloud.configure(&world, "auditor", &evidence);
     let cat = replay(&world, &["cat", "last"]).1;
-    let at = |word: &str| find(cat.as_bytes(), word.as_bytes()).unwrap_or_else(|| panic!("no {word}: {cat}"));
+    let at = |word: &str| {
+        find(cat.as_bytes(), word.as_bytes()).unwrap_or_else(|| panic!("no {word}: {cat}"))
+    };
     assert!(
-        at("before\n") < at("during\n") && at("during\n") < at("again\n") && at("again\n") < at("after\n")
+        at("before\n") < at("during\n")
+            && at("during\n") < at("again\n")
+            && at("again\n") < at("after\n")
     );
 }
 
 #[test]
 fn a_killed_s3_server_that_comes_back_gets_everything_in_its_order() {
-    let (cloud, dir) = (Cloud::shared(), tempfile::tempdir().unwrap());
+    let cloud = Cloud::shared();
+    let dir = tempfile::tempdir().unwrap();
     let weed = Weed::new(dir.path());
     let server = weed.start();
     bucket(&server);
     let wire = Wire::to(server.port);
     let evidence = weed_store(&wire.endpoint(), "killed") + &cloud.keys();
-    let world = cloud.world("recorder", &(evidence.clone() + "[practice.outage]\ncountdown = \"5m\"\n"));
+    let world =
+        cloud.world("recorder", &(evidence.clone() + "[practice.outage]\ncountdown = \"5m\"\n"));
     let mut shell = world.quiet_shell();
     shell.args(["open", "--reason", "a test", "--", "sh"]);
     let mut driver = Driver::spawn(shell);
     driver.send("echo be''fore\n");
     driver.wait_for("before");
-    until("the first segment is stored", || stored(&wire).contains(&"segments/0000000000".to_owned()));
+    until("the first segment is stored", || {
+        stored(&wire).contains(&"segments/0000000000".to_owned())
+    });
     server.kill();
-    driver.wait_for("bg-shell: the evidence store does not answer; recording goes to the spool, for 4m ");
+    driver.wait_for(
+        "bg-shell: the evidence store does not answer; recording goes to the spool, for 4m ",
+    );
     for word in ["one", "two", "three", "four"] {
         driver.send(format!("echo {0}''{0}; sleep 1\n", word));
         driver.wait_for(&format!("{word}{word}"));
@@ -80,7 +92,9 @@ fn a_killed_s3_server_that_comes_back_gets_everything_in_its_order() {
     let (code, verdict, _) = replay(&world, &["verify", "last"]);
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
     let order = stored(&wire);
-    let at = |kind: &str| order.iter().filter(|name| name.starts_with(kind)).cloned().collect::<Vec<_>>();
+    let at = |kind: &str| {
+        order.iter().filter(|name| name.starts_with(kind)).cloned().collect::<Vec<_>>()
+    };
     for kind in ["segments/", "checkpoints/"] {
         assert!(at(kind).is_sorted() && at(kind).len() > 4, "{order:?}");
     }
@@ -96,16 +110,21 @@ fn a_killed_s3_server_that_comes_back_gets_everything_in_its_order() {
     let lines = replay(&world, &["export", "last", "--format", "jsonl"]).1;
     let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let notices = events.filter(|event| event["code"] == "N");
-    let notices =
-        notices.map(|event| serde_json::from_str::<Value>(event["data"].as_str().unwrap()).unwrap());
-    let states: Vec<Value> =
-        notices.filter(|notice| notice["kind"] == "store").map(|notice| notice["state"].clone()).collect();
+    let notices = notices
+        .map(|event| serde_json::from_str::<Value>(event["data"].as_str().unwrap()).unwrap());
+    let states: Vec<Value> = notices
+        .filter(|notice| notice["kind"] == "store")
+        .map(|notice| notice["state"].clone())
+        .collect();
     assert_eq!(states, ["down", "up", "drained"]);
 }
 
 /// Returns the tape's objects that passed the wire into the store, in the order in which they did.
 fn stored(wire: &Wire) -> Vec<String> {
-    let put = wire.requests().into_iter().filter(|request| request.method == "PUT" && request.status == 200);
+    let put = wire
+        .requests()
+        .into_iter()
+        .filter(|request| request.method == "PUT" && request.status == 200);
     let names = put.filter_map(|request| {
         let (_, object) = request.target.split_once("/sessions/")?;
         Some(object.split('?').next()?.splitn(5, '/').nth(4)?.to_owned())
@@ -116,7 +135,8 @@ fn stored(wire: &Wire) -> Vec<String> {
 #[test]
 fn the_tape_tells_when_the_store_went_and_when_it_had_everything_again() {
     let world = World::new();
-    let mut driver = Driver::spawn(session(&world, "echo ready; read -r a; echo one; read -r b; echo two"));
+    let mut driver =
+        Driver::spawn(session(&world, "echo ready; read -r a; echo one; read -r b; echo two"));
     driver.wait_for("ready");
     let store = Away::take(&world);
     driver.wait_for("bg-shell: the evidence store does not answer");
@@ -130,7 +150,9 @@ fn the_tape_tells_when_the_store_went_and_when_it_had_everything_again() {
     tape.assert_intact();
     assert_eq!(states(&tape), ["down", "up", "drained"]);
     let notices = tape.notices("store");
-    assert!(notices[0]["left_s"].as_u64().unwrap() > 800 && notices[1]["away_s"].as_u64().unwrap() >= 2);
+    assert!(
+        notices[0]["left_s"].as_u64().unwrap() > 800 && notices[1]["away_s"].as_u64().unwrap() >= 2
+    );
     assert!(notices[0]["waiting_bytes"].as_u64().unwrap() > 0, "{notices:?}");
     assert_eq!(notices[2]["used_percent"], 0);
     assert_eq!(tape.note("genesis")["about"]["outage"]["countdown_s"], 900);
@@ -156,8 +178,9 @@ fn a_session_ends_when_its_countdown_is_over_and_its_tape_is_whole() {
     assert_eq!(world.processes(), []);
     let said = world.said();
     assert!(
-        said.contains("bg-shell: error: the session was ended: the evidence store was away for 5s\n")
-            && said.contains("bg-shell: hint: reach the store, then bg-shell recover"),
+        said.contains(
+            "bg-shell: error: the session was ended: the evidence store was away for 5s\n"
+        ) && said.contains("bg-shell: hint: reach the store, then bg-shell recover"),
         "{said}"
     );
     drop(store);
@@ -185,7 +208,9 @@ fn a_session_ends_when_its_spool_is_full_and_nothing_shown_is_lost() {
     assert_eq!(driver.wait(), 125, "{}", world.said());
     let said = world.said();
     assert!(
-        said.contains("bg-shell: error: the session was ended: its spool is full (3145728 bytes), "),
+        said.contains(
+            "bg-shell: error: the session was ended: its spool is full (3145728 bytes), "
+        ),
         "{said}"
     );
     let shown = without_ours(driver.shown());
@@ -205,7 +230,8 @@ fn a_session_ends_when_its_spool_is_full_and_nothing_shown_is_lost() {
 fn the_reserve_is_enough_to_seal_beside_a_spool_that_filled_its_disk() {
     let world = World::new();
     let Some(disk) = Disk::mount(&world.state().join("spool"), 65_536) else { return };
-    let mut driver = Driver::spawn(session(&world, "stty raw; echo ready; read -r a; exec cat /dev/urandom"));
+    let mut driver =
+        Driver::spawn(session(&world, "stty raw; echo ready; read -r a; exec cat /dev/urandom"));
     driver.wait_for("ready");
     let store = Away::take(&world);
     driver.wait_for("bg-shell: the evidence store does not answer");
@@ -240,7 +266,10 @@ fn an_outage_section_is_read_strictly() {
         assert!(said.contains(word), "{text}: {said}");
     }
     let world = World::new();
-    configure(&world, "spool_max = \"512MiB\"\ncountdown = \"1h30m\"\nextensions = \"responder\"\n");
+    configure(
+        &world,
+        "spool_max = \"512MiB\"\ncountdown = \"1h30m\"\nextensions = \"responder\"\n",
+    );
     assert!(world.record("true").status.success());
     let outage = &world.tape().note("genesis")["about"]["outage"];
     assert_eq!((&outage["spool_max"], &outage["countdown_s"]), (&json!(512 << 20), &json!(5_400)));
@@ -262,10 +291,13 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
     let file = scene.site.world.home().join("statement");
     std::fs::write(&file, &print.stdout).unwrap();
     let mut keygen = scene.site.command("ssh-keygen");
-    keygen.args(["-q", "-Y", "sign", "-n", "bg-shell-extension@v1", "-f"]).arg(scene.site.sandbox.key("bob"));
+    keygen
+        .args(["-q", "-Y", "sign", "-n", "bg-shell-extension@v1", "-f"])
+        .arg(scene.site.sandbox.key("bob"));
     assert!(keygen.arg(&file).output().unwrap().status.success());
     let signature = file.with_extension("sig");
-    let by_hand = [&id, "--statement", file.to_str().unwrap(), "--signature", signature.to_str().unwrap()];
+    let by_hand =
+        [&id, "--statement", file.to_str().unwrap(), "--signature", signature.to_str().unwrap()];
     let handed = scene.extend("bob", &by_hand);
     assert!(handed.status.success(), "{}", stderr(&handed));
     driver.wait_for("bg-shell: extended by bob: this session ends in 20m ");
@@ -274,9 +306,14 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
     let wish = scene.site.shell().args(["extend", &id, "--as-responder"]).output().unwrap();
     assert!(wish.status.success(), "{}", stderr(&wish));
     driver.wait_for("bg-shell: an extension does not count: the responder may not extend here");
-    std::fs::write(&file, String::from_utf8(print.stdout).unwrap().replace("1200", "1201")).unwrap();
+    std::fs::write(&file, String::from_utf8(print.stdout).unwrap().replace("1200", "1201"))
+        .unwrap();
     let forged = scene.extend("bob", &by_hand);
-    assert!(stderr(&forged).contains("it would not count: the signature of bob: "), "{}", stderr(&forged));
+    assert!(
+        stderr(&forged).contains("it would not count: the signature of bob: "),
+        "{}",
+        stderr(&forged)
+    );
     drop(store);
     driver.wait_for("bg-shell: the evidence store answers again");
     driver.send("exit\n");
@@ -297,10 +334,16 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
         (&fact["extended_by"], &fact["for_s"], &fact["as"]),
         (&json!("bob"), &json!(1_200), &json!("approver"))
     );
-    assert_eq!((&fact["statement"], &fact["signature"]), (&granted["statement"], &granted["signature"]));
+    assert_eq!(
+        (&fact["statement"], &fact["signature"]),
+        (&granted["statement"], &granted["signature"])
+    );
     let report = scene.site.shell().args(["report", &id]).output().unwrap();
     let report = String::from_utf8(report.stdout).unwrap();
-    assert!(report.contains("bob (approver) gave 1200 s more without the evidence store"), "{report}");
+    assert!(
+        report.contains("bob (approver) gave 1200 s more without the evidence store"),
+        "{report}"
+    );
     let told = hook.wait_for(5);
     let told: Vec<Value> = told.iter().map(|delivery| delivery.json()["event"].clone()).collect();
     let ladder = ["outage", "outage", "extended", "outage-over"].map(Value::from);
@@ -337,7 +380,8 @@ fn the_responder_extends_where_that_is_allowed_and_the_tape_says_so() {
     let store = Away::take(&world);
     driver.wait_for("--as-responder");
     let id = world.spools()[0].file_name().unwrap().to_str().unwrap().to_owned();
-    let extended = world.shell().args(["extend", &id, "--for", "30m", "--as-responder"]).output().unwrap();
+    let extended =
+        world.shell().args(["extend", &id, "--for", "30m", "--as-responder"]).output().unwrap();
     assert!(extended.status.success(), "{}", stderr(&extended));
     driver.wait_for("bg-shell: extended by ");
     drop(store);
@@ -360,7 +404,11 @@ fn a_session_begins_without_its_store_only_where_that_is_allowed() {
     let mut driver = Driver::spawn(session(&world, "echo ready; read -r a; echo \"<$a>\""));
     driver.wait_for("ready");
     driver.wait_for("bg-shell: the evidence store does not answer");
-    assert!(world.said().contains("bg-shell: warning: begun WITHOUT its evidence store"), "{}", world.said());
+    assert!(
+        world.said().contains("bg-shell: warning: begun WITHOUT its evidence store"),
+        "{}",
+        world.said()
+    );
     driver.send("offline\r");
     assert_eq!(driver.wait(), 0, "{}", world.said());
     drop(store);
@@ -384,7 +432,8 @@ impl Scene {
     fn new(outage: &str) -> Self {
         let site = Sandbox::shared().site();
         let place = site.world.home().join("place");
-        let evidence = format!("[evidence]\nstore = \"{0}/evidence\"\nstate = \"{0}\"\n\n", place.display());
+        let evidence =
+            format!("[evidence]\nstore = \"{0}/evidence\"\nstate = \"{0}\"\n\n", place.display());
         site.configure(|text| {
             let (before, rest) = text.split_once("[evidence]").unwrap();
             let (_, after) = rest.split_once("\n\n").unwrap();
@@ -413,7 +462,13 @@ impl Scene {
 
     fn extend(&self, person: &str, args: &[&str]) -> Output {
         let mut shell = self.site.shell();
-        shell.arg("extend").args(args).arg("--key").arg(self.site.sandbox.key(person)).output().unwrap()
+        shell
+            .arg("extend")
+            .args(args)
+            .arg("--key")
+            .arg(self.site.sandbox.key(person))
+            .output()
+            .unwrap()
     }
 
     /// Returns what the fact of its one extension says.
@@ -486,7 +541,10 @@ fn shipped(world: &World) -> Tape {
 }
 
 fn states(tape: &Tape) -> Vec<String> {
-    tape.notices("store").iter().map(|notice| notice["state"].as_str().unwrap().to_owned()).collect()
+    tape.notices("store")
+        .iter()
+        .map(|notice| notice["state"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Takes out the lines that bg-shell itself drew.

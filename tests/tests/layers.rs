@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 fn production(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let end = text.find("#[cfg(test)]").unwrap_or(text.len());
-    text[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    text[..end]
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn sources(package: &str) -> Vec<PathBuf> {
@@ -59,7 +63,16 @@ fn the_pure_core_names_no_file_no_clock_no_thread() {
     let files = sources("recorder").into_iter().filter(|path| pure.contains(&stem(path)));
     none_names(
         files,
-        &["std::fs", "std::net", "std::env", "std::thread", "rustix", "crate::clock", "tokio", "SystemTime"],
+        &[
+            "std::fs",
+            "std::net",
+            "std::env",
+            "std::thread",
+            "rustix",
+            "crate::clock",
+            "tokio",
+            "SystemTime",
+        ],
     );
 }
 
@@ -93,7 +106,10 @@ fn who_records_never_opens() {
 
 #[test]
 fn nothing_deletes_evidence() {
-    none_names(sources("aws"), &["delete_object", "delete_bucket", "put_object_retention", "copy_object"]);
+    none_names(
+        sources("aws"),
+        &["delete_object", "delete_bucket", "put_object_retention", "copy_object"],
+    );
     none_names(
         sources("recorder").into_iter().filter(|path| stem(path) == "store"),
         &["fn delete", "fn remove"],
@@ -117,8 +133,9 @@ fn verification_names_no_key_service_no_clock_and_no_terminal() {
 #[test]
 fn the_environment_is_read_by_the_command_lines_only() {
     for package in ["broker", "recorder", "replay", "aws"] {
-        let files =
-            sources(package).into_iter().filter(|path| !matches!(stem(path), "cli" | "environment" | "main"));
+        let files = sources(package)
+            .into_iter()
+            .filter(|path| !matches!(stem(path), "cli" | "environment" | "main"));
         none_names(files, &["env::var", "env::vars"]);
     }
 }
@@ -172,9 +189,12 @@ const ROOMS: &[&str] = &[
 /// The rooms that a text names: `crate::room`, and the first level of `use crate::{room, room::thing}`.
 fn rooms_named(text: &str) -> Vec<&str> {
     let mut named = Vec::new();
-    for (_, rest) in text.match_indices("crate::").map(|(at, word)| (at, &text[at + word.len()..])) {
-        let group = rest.strip_prefix('{').map(|group| &group[..group.find("};").unwrap_or(group.len())]);
-        let (mut depth, mut begins) = (0, true);
+    for (_, rest) in text.match_indices("crate::").map(|(at, word)| (at, &text[at + word.len()..]))
+    {
+        let group =
+            rest.strip_prefix('{').map(|group| &group[..group.find("};").unwrap_or(group.len())]);
+        let mut depth = 0;
+        let mut begins = true;
         for (at, c) in group.unwrap_or_default().char_indices() {
             match c {
                 '{' => depth += 1,
@@ -202,12 +222,22 @@ fn word(text: &str) -> &str {
 fn a_room_of_the_broker_names_only_rooms_below_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../broker/src");
     let rank = |room: &str| {
-        ROOMS.iter().position(|one| *one == room).unwrap_or_else(|| panic!("{room} has no place in ROOMS"))
+        ROOMS
+            .iter()
+            .position(|one| *one == room)
+            .unwrap_or_else(|| panic!("{room} has no place in ROOMS"))
     };
     let mut wrong = Vec::new();
     for path in sources("broker") {
         let inside = path.strip_prefix(&root).unwrap();
-        let room = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        let room = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs");
         for other in rooms_named(&production(&path)) {
             if other != room && rank(other) > rank(room) {
                 wrong.push(format!("{} names {other}", inside.display()));

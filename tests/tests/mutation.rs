@@ -18,7 +18,8 @@ struct Sample {
 impl Sample {
     fn record() -> Self {
         let world = World::new();
-        let output = world.record("printf one; read -r _ < /dev/null; printf two; printf 'three\\n'");
+        let output =
+            world.record("printf one; read -r _ < /dev/null; printf two; printf 'three\\n'");
         assert!(output.status.success(), "{output:?}");
         let tape = world.tape();
         let session = tape.id();
@@ -37,7 +38,9 @@ impl Sample {
 
     /// Both implementations look at each of the changed tapes.
     fn none_is_intact(&self, changed: impl Iterator<Item = (String, Objects)>) {
-        let (mut second, mut memory, mut count) = (self.second(), self.memory(), 0);
+        let mut second = self.second();
+        let mut memory = self.memory();
+        let mut count = 0;
         for (what, objects) in changed {
             memory.objects = objects;
             let report = memory.verify(self.now_us);
@@ -99,7 +102,10 @@ fn no_moved_object_stays_unseen() {
         changed.push((format!("{name} dropped"), sample.with(name, None)));
         for target in names.iter().map(String::as_str).chain(next).filter(|target| target != name) {
             let bytes = sample.objects[name].clone();
-            changed.push((format!("{name} copied to {target}"), sample.with(target, Some(bytes.clone()))));
+            changed.push((
+                format!("{name} copied to {target}"),
+                sample.with(target, Some(bytes.clone())),
+            ));
             let mut swapped = sample.with(target, Some(bytes));
             swapped.remove(name);
             if let Some(other) = sample.objects.get(target) {
@@ -141,7 +147,8 @@ fn no_moved_frame_stays_unseen() {
 /// Splits a segment into its header and its records, the end marker last.
 fn records(bytes: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let (mut at, mut records) = (word(12), Vec::new());
+    let mut at = word(12);
+    let mut records = Vec::new();
     while at < bytes.len() {
         let len = if word(at) == 0 { 40 } else { 12 + word(at) };
         records.push(bytes[at..at + len].to_vec());

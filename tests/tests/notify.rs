@@ -15,7 +15,10 @@ const SECRET: &str = "a webhook's secret";
 /// Configures webhooks, each with its shape, and one secret file for all.
 fn evidence(webhooks: &[(&Hook, &str)]) -> Evidence {
     let sections = webhooks.iter().map(|(hook, shape)| {
-        format!("[[notify.webhooks]]\nurl = {:?}\nshape = {shape:?}\nsecret = \"$HOME/secret\"\n", hook.url())
+        format!(
+            "[[notify.webhooks]]\nurl = {:?}\nshape = {shape:?}\nsecret = \"$HOME/secret\"\n",
+            hook.url()
+        )
     });
     let evidence = Evidence::new(&sections.collect::<String>());
     std::fs::write(secret(&evidence), format!("{SECRET}\n")).unwrap();
@@ -30,7 +33,9 @@ fn secret(evidence: &Evidence) -> PathBuf {
 fn waiting(evidence: &Evidence) -> usize {
     let outboxes = below(&evidence.state().join("notify"), 1);
     let files = outboxes.iter().flat_map(|dir| std::fs::read_dir(dir).unwrap());
-    files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "json")).count()
+    files
+        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "json"))
+        .count()
 }
 
 #[test]
@@ -57,14 +62,18 @@ fn a_generic_webhook_is_signed_over_its_time_and_body() {
 #[test]
 fn each_receiver_gets_its_own_shape() {
     let hooks = [(); 3].map(|()| Hook::start(Manner::Answers(202)));
-    let evidence = evidence(&[(&hooks[0], "slack"), (&hooks[1], "ticket"), (&hooks[2], "pagerduty")]);
+    let evidence =
+        evidence(&[(&hooks[0], "slack"), (&hooks[1], "ticket"), (&hooks[2], "pagerduty")]);
     let session = evidence.session("true");
     evidence.run(&["report", &session, "--write"]);
     let slack = hooks[0].wait_for(1).remove(0);
     assert!(slack.json()["blocks"].is_array() && slack.header("x-bg-shell-signature").is_none());
     let ticket = hooks[1].wait_for(1).remove(0);
     assert!(signed(&ticket));
-    assert_eq!((&ticket.json()["action"], &ticket.json()["ticket"]), (&"update".into(), &"INC-7".into()));
+    assert_eq!(
+        (&ticket.json()["action"], &ticket.json()["ticket"]),
+        (&"update".into(), &"INC-7".into())
+    );
     assert!(ticket.json()["report"].as_str().unwrap().starts_with("# Emergency access"));
     // A report is no page: it would open again what the revocation resolved.
     assert_eq!(hooks[2].received().len(), 0);
@@ -73,7 +82,8 @@ fn each_receiver_gets_its_own_shape() {
 
 #[test]
 fn a_receiver_that_never_answers_delays_nobody_and_is_told() {
-    let (dead, live) = (Hook::start(Manner::Silent), Hook::start(Manner::Answers(200)));
+    let dead = Hook::start(Manner::Silent);
+    let live = Hook::start(Manner::Answers(200));
     let evidence = evidence(&[(&dead, "slack"), (&live, "generic")]);
     let session = evidence.session("true");
     let began = Instant::now();
@@ -93,13 +103,21 @@ fn what_was_not_delivered_is_delivered_by_a_later_run() {
     let evidence = evidence(&[(&hook, "generic")]);
     let session = evidence.session("true");
     let output = evidence.run(&["report", &session, "--write"]);
-    assert!(stderr(&output).contains("not delivered yet: 127.0.0.1 (status 503: no)"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("not delivered yet: 127.0.0.1 (status 503: no)"),
+        "{}",
+        stderr(&output)
+    );
     let refused = hook.received().remove(0);
     assert_eq!(waiting(&evidence), 1);
     hook.change(Manner::Answers(200));
     let before = hook.received().len();
     let output = evidence.run(&["report", &session, "--write"]);
-    assert!(output.status.success() && !stderr(&output).contains("not delivered"), "{}", stderr(&output));
+    assert!(
+        output.status.success() && !stderr(&output).contains("not delivered"),
+        "{}",
+        stderr(&output)
+    );
     let delivered = hook.wait_for(before + 2).split_off(before);
     // In their order, the old one with its old id and a signature of its own.
     assert_eq!(delivered[0].header("x-bg-shell-delivery"), refused.header("x-bg-shell-delivery"));
@@ -115,7 +133,11 @@ fn a_receiver_sends_nobody_elsewhere() {
     let evidence = evidence(&[(&hook, "generic")]);
     let session = evidence.session("true");
     let output = evidence.run(&["report", &session, "--write"]);
-    assert!(stderr(&output).contains("not delivered yet: 127.0.0.1 (status 307: no)"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("not delivered yet: 127.0.0.1 (status 307: no)"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!((inner.received().len(), waiting(&evidence)), (0, 1));
 }
 
@@ -152,8 +174,11 @@ fn signed(delivery: &Delivery) -> bool {
     let time = time.strip_prefix("t=").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, [time.as_bytes(), b".", &delivery.body].concat()).unwrap();
-    let output =
-        Command::new("openssl").args(["dgst", "-sha256", "-hmac", SECRET]).arg(file.path()).output().unwrap();
+    let output = Command::new("openssl")
+        .args(["dgst", "-sha256", "-hmac", SECRET])
+        .arg(file.path())
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     said.trim_end().ends_with(&format!("= {mac}"))
 }

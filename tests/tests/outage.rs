@@ -18,9 +18,13 @@ fn the_store_dies_in_the_middle_and_recover_finishes() {
     let evidence = weed_store(&server.url(), "died") + &cloud.keys();
     let world = cloud.world("recorder", &evidence);
     let go = world.home().join("go");
-    let script = format!("echo before; until test -e {}; do sleep 0.05; done; echo after", go.display());
-    let shell =
-        world.shell().args(["open", "--reason", "a test", "--", "sh", "-c", &script]).spawn().unwrap();
+    let script =
+        format!("echo before; until test -e {}; do sleep 0.05; done; echo after", go.display());
+    let shell = world
+        .shell()
+        .args(["open", "--reason", "a test", "--", "sh", "-c", &script])
+        .spawn()
+        .unwrap();
     until("something is shipped", || !world.spools().is_empty() && stored(&server.url()) > 2);
     server.kill();
     std::fs::write(&go, "").unwrap();

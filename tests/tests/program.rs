@@ -6,7 +6,8 @@ use crate::support::world::World;
 #[test]
 fn vim_edits_a_file() {
     let world = World::new();
-    let mut driver = program(&world, "vim -u NONE -N -n --cmd 'set ttimeout ttimeoutlen=0' $HOME/file");
+    let mut driver =
+        program(&world, "vim -u NONE -N -n --cmd 'set ttimeout ttimeoutlen=0' $HOME/file");
     driver.wait_for("~");
     driver.send("iline one\rline two");
     driver.wait_for("line two");
@@ -89,8 +90,10 @@ fn a_bracketed_paste_arrives_as_it_is_and_runs_nothing() {
 #[test]
 fn a_paste_of_a_megabyte_arrives_byte_for_byte() {
     let world = World::new();
-    let paste: Vec<u8> = (0..1_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
-    let mut driver = program(&world, "stty raw -echo; echo ready; exec head -c 1000000 >$HOME/file");
+    let paste: Vec<u8> =
+        (0..1_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let mut driver =
+        program(&world, "stty raw -echo; echo ready; exec head -c 1000000 >$HOME/file");
     driver.wait_for("ready");
     driver.send(&paste);
     same_on_screen_and_tape(&world, &mut driver);
@@ -102,8 +105,10 @@ fn a_paste_of_a_megabyte_arrives_byte_for_byte() {
 fn a_paste_that_is_echoed_back_does_not_lock_up() {
     let world = World::new();
     let paste = "all work and no play makes jack a dull boy\n".repeat(5_000);
-    let mut driver =
-        program(&world, &format!("stty -icanon min 1; echo ready; exec head -c {} >$HOME/file", paste.len()));
+    let mut driver = program(
+        &world,
+        &format!("stty -icanon min 1; echo ready; exec head -c {} >$HOME/file", paste.len()),
+    );
     driver.wait_for("ready");
     driver.send(&paste);
     same_on_screen_and_tape(&world, &mut driver);
@@ -119,7 +124,8 @@ fn program(world: &World, command: &str) -> Driver {
 /// What the screen was sent is what the tape has, byte for byte.
 fn same_on_screen_and_tape(world: &World, driver: &mut Driver) {
     assert_eq!(driver.wait(), 0, "{}\n{}", driver.screen(), world.said());
-    let (shown, tape) = (driver.shown(), world.tape());
+    let shown = driver.shown();
+    let tape = world.tape();
     tape.assert_intact();
     assert!(
         shown == tape.output(),

@@ -6,16 +6,24 @@ use crate::support::world::{World, stderr};
 
 #[test]
 fn a_command_that_does_not_exist_is_127() {
-    refuses(127, "cannot find no-such-command", |shell| shell.args(["open", "--", "no-such-command"]));
-    refuses(127, "cannot find /no/such/command", |shell| shell.args(["open", "--", "/no/such/command"]));
+    refuses(127, "cannot find no-such-command", |shell| {
+        shell.args(["open", "--", "no-such-command"])
+    });
+    refuses(127, "cannot find /no/such/command", |shell| {
+        shell.args(["open", "--", "/no/such/command"])
+    });
     refuses(127, "cannot find /no/such/shell", |shell| shell.args(["--shell", "/no/such/shell"]));
     refuses(127, "cannot find /no/such/shell", |shell| shell.env("SHELL", "/no/such/shell"));
 }
 
 #[test]
 fn a_file_that_cannot_be_executed_is_126() {
-    refuses(126, "cannot run /etc/passwd: not executable", |shell| shell.args(["open", "--", "/etc/passwd"]));
-    refuses(126, "cannot run /etc/passwd: not executable", |shell| shell.env("SHELL", "/etc/passwd"));
+    refuses(126, "cannot run /etc/passwd: not executable", |shell| {
+        shell.args(["open", "--", "/etc/passwd"])
+    });
+    refuses(126, "cannot run /etc/passwd: not executable", |shell| {
+        shell.env("SHELL", "/etc/passwd")
+    });
 }
 
 #[test]
@@ -41,13 +49,19 @@ fn without_a_place_for_evidence_there_is_no_session() {
 
 #[test]
 fn what_the_command_line_cannot_mean_is_125_and_told_on_standard_error() {
-    for args in
-        [&["--no-such-option"][..], &["--max-duration", "0s"], &["--max-duration", "soon"], &["no-such-verb"]]
-    {
+    for args in [
+        &["--no-such-option"][..],
+        &["--max-duration", "0s"],
+        &["--max-duration", "soon"],
+        &["no-such-verb"],
+    ] {
         let world = World::new();
         let output = world.shell().args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(125), "{args:?}");
-        assert!(output.stdout.is_empty() && stderr(&output).contains("error:"), "{args:?}: {output:?}");
+        assert!(
+            output.stdout.is_empty() && stderr(&output).contains("error:"),
+            "{args:?}: {output:?}"
+        );
         assert!(!world.state().exists());
     }
 }

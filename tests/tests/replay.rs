@@ -60,8 +60,11 @@ fn stock_asciinema_plays_an_export_with_vim_colours_bad_bytes_and_a_resize() {
     assert_eq!(player.wait(), 0, "{}", player.screen());
     let shown = player.shown();
     let events = world.tape().events();
-    let text: String =
-        events.iter().filter(|event| event.line.code == 'o').map(|event| event.line.data.as_str()).collect();
+    let text: String = events
+        .iter()
+        .filter(|event| event.line.code == 'o')
+        .map(|event| event.line.data.as_str())
+        .collect();
     assert_eq!(String::from_utf8_lossy(&shown), text);
     for seen in ["colour", "caf\u{e9}", "\u{fffd}", "hello from vim"] {
         assert!(text.contains(seen), "{seen}");
@@ -76,15 +79,21 @@ fn the_second_implementation_opens_a_fresh_tape_to_the_same_lines() {
     world.record("printf 'plain caf\\303\\251 \\377 end'");
     let tape = world.tape();
     let theirs = Second::open(&world.state().join("keys"), &tape.id(), &objects_of(&tape.dir));
-    let lines: Vec<Value> =
-        String::from_utf8(theirs).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = String::from_utf8(theirs)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let theirs: Vec<_> = lines[1..]
         .iter()
         .filter(|line| line[1] != "B")
         .map(|line| (line[1].as_str().unwrap().to_owned(), line[2].as_str().unwrap().to_owned()))
         .collect();
-    let ours: Vec<_> =
-        tape.events().into_iter().map(|event| (event.line.code.to_string(), event.line.data)).collect();
+    let ours: Vec<_> = tape
+        .events()
+        .into_iter()
+        .map(|event| (event.line.code.to_string(), event.line.data))
+        .collect();
     assert_eq!(ours, theirs);
 }
 

@@ -68,7 +68,10 @@ fn every_claim_of_a_report_names_its_source() {
         assert_eq!(report.pointer(at), Some(&json!({"value": value, "source": source})), "{at}");
     }
     assert_eq!(report["revocation"]["source"], "fact close/proved");
-    assert_eq!((&report["tape"]["verdict"], &report["ended"]["how"]), (&"intact".into(), &"exit".into()));
+    assert_eq!(
+        (&report["tape"]["verdict"], &report["ended"]["how"]),
+        (&"intact".into(), &"exit".into())
+    );
     for part in ["approvals", "ended", "revocation", "tape", "commands", "exposures"] {
         assert!(report[part]["source"].as_str().is_some(), "{part}: {report}");
     }
@@ -98,7 +101,11 @@ fn a_stored_report_is_shown_and_a_later_one_stands_beside_it() {
     let evidence = Evidence::new("");
     let session = accessed(&evidence);
     let output = evidence.run(&["report", &session, "--write"]);
-    assert!(stderr(&output).contains(&format!("stored as cases/{session}/report.md")), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(&format!("stored as cases/{session}/report.md")),
+        "{}",
+        stderr(&output)
+    );
     let first = json_of(&evidence, &[&session]);
     assert_eq!(first["commands"]["known"], false);
     seen(&evidence, &session);

@@ -15,7 +15,8 @@ fn the_key_in_the_home_directory_signs_without_being_named() {
     let dir = desk.world.home().join(".ssh");
     std::fs::create_dir(&dir).unwrap();
     desk.join("zoe", ".ssh/id_ecdsa", "ecdsa");
-    let output = desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
+    let output =
+        desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let id = String::from_utf8(output.stdout).unwrap();
     assert_eq!(desk.look(id.trim())["requester"], "zoe@example.com");
@@ -24,15 +25,21 @@ fn the_key_in_the_home_directory_signs_without_being_named() {
 #[test]
 fn without_a_key_that_may_sign_the_error_says_where_to_look() {
     let desk = Desk::new();
-    let output = desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
+    let output =
+        desk.shell().args(["request", "--role", "prod", "--reason", "x"]).output().unwrap();
     assert!(stderr(&output).contains("no SSH key is here to sign with"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("hint: ssh-agent and ~/.ssh/id_*.pub have none: name one with --key"));
+    assert!(
+        stderr(&output)
+            .contains("hint: ssh-agent and ~/.ssh/id_*.pub have none: name one with --key")
+    );
     let absent = desk.run("nobody", &["request", "--role", "prod", "--reason", "x"]);
     assert!(stderr(&absent).contains("error: there is no SSH key"), "{}", stderr(&absent));
     desk.join("mallory", "mallory", "ed25519");
     let signers = std::fs::read_to_string(desk.world.home().join("signers")).unwrap();
-    let limited =
-        signers.replace("mallory@example.com ", "mallory@example.com namespaces=\"bg-shell-approval@v1\" ");
+    let limited = signers.replace(
+        "mallory@example.com ",
+        "mallory@example.com namespaces=\"bg-shell-approval@v1\" ",
+    );
     std::fs::write(desk.world.home().join("signers"), limited).unwrap();
     let output = desk.run("mallory", &["request", "--role", "prod", "--reason", "x"]);
     assert!(stderr(&output).contains("mallory may not sign here"), "{}", stderr(&output));
@@ -69,9 +76,13 @@ fn an_override_needs_no_approvals_where_the_role_allows_it() {
 fn a_role_without_quorum_needs_a_signed_request_all_the_same() {
     let desk = Desk::with("quorum = 0\n");
     assert_eq!(desk.state(&desk.request()), "APPROVED");
-    let output =
-        desk.run("bob", &["request", "--role", "prod", "--reason", "x", "--as", "alice@example.com"]);
-    assert!(stderr(&output).contains("may not sign for alice@example.com here"), "{}", stderr(&output));
+    let output = desk
+        .run("bob", &["request", "--role", "prod", "--reason", "x", "--as", "alice@example.com"]);
+    assert!(
+        stderr(&output).contains("may not sign for alice@example.com here"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -127,7 +138,10 @@ fn an_approver_who_was_removed_does_not_count() {
     std::fs::write(&file, others.join("\n")).unwrap();
     let seen = desk.look(&id);
     assert_eq!(seen["state"], "REQUESTED");
-    assert!(seen["ignored"].to_string().contains("is not in allowed_signers for bob@example.com"), "{seen}");
+    assert!(
+        seen["ignored"].to_string().contains("is not in allowed_signers for bob@example.com"),
+        "{seen}"
+    );
     std::fs::write(&file, "bob@example.com namespaces=x ssh-ed25519 AAAA\n").unwrap();
     assert!(desk.look(&id)["why"].as_str().unwrap().contains("line 1"));
 }
@@ -136,8 +150,13 @@ fn an_approver_who_was_removed_does_not_count() {
 fn facts_that_are_none_are_told_and_never_counted() {
     let desk = Desk::new();
     let id = desk.request();
-    for name in ["approvals/bob@example.com", "denials/carol@example.com", "cancel", "approvals/..x", "note"]
-    {
+    for name in [
+        "approvals/bob@example.com",
+        "denials/carol@example.com",
+        "cancel",
+        "approvals/..x",
+        "note",
+    ] {
         desk.forge(&id, name, b"{\"statement\":\"AAAA\",\"signature\":\"none\"}");
     }
     let seen = desk.look(&id);
@@ -146,9 +165,11 @@ fn facts_that_are_none_are_told_and_never_counted() {
         (&"REQUESTED".into(), 5),
         "{seen}"
     );
-    let shown = String::from_utf8(desk.shell().args(["requests", &id]).output().unwrap().stdout).unwrap();
+    let shown =
+        String::from_utf8(desk.shell().args(["requests", &id]).output().unwrap().stdout).unwrap();
     assert!(
-        shown.starts_with(&format!("REQUESTED {id}\n")) && shown.matches("  ignored  ").count() == 5,
+        shown.starts_with(&format!("REQUESTED {id}\n"))
+            && shown.matches("  ignored  ").count() == 5,
         "{shown}"
     );
 }
@@ -156,7 +177,8 @@ fn facts_that_are_none_are_told_and_never_counted() {
 #[test]
 fn the_list_has_what_is_open_and_all_of_it_when_asked() {
     let desk = Desk::with("quorum = 1\n");
-    let (one, two) = (desk.request(), desk.request());
+    let one = desk.request();
+    let two = desk.request();
     assert!(desk.run("bob", &["deny", &one, "--yes"]).status.success());
     let list = |args: &[&str]| {
         let output = desk.shell().arg("requests").args(args).output().unwrap();
@@ -164,8 +186,10 @@ fn the_list_has_what_is_open_and_all_of_it_when_asked() {
     };
     assert!(list(&[]).contains(&two) && !list(&[]).contains(&one));
     assert!(list(&["--all"]).contains(&one));
-    let lines: Vec<Value> =
-        list(&["--all", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = list(&["--all", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(
         lines.iter().map(|line| line["state"].as_str().unwrap()).collect::<Vec<_>>(),
         ["DENIED", "REQUESTED"]
@@ -186,6 +210,7 @@ fn watching_ends_when_the_request_is_decided() {
     until("the watch ends", || watch.try_wait().unwrap().is_some());
     let output = watch.wait_with_output().unwrap();
     let last: Value =
-        serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap()).unwrap();
+        serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap())
+            .unwrap();
     assert_eq!(last["state"], "APPROVED");
 }

@@ -13,9 +13,12 @@ use crate::support::world::{World, stderr};
 fn a_session_is_revoked_by_name_and_no_other_one() {
     let bench = Bench::new();
     let role = bench.site.role("drill").to_owned();
-    let (one, two) = (SessionId::mint(), SessionId::mint());
-    let (one, two) =
-        (bench.open(one, "drill", &role, in_seconds(900)), bench.open(two, "drill", &role, in_seconds(900)));
+    let one = SessionId::mint();
+    let two = SessionId::mint();
+    let (one, two) = (
+        bench.open(one, "drill", &role, in_seconds(900)),
+        bench.open(two, "drill", &role, in_seconds(900)),
+    );
     assert_eq!((bench.call(&one), bench.call(&two)), (Ok(()), Ok(())));
     let output = revoke(&bench, one.session);
     let said = stderr(&output);
@@ -41,17 +44,25 @@ fn a_session_is_revoked_by_name_and_no_other_one() {
 #[test]
 fn what_nobody_can_probe_is_expired_and_never_revoked() {
     let bench = Bench::new();
-    let (over, pending) = (SessionId::mint(), SessionId::mint());
+    let over = SessionId::mint();
+    let pending = SessionId::mint();
     bench.announce(over, "drill", bench.site.role("drill"), in_seconds(-7_200));
     bench.announce(pending, "drill", bench.site.role("drill"), in_seconds(-60));
     let (code, lines) = reconcile(&bench);
     assert_eq!((code, lines.len()), (3, 2), "{lines:?}");
-    let of = |session: SessionId| lines.iter().find(|line| line["session"] == json!(session)).unwrap();
+    let of =
+        |session: SessionId| lines.iter().find(|line| line["session"] == json!(session)).unwrap();
     assert_eq!(of(over)["state"], "expired");
-    assert_eq!((&of(pending)["state"], of(pending)["dead_by"].is_string()), (&json!("pending"), true));
+    assert_eq!(
+        (&of(pending)["state"], of(pending)["dead_by"].is_string()),
+        (&json!("pending"), true)
+    );
     assert_eq!(bench.fact(over, "close/proved").unwrap()["state"], "expired");
-    let denies: Vec<_> =
-        bench.inline(bench.site.role("drill")).into_iter().filter(|name| name != "access").collect();
+    let denies: Vec<_> = bench
+        .inline(bench.site.role("drill"))
+        .into_iter()
+        .filter(|name| name != "access")
+        .collect();
     assert_eq!(denies, [format!("bg-deny-{pending}")], "what is dead needs no Deny");
     assert_eq!(bench.fact(pending, "close/proved"), None);
     let (code, lines) = reconcile(&bench);
@@ -106,7 +117,10 @@ fn revoke_waits_for_the_proof_of_a_session_that_runs() {
     );
     let output = revoke.wait_with_output().unwrap();
     let said = stderr(&output);
-    assert!(output.status.success() && said.contains("access revoked and proved in 1s 500ms"), "{said}");
+    assert!(
+        output.status.success() && said.contains("access revoked and proved in 1s 500ms"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -158,7 +172,8 @@ fn a_proof_that_others_wrote_closes_nothing() {
         "dead_by": now(), "noted": now()}),
     );
     let forged =
-        std::fs::read(other.site.state().join(format!("evidence/cases/{session}/close/proved"))).unwrap();
+        std::fs::read(other.site.state().join(format!("evidence/cases/{session}/close/proved")))
+            .unwrap();
     bench.junk(&format!("cases/{session}/close/proved"), &forged);
     bench.junk(&format!("cases/{session}/close/gate"), b"junk");
     let listed = listed(&bench, &[]);
@@ -172,7 +187,8 @@ fn a_proof_that_others_wrote_closes_nothing() {
 fn the_last_session_closes_the_gate_and_none_before() {
     let bench = Bench::new();
     let role = bench.site.role("attach").to_owned();
-    let (one, two) = (SessionId::mint(), SessionId::mint());
+    let one = SessionId::mint();
+    let two = SessionId::mint();
     let gates = format!("gates/000000000000-{}", role.rsplit('/').next().unwrap());
     for session in [one, two] {
         bench.announce(session, "attach", &role, in_seconds(900));
@@ -193,7 +209,9 @@ fn the_last_session_closes_the_gate_and_none_before() {
 fn denies_that_nobody_needs_are_swept_and_no_others() {
     let bench = Bench::new();
     let role = bench.site.role("drill").to_owned();
-    let (dead, alive, unknown) = (SessionId::mint(), SessionId::mint(), SessionId::mint());
+    let dead = SessionId::mint();
+    let alive = SessionId::mint();
+    let unknown = SessionId::mint();
     bench.announce(dead, "drill", &role, in_seconds(-7_200));
     bench.announce(alive, "drill", &role, in_seconds(60));
     // Its credentials are dead; what was derived from them may live to the deadline.
@@ -236,7 +254,10 @@ fn without_evidence_a_session_is_denied_on_the_role_that_is_named() {
     let output = bench.site.shell().args(args).output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("denied by the inline policy") && said.contains("nothing is proved"), "{said}");
+    assert!(
+        said.contains("denied by the inline policy") && said.contains("nothing is proved"),
+        "{said}"
+    );
     until("the session is denied", || {
         bench.call(&one).is_err_and(|said| said.contains("with an explicit deny"))
     });
@@ -248,7 +269,8 @@ fn without_evidence_a_session_is_denied_on_the_role_that_is_named() {
 #[test]
 fn sessions_tells_what_is_open_and_until_when() {
     let bench = Bench::new();
-    let (live, over) = (bench.live(), SessionId::mint());
+    let live = bench.live();
+    let over = SessionId::mint();
     bench.announce(live, "drill", bench.site.role("drill"), in_seconds(900));
     bench.announce(over, "drill", bench.site.role("drill"), in_seconds(-7_200));
     let lines = listed(&bench, &[]);
@@ -258,9 +280,17 @@ fn sessions_tells_what_is_open_and_until_when() {
     reconcile(&bench);
     assert_eq!(listed(&bench, &[]).len(), 1);
     let all = listed(&bench, &["--all"]);
-    assert!(all.iter().any(|line| line["session"] == json!(over) && line["state"] == "expired"), "{all:?}");
-    let output = bench.site.shell().args(["revoke", "0000", "--reason", "a test"]).output().unwrap();
-    assert!(output.status.code() == Some(125) && stderr(&output).contains("hint:"), "{}", stderr(&output));
+    assert!(
+        all.iter().any(|line| line["session"] == json!(over) && line["state"] == "expired"),
+        "{all:?}"
+    );
+    let output =
+        bench.site.shell().args(["revoke", "0000", "--reason", "a test"]).output().unwrap();
+    assert!(
+        output.status.code() == Some(125) && stderr(&output).contains("hint:"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// One that denies nobody.
@@ -271,7 +301,8 @@ const NO_POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
 fn practice_sessions_are_listed_while_they_run() {
     let world = World::new();
     let args = ["open", "--reason", "a test", "--", "cat"];
-    let mut session = world.shell().args(args).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut session =
+        world.shell().args(args).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let listed = || world.shell().args(["sessions", "--json"]).output().unwrap();
     until("the session is listed", || lines(&listed()).len() == 1);
     let line = &lines(&listed())[0];

@@ -13,8 +13,11 @@ use crate::support::world::stderr;
 fn who_records_cannot_decrypt_and_who_decrypts_cannot_sign() {
     let sandbox = Sandbox::shared();
     let kms = |profile, call, with| sandbox.call(profile, "kms", call, with);
-    let minted =
-        kms("bg-broker", "generate_data_key", json!({ "KeyId": sandbox.kms_key(), "KeySpec": "AES_256" }));
+    let minted = kms(
+        "bg-broker",
+        "generate_data_key",
+        json!({ "KeyId": sandbox.kms_key(), "KeySpec": "AES_256" }),
+    );
     minted.unwrap();
     for (profile, call, with) in [
         ("bg-broker", "decrypt", json!({ "KeyId": sandbox.kms_key(), "CiphertextBlob": "x" })),
@@ -30,9 +33,14 @@ fn who_records_cannot_decrypt_and_who_decrypts_cannot_sign() {
             json!({ "KeyId": sandbox.signing_key(), "Message": "x", "SigningAlgorithm": "ECDSA_SHA_256" }),
         ),
     ] {
-        assert_eq!(kms(profile, call, with).unwrap_err().code, "AccessDeniedException", "{profile} {call}");
+        assert_eq!(
+            kms(profile, call, with).unwrap_err().code,
+            "AccessDeniedException",
+            "{profile} {call}"
+        );
     }
-    let public = kms("bg-compliance", "get_public_key", json!({ "KeyId": sandbox.signing_key() })).unwrap();
+    let public =
+        kms("bg-compliance", "get_public_key", json!({ "KeyId": sandbox.signing_key() })).unwrap();
     assert_eq!(public["KeySpec"], "ECC_NIST_P256");
 }
 
@@ -62,7 +70,8 @@ fn evidence_is_written_once_and_not_deleted() {
     assert_eq!(again.code, "PreconditionFailed");
     let which = json!({ "Bucket": "bg-evidence", "Key": key });
     for profile in ["bg-broker", "bg-admin"] {
-        let refused = site.sandbox.call(profile, "evidence", "delete_object", which.clone()).unwrap_err();
+        let refused =
+            site.sandbox.call(profile, "evidence", "delete_object", which.clone()).unwrap_err();
         assert_eq!(refused.code, "AccessDenied", "{profile}");
     }
     assert_eq!((site.evidence(), site.object("a")), (vec!["a".to_owned()], b"x".to_vec()));
@@ -86,7 +95,8 @@ fn a_site_has_a_topic_that_is_heard() {
 #[test]
 fn the_aws_cli_finds_the_profiles() {
     let site = Sandbox::shared().site();
-    let output = site.aws("bg-broker", &["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]);
+    let output = site
+        .aws("bg-broker", &["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]);
     assert_eq!(
         String::from_utf8_lossy(&output.stdout).trim(),
         "arn:aws:iam::000000000000:user/bg-broker",
@@ -113,7 +123,8 @@ fn up_is_idempotent_and_down_leaves_nothing_behind() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(script("up").contains("bg-shell request --role prod"));
-    let servers = || crate::support::process::with_environment(&format!("HOME={}", place.display())).len();
+    let servers =
+        || crate::support::process::with_environment(&format!("HOME={}", place.display())).len();
     assert_eq!(servers(), 2);
     assert!(script("up").contains("running already"));
     assert_eq!(script("code").trim().len(), 6);

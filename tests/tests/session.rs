@@ -46,7 +46,10 @@ fn without_a_command_the_shell_of_the_environment_runs() {
         driver.send("echo \"<${BASH_VERSION:+bash}>\"; exit\r");
         driver.wait_for("<bash>");
         assert_eq!(driver.wait(), 0);
-        assert_eq!(world.tape().note("genesis")["about"]["command"], serde_json::json!(["/bin/bash"]));
+        assert_eq!(
+            world.tape().note("genesis")["about"]["command"],
+            serde_json::json!(["/bin/bash"])
+        );
     }
 }
 
@@ -84,10 +87,15 @@ fn a_command_that_no_kernel_can_start_is_told_apart_from_one_that_failed() {
     let script = world.home().join("script");
     for (text, code) in [("#!/no/such/interpreter\n", 127), ("#!/etc/passwd\n", 126)] {
         std::fs::write(&script, text).unwrap();
-        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         let output = world.shell().args(["open", "--"]).arg(&script).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
-        assert!(stderr(&output).contains("bg-shell: error: cannot run the command"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("bg-shell: error: cannot run the command"),
+            "{}",
+            stderr(&output)
+        );
         world.tapes().last().unwrap().assert_intact();
     }
 }
@@ -154,7 +162,8 @@ fn sessions_of_a_host_are_counted_and_linked() {
     for _ in 0..3 {
         assert!(world.record("true").status.success());
     }
-    let notes: Vec<_> = world.tapes().iter().map(|tape| (tape.note("genesis"), tape.note("seal"))).collect();
+    let notes: Vec<_> =
+        world.tapes().iter().map(|tape| (tape.note("genesis"), tape.note("seal"))).collect();
     for (seq, pair) in (2..).zip(notes.windows(2)) {
         let host = &pair[1].0["host"];
         assert_eq!((&host["seq"], &host["previous"]["link"]), (&seq.into(), &pair[0].1["link"]));
@@ -176,7 +185,12 @@ fn sessions_that_begin_at_once_do_not_disturb_each_other() {
     let started: Vec<_> = (0..16).map(|_| start()).collect();
     for child in started {
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"here"[..]), "{}", stderr(&output));
+        assert_eq!(
+            (output.status.code(), &*output.stdout),
+            (Some(0), &b"here"[..]),
+            "{}",
+            stderr(&output)
+        );
     }
     let tapes = world.tapes();
     tapes.iter().for_each(Tape::assert_intact);
@@ -195,7 +209,8 @@ fn nothing_of_a_session_outlives_it() {
             "mkfifo $HOME/{how}; {how} sh -c 'trap \"\" HUP; : >$HOME/{how}; exec sleep 1000' >/dev/null 2>&1 & : <$HOME/{how}; "
         )
     };
-    let output = world.record(&format!("{}{}(sleep 1000 &); exit 4", stubborn("setsid"), stubborn("nohup")));
+    let output =
+        world.record(&format!("{}{}(sleep 1000 &); exit 4", stubborn("setsid"), stubborn("nohup")));
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert_eq!(world.processes(), []);
     assert_eq!(world.spools().len(), 0);

@@ -8,7 +8,6 @@ use bg_recorder::approval::key::Presence;
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::sshsig::{Hash, SshSig};
 use bg_recorder::clock::{Clock as _, SystemClock};
-use bg_recorder::stamp::Stamp;
 use bg_tests::people::Key;
 
 use crate::support::desk::{Desk, sign_by_hand};
@@ -28,16 +27,22 @@ fn we_take_what_ssh_keygen_signs() {
         let armor = std::fs::read_to_string(&signature).unwrap();
         std::fs::remove_file(signature).unwrap();
         let signature = SshSig::parse(&armor).unwrap();
-        let presence = signature.verify(NAMESPACE, MESSAGE).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let presence =
+            signature.verify(NAMESPACE, MESSAGE).unwrap_or_else(|e| panic!("{kind}: {e}"));
         assert_eq!(presence, Presence::Unknown);
         assert!(
-            signature.verify(NAMESPACE, b"another\n").is_err() && signature.verify("file", MESSAGE).is_err()
+            signature.verify(NAMESPACE, b"another\n").is_err()
+                && signature.verify("file", MESSAGE).is_err()
         );
         let text = std::fs::read(desk.world.home().join("signers")).unwrap();
         let now = SystemClock.now();
         let signers = AllowedSigners::parse(&text).unwrap();
-        signers.allow(&format!("{kind}@example.com"), &signature.key, NAMESPACE, now, presence).unwrap();
-        assert!(signers.allow("bob@example.com", &signature.key, NAMESPACE, now, presence).is_err());
+        signers
+            .allow(&format!("{kind}@example.com"), &signature.key, NAMESPACE, now, presence)
+            .unwrap();
+        assert!(
+            signers.allow("bob@example.com", &signature.key, NAMESPACE, now, presence).is_err()
+        );
     }
 }
 
@@ -71,11 +76,13 @@ fn ssh_keygen_takes_what_the_forge_signs() {
 #[test]
 fn we_allow_nothing_that_ssh_keygen_refuses() {
     let desk = Desk::new();
-    let (key, signers) = (Key::Ed25519(1), desk.world.home().join("others"));
+    let key = Key::Ed25519(1);
+    let signers = desk.world.home().join("others");
     let signature = desk.world.home().join("signature");
     std::fs::write(&signature, key.sign(NAMESPACE, MESSAGE)).unwrap();
     let signed = SshSig::parse(&std::fs::read_to_string(&signature).unwrap()).unwrap();
-    let (mut allowed, mut refused) = (0, 0);
+    let mut allowed = 0;
+    let mut refused = 0;
     for seed in 1..400 {
         let line = format!("erin@example.com {} {}\n", Random(seed).tokens(OPTIONS), key.line());
         let now = SystemClock.now();
@@ -96,7 +103,12 @@ fn ssh_keygen_takes(desk: &Desk, signers: &Path, signature: &Path) -> bool {
         .env("TZ", "UTC")
         .args(["-Y", "verify", "-I", "erin@example.com", "-n", NAMESPACE, "-f"])
         .arg(signers);
-    keygen.arg("-s").arg(signature).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    keygen
+        .arg("-s")
+        .arg(signature)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut child = keygen.spawn().unwrap();
     // It does not read the message where it refuses the list.
     child.stdin.take().unwrap().write_all(MESSAGE).unwrap_or(());

@@ -12,10 +12,12 @@ fn the_template_is_enough_for_a_session_from_the_request_to_the_proof() {
     stack.relax();
     let id = request(&stack);
     let key = stack.sandbox.key("bob");
-    let approved = stack.shell().args(["approve", &id, "--yes", "--key"]).arg(key).output().unwrap();
+    let approved =
+        stack.shell().args(["approve", &id, "--yes", "--key"]).arg(key).output().unwrap();
     assert!(approved.status.success(), "{}", stderr(&approved));
     let mut open = stack.shell();
-    open.args(["open", "--role", "prod", "--request", &id, "--key"]).arg(stack.sandbox.key("alice"));
+    open.args(["open", "--role", "prod", "--request", &id, "--key"])
+        .arg(stack.sandbox.key("alice"));
     open.args(["--", "sh", "-c", COMMANDS]);
     let mut driver = Driver::spawn(open);
     driver.wait_for("MFA code of ");
@@ -84,8 +86,7 @@ fn the_brokers_principals_can_do_their_work_and_nothing_else() {
     stack.call_as("revoker", "iam", "list_role_policies", arn).unwrap();
 }
 
-const DENY: &str =
-    r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}"#;
+const DENY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}"#;
 
 fn request(stack: &Stack) -> String {
     let mut request = stack.shell();

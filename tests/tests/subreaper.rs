@@ -15,7 +15,12 @@ fn a_session_without_a_namespace_is_recorded_and_says_so() {
     let world = World::new();
     let Some(mut shell) = confined(&world) else { return };
     let output = shell.args(["sh", "-c", "echo here; exit 3"]).output().unwrap();
-    assert_eq!((output.status.code(), &*output.stdout), (Some(3), &b"here\r\n"[..]), "{}", stderr(&output));
+    assert_eq!(
+        (output.status.code(), &*output.stdout),
+        (Some(3), &b"here\r\n"[..]),
+        "{}",
+        stderr(&output)
+    );
     let tape = world.tape();
     tape.assert_intact();
     assert_eq!(tape.note("genesis")["about"]["containment"], "subreaper");
@@ -25,7 +30,8 @@ fn a_session_without_a_namespace_is_recorded_and_says_so() {
 fn nothing_outlives_a_session_without_a_namespace() {
     let world = World::new();
     let Some(mut shell) = confined(&world) else { return };
-    let output = shell.args(["sh", "-c", &format!("{SLEEPERS}; {AWAIT}; exit 4")]).output().unwrap();
+    let output =
+        shell.args(["sh", "-c", &format!("{SLEEPERS}; {AWAIT}; exit 4")]).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert_eq!(world.processes(), []);
     assert!(world.tape().note("seal")["about"]["killed"].as_u64().unwrap() >= 2);
@@ -35,7 +41,11 @@ fn nothing_outlives_a_session_without_a_namespace() {
 fn everything_dies_with_the_recorder_without_a_namespace() {
     let world = World::new();
     let Some(mut shell) = confined(&world) else { return };
-    shell.args(["sh", "-c", &format!("trap '' HUP; {SLEEPERS}; {AWAIT}; echo ready; exec sleep 1000")]);
+    shell.args([
+        "sh",
+        "-c",
+        &format!("trap '' HUP; {SLEEPERS}; {AWAIT}; echo ready; exec sleep 1000"),
+    ]);
     let mut driver = Driver::spawn(shell);
     driver.wait_for("ready");
     driver.signal(Signal::KILL);
@@ -47,11 +57,18 @@ fn everything_dies_with_the_recorder_without_a_namespace() {
 fn a_killed_subreaper_ends_the_session() {
     let world = World::new();
     let Some(mut shell) = confined(&world) else { return };
-    shell.args(["sh", "-c", &format!("trap '' HUP; {SLEEPERS}; {AWAIT}; echo ready; exec sleep 1000")]);
+    shell.args([
+        "sh",
+        "-c",
+        &format!("trap '' HUP; {SLEEPERS}; {AWAIT}; echo ready; exec sleep 1000"),
+    ]);
     let mut driver = Driver::spawn(shell);
     driver.wait_for("ready");
-    let keeper =
-        world.processes().into_iter().find(|process| process.args.contains("__keep subreaper")).unwrap();
+    let keeper = world
+        .processes()
+        .into_iter()
+        .find(|process| process.args.contains("__keep subreaper"))
+        .unwrap();
     process::signal(keeper.pid, Signal::KILL);
     assert_eq!(driver.wait(), 125, "{}", driver.screen());
     until("no process of the session", || world.processes().is_empty());

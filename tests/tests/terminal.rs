@@ -14,7 +14,9 @@ fn the_terminal_is_raw_during_a_session_and_restored_after_it() {
     let before = driver.settings();
     driver.wait_for("ready");
     let during = driver.settings();
-    assert!(!during.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
+    assert!(
+        !during.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+    );
     assert!(!during.output_modes.contains(OutputModes::OPOST));
     driver.send("\r");
     assert_eq!(driver.wait(), 5);
@@ -40,7 +42,10 @@ fn a_signal_ends_the_session_properly_and_restores_the_terminal() {
         let tape = world.tape();
         tape.assert_intact();
         let about = &tape.note("seal")["about"];
-        assert_eq!((&about["ended"], about["detail"].as_str().unwrap_or_default()), (&ended.into(), detail));
+        assert_eq!(
+            (&about["ended"], about["detail"].as_str().unwrap_or_default()),
+            (&ended.into(), detail)
+        );
         assert_eq!(world.processes(), []);
     }
 }
@@ -48,8 +53,10 @@ fn a_signal_ends_the_session_properly_and_restores_the_terminal() {
 #[test]
 fn programs_that_ignore_the_hang_up_are_killed() {
     let world = World::new();
-    let mut driver =
-        Driver::spawn(script(&world, "trap '' HUP TERM; echo ready; while :; do read -r line; done"));
+    let mut driver = Driver::spawn(script(
+        &world,
+        "trap '' HUP TERM; echo ready; while :; do read -r line; done",
+    ));
     driver.wait_for("ready");
     driver.signal(Signal::TERM);
     assert_eq!(driver.wait(), 128 + 9, "{}", driver.screen());
@@ -101,7 +108,10 @@ fn a_session_begins_with_the_settings_of_the_responders_terminal() {
     let mut driver = Driver::spawn(shell);
     assert_eq!(driver.wait(), 0);
     let text = String::from_utf8(driver.shown()).unwrap();
-    assert!(text.contains("intr = ^G") && text.contains("erase = ^H") && text.contains(" -ixon"), "{text}");
+    assert!(
+        text.contains("intr = ^G") && text.contains("erase = ^H") && text.contains(" -ixon"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -38,7 +38,8 @@ fn every_vector_gets_its_verdict() {
     for (name, vector) in vectors {
         let report = Memory::of(&vector).verify(NOW_US);
         assert_eq!(report.verdict.to_string(), vector.expect, "{name}: {report:?}");
-        let found = vector.at.is_empty() || report.findings.iter().any(|finding| finding.object == vector.at);
+        let found = vector.at.is_empty()
+            || report.findings.iter().any(|finding| finding.object == vector.at);
         assert!(found, "{name}: nothing found at {}: {report:?}", vector.at);
     }
 }
@@ -80,7 +81,8 @@ fn no_trusted_key_is_unverifiable_and_another_is_a_wrong_signer() {
     let memory = Memory::of(&vector);
     assert_eq!(memory.verify_with(&[], NOW_US).verdict.to_string(), "unverifiable");
     let other = tempfile::tempdir().unwrap();
-    let keys = bg_recorder::keys::local::LocalKeys::open_or_create(&other.path().join("keys")).unwrap();
+    let keys =
+        bg_recorder::keys::local::LocalKeys::open_or_create(&other.path().join("keys")).unwrap();
     let stranger = bg_recorder::keys::KeyService::ring(&keys).sign.clone();
     assert_eq!(memory.verify_with(&[stranger], NOW_US).verdict.to_string(), "broken");
 }
@@ -136,8 +138,10 @@ fn the_vectors_are_those_that_the_forge_makes() {
         .into_iter()
         .map(|(name, vector)| (name.to_owned(), vector.fault, vector.expect, vector.at))
         .collect();
-    let kept: BTreeSet<_> =
-        vectors().into_iter().map(|(name, vector)| (name, vector.fault, vector.expect, vector.at)).collect();
+    let kept: BTreeSet<_> = vectors()
+        .into_iter()
+        .map(|(name, vector)| (name, vector.fault, vector.expect, vector.at))
+        .collect();
     assert_eq!(made, kept, "stale: cargo run --release -p bg-tests --bin make-vectors");
 }
 

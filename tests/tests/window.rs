@@ -40,7 +40,8 @@ fn a_resize_is_on_the_tape_before_the_session_sees_it() {
         .iter()
         .filter_map(|event| match event.line.code {
             'r' => Some(event.line.data.clone()),
-            'o' => Some(event.line.data.lines().next()?.to_owned()).filter(|line| line.starts_with("size")),
+            'o' => Some(event.line.data.lines().next()?.to_owned())
+                .filter(|line| line.starts_with("size")),
             _ => None,
         })
         .collect();
@@ -61,7 +62,15 @@ fn a_storm_of_resizes_ends_with_the_last_size() {
     driver.wait_for("size 510 540");
     driver.send("\r");
     assert_eq!(driver.wait(), 0);
-    let last = world.tape().events().iter().rfind(|event| event.line.code == 'r').unwrap().line.data.clone();
+    let last = world
+        .tape()
+        .events()
+        .iter()
+        .rfind(|event| event.line.code == 'r')
+        .unwrap()
+        .line
+        .data
+        .clone();
     assert_eq!(last, "540x510");
 }
 
@@ -69,8 +78,7 @@ fn a_storm_of_resizes_ends_with_the_last_size() {
 /// only between commands: `read` returns for it.
 fn sized(world: &World) -> std::process::Command {
     let mut shell = world.quiet_shell();
-    let script =
-        "trap 'echo size $(stty size)' WINCH; echo size $(stty size); until read -r -t 60; do :; done";
+    let script = "trap 'echo size $(stty size)' WINCH; echo size $(stty size); until read -r -t 60; do :; done";
     shell.args(["open", "--", "bash", "-c", script]);
     shell
 }

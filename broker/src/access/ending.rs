@@ -28,10 +28,14 @@ impl Access<'_> {
             Some(held) => Some((held.credentials.clone(), held.expires)),
             None => self.issued.take(),
         };
-        let exhibit = newest
-            .map(|(credentials, expires)| Exhibit { edge: self.edge.with_credentials(credentials), expires });
+        let exhibit = newest.map(|(credentials, expires)| Exhibit {
+            edge: self.edge.with_credentials(credentials),
+            expires,
+        });
         let issued = held.as_ref().map_or(u32::from(exhibit.is_some()), |held| held.issued);
-        let (world, claim, keys) = (self.world, &self.claim, &*self.keys);
+        let world = self.world;
+        let claim = &self.claim;
+        let keys = &*self.keys;
         let revocation = match self.unissued {
             Some(why) => closeout::unissued(world, claim, why, keys),
             None => closeout::close(world, claim, exhibit.as_ref(), keys),
@@ -44,6 +48,8 @@ impl Access<'_> {
 impl Closed {
     /// Returns what the seal says of it.
     pub fn about(&self) -> Map<String, Value> {
-        members(json!({"revocation": self.revocation, "issued": self.issued, "served": self.served}))
+        members(
+            json!({"revocation": self.revocation, "issued": self.issued, "served": self.served}),
+        )
     }
 }

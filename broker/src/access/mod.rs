@@ -68,12 +68,15 @@ impl<'a> Access<'a> {
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
         // The code and the credentials pass through this process's memory: no core, no ptrace.
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(|e| Failure::new("cannot protect the broker").because(std::io::Error::from(e)))?;
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| {
+            Failure::new("cannot protect the broker").because(std::io::Error::from(e))
+        })?;
         let session = grant.session();
-        let not_narrowed = |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
+        let not_narrowed =
+            |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        session_policy::narrowed(grant.role(), grant.scope(), SystemClock.now()).map_err(not_narrowed)?;
+        session_policy::narrowed(grant.role(), grant.scope(), SystemClock.now())
+            .map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(grant.role().profiles.source.as_deref())?;
         clock_check::agrees(&edge)?;
@@ -122,7 +125,8 @@ impl<'a> Access<'a> {
     /// Returns the changes to the session's environment.
     pub fn variables(&self) -> Variables {
         let World { config, environment, .. } = self.world;
-        let (session, region) = (self.claim.session, self.edge.region());
+        let session = self.claim.session;
+        let region = self.edge.region();
         self.private.variables(session, &self.endpoint, region, &config.aws, &environment.aws)
     }
 

@@ -45,9 +45,11 @@ impl Access<'_> {
         self.switch.tell(notice(&issued), None);
         let around = (self.vault.clone(), self.switch.clone());
         let no_thread = |e| Failure::new("cannot keep the credentials").because(e);
-        let custody = Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
+        let custody =
+            Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
         self.custody = Some(custody.map_err(no_thread)?);
-        killswitch::watch(self.world.store(), self.claim.session, self.switch.clone()).map_err(no_thread)
+        killswitch::watch(self.world.store(), self.claim.session, self.switch.clone())
+            .map_err(no_thread)
     }
 
     /// From here on the access counts as issued.
@@ -85,7 +87,8 @@ impl Access<'_> {
 
     /// A gate that was just opened needs a moment until all of IAM knows it.
     fn assume(&self, source: &dyn CredentialSource) -> Result<Issued, NotIssued> {
-        let (since, mut certain) = (Instant::now(), true);
+        let since = Instant::now();
+        let mut certain = true;
         let gated = matches!(self.claim.role.gate, Gate::Trust { .. });
         loop {
             let e = match source.assume(&self.wanted) {
@@ -111,9 +114,9 @@ impl Access<'_> {
 /// Says which call was refused, why, and what to do.
 pub(super) fn refused(what: &str, e: CallError) -> Failure {
     let hint = match (e.kind, e.message.contains("sts:TagSession")) {
-        (_, true) => {
-            Some("let the role's trust policy allow sts:TagSession, or set session_tags = false".into())
-        }
+        (_, true) => Some(
+            "let the role's trust policy allow sts:TagSession, or set session_tags = false".into(),
+        ),
         _ => e.hint(),
     };
     let failure = Failure::new(what).because(e);

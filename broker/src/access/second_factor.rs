@@ -41,7 +41,8 @@ impl SecondFactor {
         world: &World,
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
-        let (role, person) = (grant.role(), grant.person());
+        let role = grant.role();
+        let person = grant.person();
         match &role.mfa {
             Mfa::None => Ok(Self::NotAsked),
             Mfa::User { serial } => {
@@ -104,7 +105,12 @@ impl SecondFactor {
                     crate::say::say!("bg-shell: {e}; each code is good once: wait for the next");
                     tries += 1;
                 }
-                Err(e) => return Err(super::opening::refused("AWS does not accept the second factor", e)),
+                Err(e) => {
+                    return Err(super::opening::refused(
+                        "AWS does not accept the second factor",
+                        e,
+                    ));
+                }
             }
         }
     }

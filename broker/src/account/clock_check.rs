@@ -18,7 +18,9 @@ pub fn agrees(edge: &Edge) -> Result<(), Failure> {
     let Some(ahead) = edge.journal().ahead_s() else { return Ok(()) };
     let saw = words(ahead, "sts");
     match ahead.unsigned_abs() {
-        off if off > FAIL_S => Err(Failure::new(format!("this machine's clock is {saw}")).hint(HINT)),
+        off if off > FAIL_S => {
+            Err(Failure::new(format!("this machine's clock is {saw}")).hint(HINT))
+        }
         off if off > WARN_S => {
             say!("bg-shell: warning: this machine's clock is {saw}: so are the times on the tape");
             Ok(())

@@ -76,7 +76,9 @@ impl DenyPolicy<'_> {
         loop {
             match iam.put(self.role, &self.name(), &self.document()) {
                 // Somebody else changes the role just now (IAM API reference, ConcurrentModification).
-                Err(e) if e.code.as_deref() == Some("ConcurrentModification") && tries < TRIES_MAX => {
+                Err(e)
+                    if e.code.as_deref() == Some("ConcurrentModification") && tries < TRIES_MAX =>
+                {
                     tries += 1;
                     std::thread::sleep(PAUSE);
                 }
@@ -185,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_deny_stands_once_it_is_put_and_only_as_it_was_put() {
-        let (role, deny) = (Role::default(), of(SessionId::mint()));
+        let role = Role::default();
+        let deny = of(SessionId::mint());
         assert!(!deny.stands(&role).unwrap());
         deny.put(&role).unwrap();
         assert!(deny.stands(&role).unwrap());

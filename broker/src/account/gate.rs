@@ -121,7 +121,8 @@ impl Door<'_> {
     /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts
     /// until its credentials are dead, unless reconcile closes it before.
     fn others(&self, but: SessionId) -> Result<usize, GateError> {
-        let (now, mut holders) = (SystemClock.now(), 0);
+        let now = SystemClock.now();
+        let mut holders = 0;
         let listed = self.store.list(&self.prefix).map_err(CaseError::Store)?;
         let mut names: Vec<(SessionId, &str)> = Vec::new();
         for entry in &listed {
@@ -130,7 +131,8 @@ impl Door<'_> {
                 names.push((session, fact));
             }
         }
-        for (session, _) in names.iter().filter(|(session, fact)| *fact == OPEN && *session != but) {
+        for (session, _) in names.iter().filter(|(session, fact)| *fact == OPEN && *session != but)
+        {
             let let_go = names.contains(&(*session, CLOSED)) && self.has_let_go(*session, now)?;
             if !let_go && self.may_live(*session, now)? {
                 holders += 1;
@@ -141,7 +143,8 @@ impl Door<'_> {
 
     /// Whoever can write evidence but not sign shuts no gate before a colleague. Sessions of long ago are not read again.
     fn has_let_go(&self, session: SessionId, now: Stamp) -> Result<bool, GateError> {
-        let minted_ms = session.as_bytes().iter().take(6).fold(0, |ms, byte| ms << 8 | u64::from(*byte));
+        let minted_ms =
+            session.as_bytes().iter().take(6).fold(0, |ms, byte| ms << 8 | u64::from(*byte));
         if now.0 / 1_000 > minted_ms.saturating_add(LONG_AGO_MS) {
             return Ok(true);
         }
@@ -177,17 +180,21 @@ fn hinge(world: &World, role: &RoleConfig) -> Result<Option<Box<dyn Hinge>>, Fai
     let iam = || Ok::<_, Failure>(Iam::new(&world.edge(role.profiles.activator.as_deref())?));
     let name = role.role_name().to_owned();
     let read = |path: &std::path::Path| {
-        fs::read_to_string(path)
-            .map_err(|e| Failure::new(format!("cannot read the trust policy {}", path.display())).because(e))
+        fs::read_to_string(path).map_err(|e| {
+            Failure::new(format!("cannot read the trust policy {}", path.display())).because(e)
+        })
     };
     Ok(match &role.gate {
         Gate::None => None,
         Gate::Attach { policy } => {
             Some(Box::new(Attachment { iam: iam()?, role: name, policy: policy.clone() }))
         }
-        Gate::Trust { open, closed } => {
-            Some(Box::new(Trust { iam: iam()?, role: name, open: read(open)?, closed: read(closed)? }))
-        }
+        Gate::Trust { open, closed } => Some(Box::new(Trust {
+            iam: iam()?,
+            role: name,
+            open: read(open)?,
+            closed: read(closed)?,
+        })),
     })
 }
 
@@ -269,8 +276,11 @@ mod tests {
 
     #[test]
     fn the_last_one_shuts_the_gate_and_nobody_before() {
-        let (place, hinge) = (Place::new(), Remembered::default());
-        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        let place = Place::new();
+        let hinge = Remembered::default();
+        let door = place.door(&hinge);
+        let one = SessionId::mint();
+        let two = SessionId::mint();
         door.open(one, FAR).unwrap();
         door.open(two, FAR).unwrap();
         assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
@@ -282,8 +292,11 @@ mod tests {
 
     #[test]
     fn who_opens_while_another_one_shuts_finds_it_open() {
-        let (place, hinge) = (Place::new(), Remembered::default());
-        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        let place = Place::new();
+        let hinge = Remembered::default();
+        let door = place.door(&hinge);
+        let one = SessionId::mint();
+        let two = SessionId::mint();
         door.open(one, FAR).unwrap();
         let other = Place(
             tempfile::tempdir().unwrap(),
@@ -302,8 +315,11 @@ mod tests {
 
     #[test]
     fn a_dead_session_holds_no_gate() {
-        let (place, hinge) = (Place::new(), Remembered::default());
-        let (door, one, crashed) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        let place = Place::new();
+        let hinge = Remembered::default();
+        let door = place.door(&hinge);
+        let one = SessionId::mint();
+        let crashed = SessionId::mint();
         door.open(crashed, Stamp(1)).unwrap();
         door.open(one, FAR).unwrap();
         assert_eq!(door.close(one).unwrap(), Standing::Closed);
@@ -311,20 +327,29 @@ mod tests {
 
     #[test]
     fn who_cannot_sign_shuts_no_gate_before_a_colleague() {
-        let (place, hinge) = (Place::new(), Remembered::default());
-        let (door, one, two) = (place.door(&hinge), SessionId::mint(), SessionId::mint());
+        let place = Place::new();
+        let hinge = Remembered::default();
+        let door = place.door(&hinge);
+        let one = SessionId::mint();
+        let two = SessionId::mint();
         door.open(one, FAR).unwrap();
         door.open(two, FAR).unwrap();
         place.store().put_new(&format!("gates/1-r/{two}/closed"), b"junk").unwrap();
         assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
         assert!(*hinge.open.borrow());
-        assert_eq!(door.close(two).unwrap(), Standing::Closed, "its own word is not needed for itself");
+        assert_eq!(
+            door.close(two).unwrap(),
+            Standing::Closed,
+            "its own word is not needed for itself"
+        );
     }
 
     #[test]
     fn what_cannot_be_read_holds_the_gate_open() {
-        let (place, hinge) = (Place::new(), Remembered::default());
-        let (door, one) = (place.door(&hinge), SessionId::mint());
+        let place = Place::new();
+        let hinge = Remembered::default();
+        let door = place.door(&hinge);
+        let one = SessionId::mint();
         place.store().put_new(&format!("gates/1-r/{}/open", SessionId::mint()), b"junk").unwrap();
         door.open(one, FAR).unwrap();
         assert_eq!(door.close(one).unwrap(), Standing::Needed(1));

@@ -42,7 +42,8 @@ impl InlinePolicies for Iam {
 
 impl Leftovers for Iam {
     fn list(&self, role: &str) -> Result<Vec<String>, CallError> {
-        let pages = self.client.list_role_policies().role_name(role).into_paginator().items().send();
+        let pages =
+            self.client.list_role_policies().role_name(role).into_paginator().items().send();
         let listed = self.edge.wait(pages.collect::<Result<Vec<_>, _>>());
         listed.map_err(|e| CallError::new("iam:ListRolePolicies", &e))
     }
@@ -68,13 +69,15 @@ pub struct Attachment {
 
 impl Hinge for Attachment {
     fn open(&self) -> Result<(), CallError> {
-        let call = self.iam.client.attach_role_policy().role_name(&self.role).policy_arn(&self.policy);
+        let call =
+            self.iam.client.attach_role_policy().role_name(&self.role).policy_arn(&self.policy);
         let done = self.iam.edge.wait(call.send());
         done.map(drop).map_err(|e| CallError::new("iam:AttachRolePolicy", &e))
     }
 
     fn shut(&self) -> Result<(), CallError> {
-        let call = self.iam.client.detach_role_policy().role_name(&self.role).policy_arn(&self.policy);
+        let call =
+            self.iam.client.detach_role_policy().role_name(&self.role).policy_arn(&self.policy);
         match self.iam.edge.wait(call.send()) {
             Ok(_) => Ok(()),
             Err(e) => absent(CallError::new("iam:DetachRolePolicy", &e)),

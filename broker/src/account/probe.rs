@@ -48,8 +48,17 @@ pub fn allowed(edge: &Edge, probe: Probe, patience: Duration) -> Result<Option<S
 ///
 /// # Errors
 /// Why it is not proved.
-pub fn denied(edge: &Edge, probe: Probe, expires: Stamp, patience: Duration) -> Result<Proof, String> {
-    denied_by(&OnAws { edge, probe }, expires, Pace { patience, pause: PAUSE, pause_max: PAUSE_MAX })
+pub fn denied(
+    edge: &Edge,
+    probe: Probe,
+    expires: Stamp,
+    patience: Duration,
+) -> Result<Proof, String> {
+    denied_by(
+        &OnAws { edge, probe },
+        expires,
+        Pace { patience, pause: PAUSE, pause_max: PAUSE_MAX },
+    )
 }
 
 /// How long is tried, and how fast.
@@ -64,7 +73,9 @@ fn allowed_by(prober: &dyn Prober, patience: Duration) -> Result<Option<String>,
     let began = Instant::now();
     loop {
         match prober.call() {
-            Err(e) if e.kind == CallKind::Denied && began.elapsed() < patience => thread::sleep(PAUSE),
+            Err(e) if e.kind == CallKind::Denied && began.elapsed() < patience => {
+                thread::sleep(PAUSE)
+            }
             answer => return answer,
         }
     }
@@ -74,8 +85,10 @@ fn allowed_by(prober: &dyn Prober, patience: Duration) -> Result<Option<String>,
 /// yet), a throttled or an unanswered call proves nothing; and one success begins the count anew, because a Deny
 /// reaches IAM's machines one after the other.
 fn denied_by(prober: &dyn Prober, expires: Stamp, pace: Pace) -> Result<Proof, String> {
-    let (began, mut pause) = (Instant::now(), pace.pause);
-    let (mut in_a_row, mut request_ids) = (0, Vec::new());
+    let began = Instant::now();
+    let mut pause = pace.pause;
+    let mut in_a_row = 0;
+    let mut request_ids = Vec::new();
     loop {
         let why = match prober.call() {
             Ok(id) => {
@@ -118,19 +131,26 @@ impl Prober for OnAws<'_> {
         let edge = self.edge;
         match self.probe {
             Probe::ListBuckets => {
-                let config = aws_sdk_s3::config::Builder::from(edge.sdk()).interceptor(edge.journal());
+                let config =
+                    aws_sdk_s3::config::Builder::from(edge.sdk()).interceptor(edge.journal());
                 let client = aws_sdk_s3::Client::from_conf(config.build());
                 let answer = edge.wait(client.list_buckets().max_buckets(1).send());
-                answer.map(|answer| id(&answer)).map_err(|e| CallError::new("s3:ListAllMyBuckets", &e))
+                answer
+                    .map(|answer| id(&answer))
+                    .map_err(|e| CallError::new("s3:ListAllMyBuckets", &e))
             }
             Probe::ListAccountAliases => {
-                let config = aws_sdk_iam::config::Builder::from(edge.sdk()).interceptor(edge.journal());
+                let config =
+                    aws_sdk_iam::config::Builder::from(edge.sdk()).interceptor(edge.journal());
                 let client = aws_sdk_iam::Client::from_conf(config.build());
                 let answer = edge.wait(client.list_account_aliases().send());
-                answer.map(|answer| id(&answer)).map_err(|e| CallError::new("iam:ListAccountAliases", &e))
+                answer
+                    .map(|answer| id(&answer))
+                    .map_err(|e| CallError::new("iam:ListAccountAliases", &e))
             }
             Probe::ListTopics => {
-                let config = aws_sdk_sns::config::Builder::from(edge.sdk()).interceptor(edge.journal());
+                let config =
+                    aws_sdk_sns::config::Builder::from(edge.sdk()).interceptor(edge.journal());
                 let client = aws_sdk_sns::Client::from_conf(config.build());
                 let answer = edge.wait(client.list_topics().send());
                 answer.map(|answer| id(&answer)).map_err(|e| CallError::new("sns:ListTopics", &e))
@@ -194,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_success_begins_the_count_anew() {
-        let Ok(Proof::Denied { request_ids, .. }) = run(&[DENIED, DENIED, Ok(()), DENIED], NEVER) else {
+        let Ok(Proof::Denied { request_ids, .. }) = run(&[DENIED, DENIED, Ok(()), DENIED], NEVER)
+        else {
             panic!("not proved")
         };
         assert_eq!(request_ids.len(), 6, "{request_ids:?}");
@@ -202,9 +223,14 @@ mod tests {
 
     #[test]
     fn what_is_not_an_explicit_denial_proves_nothing() {
-        for kind in [CallKind::Denied, CallKind::Throttled, CallKind::Unreachable, CallKind::Refused] {
+        for kind in
+            [CallKind::Denied, CallKind::Throttled, CallKind::Unreachable, CallKind::Refused]
+        {
             assert!(run(&[Err(kind)], NEVER).is_err(), "{kind:?}");
-            assert!(run(&[DENIED, DENIED, Err(kind), DENIED, DENIED, Err(kind)], NEVER).is_err(), "{kind:?}");
+            assert!(
+                run(&[DENIED, DENIED, Err(kind), DENIED, DENIED, Err(kind)], NEVER).is_err(),
+                "{kind:?}"
+            );
         }
         assert!(run(&[Ok(())], NEVER).is_err());
     }

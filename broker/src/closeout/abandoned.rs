@@ -56,7 +56,9 @@ pub fn closing<'a>(
     gone: Gone,
 ) -> Result<Option<Closing<'a>>, Failure> {
     let case = Case::new(session, world.store());
-    let Some(fact) = case.trusted(keys, OPEN).map_err(|e| unreadable(session, e))? else { return Ok(None) };
+    let Some(fact) = case.trusted(keys, OPEN).map_err(|e| unreadable(session, e))? else {
+        return Ok(None);
+    };
     let opened = Opened::read(&fact).ok_or_else(|| {
         Failure::new(format!("session {session}: its open fact is of another version"))
             .hint("use the bg-shell that opened it")
@@ -64,17 +66,30 @@ pub fn closing<'a>(
     let mut role = world.role(&opened.role)?.clone();
     role.gate = opened.gate.clone().unwrap_or(role.gate);
     if role.arn != opened.role_arn {
-        let what =
-            format!("session {session} has {}, and {} is {} here", opened.role_arn, opened.role, role.arn);
+        let what = format!(
+            "session {session} has {}, and {} is {} here",
+            opened.role_arn, opened.role, role.arn
+        );
         return Err(Failure::new(what).hint("use the configuration that it was opened with"));
     }
     let last_asked = if gone == Gone::Dead { SystemClock.now() } else { opened.deadline };
     let dead_by = opened.dead_by(last_asked);
-    Ok(Some(Closing { world, case, role, name: opened.role, keys, began: SystemClock.now(), dead_by }))
+    Ok(Some(Closing {
+        world,
+        case,
+        role,
+        name: opened.role,
+        keys,
+        began: SystemClock.now(),
+        dead_by,
+    }))
 }
 
 /// Closes the accesses of this host's dead sessions: what `recover` does before it ships their tapes.
-pub fn orphans(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Result<Revocation, Failure>)> {
+pub fn orphans(
+    world: &World,
+    keys: &dyn KeyService,
+) -> Vec<(SessionId, Result<Revocation, Failure>)> {
     // Spools that cannot be listed are recover's to complain about.
     let spools = spool::all(&world.evidence().spool()).unwrap_or_default();
     let ids = spools.iter().filter_map(|dir| Some((dir, dir.file_name()?.to_str()?.parse().ok()?)));

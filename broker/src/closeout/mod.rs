@@ -36,9 +36,15 @@ pub struct Exhibit {
 
 /// Closes the access of a session, whose processes are gone and which is served no credentials any more. What could
 /// not be done is said in what it returns, and `bg-shell reconcile` finishes it.
-pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn KeyService) -> Revocation {
+pub fn close(
+    world: &World,
+    claim: &Claim,
+    exhibit: Option<&Exhibit>,
+    keys: &dyn KeyService,
+) -> Revocation {
     let case = Case::new(claim.session, world.store());
-    let (began, opened) = (SystemClock.now(), Opened::of(claim));
+    let began = SystemClock.now();
+    let opened = Opened::of(claim);
     // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
     let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
         Some(Ok(None)) => return Revocation::None { why: "no credentials were asked for".into() },
@@ -46,7 +52,8 @@ pub fn close(world: &World, claim: &Claim, exhibit: Option<&Exhibit>, keys: &dyn
         Some(Err(_)) | None => opened,
     };
     let dead_by = exhibit.map_or_else(|| opened.dead_by(began), |exhibit| exhibit.expires);
-    let (role, name) = (claim.role.clone(), claim.name.clone());
+    let role = claim.role.clone();
+    let name = claim.name.clone();
     Closing { world, case, role, name, keys, began, dead_by }.run(exhibit)
 }
 
@@ -57,9 +64,17 @@ pub fn unissued(world: &World, claim: &Claim, why: &str, keys: &dyn KeyService) 
     if matches!(case.get(OPEN), Ok(None)) {
         return revocation;
     }
-    let (role, name) = (claim.role.clone(), claim.name.clone());
-    let closing =
-        Closing { world, case, role, name, keys, began: SystemClock.now(), dead_by: SystemClock.now() };
+    let role = claim.role.clone();
+    let name = claim.name.clone();
+    let closing = Closing {
+        world,
+        case,
+        role,
+        name,
+        keys,
+        began: SystemClock.now(),
+        dead_by: SystemClock.now(),
+    };
     closing.note(PROVED, serde_json::to_value(&revocation).unwrap_or_default());
     closing.shut_the_gate();
     revocation
@@ -138,7 +153,8 @@ impl Closing<'_> {
     /// # Errors
     /// Why it is not.
     pub fn deny(&self) -> Result<Denied, String> {
-        let (iam, role) = (self.revoker().map_err(|e| e.to_string())?, self.role.role_name());
+        let iam = self.revoker().map_err(|e| e.to_string())?;
+        let role = self.role.role_name();
         let deny = DenyPolicy { role, session: self.case.session };
         let mut put = deny.put(&iam);
         if put.as_ref().is_err_and(deny_policy::is_full) {
@@ -151,7 +167,10 @@ impl Closing<'_> {
             why
         })?;
         let denied = Denied { policy: deny.name(), request_id };
-        self.note(DENIED, json!({"policy": denied.policy, "role": role, "request_id": denied.request_id}));
+        self.note(
+            DENIED,
+            json!({"policy": denied.policy, "role": role, "request_id": denied.request_id}),
+        );
         Ok(denied)
     }
 
@@ -172,7 +191,8 @@ impl Closing<'_> {
     fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
         let patience = self.role.proof_patience;
         let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, patience)?;
-        let (proved, policy) = (SystemClock.now(), denied.policy.clone());
+        let proved = SystemClock.now();
+        let policy = denied.policy.clone();
         Ok(match proof {
             Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
             Proof::Denied { request_ids, said } => Ending {
@@ -207,10 +227,21 @@ impl Closing<'_> {
 
     fn expired(&self, why: &str, policy: Option<String>) -> Revocation {
         let earlier = || {
-            self.case.trusted(self.keys, DENIED).ok()??.says.get("policy")?.as_str().map(ToOwned::to_owned)
+            self.case
+                .trusted(self.keys, DENIED)
+                .ok()??
+                .says
+                .get("policy")?
+                .as_str()
+                .map(ToOwned::to_owned)
         };
         let policy = policy.or_else(earlier);
-        Revocation::Expired { why: why.to_owned(), policy, dead_by: self.bound(), noted: SystemClock.now() }
+        Revocation::Expired {
+            why: why.to_owned(),
+            policy,
+            dead_by: self.bound(),
+            noted: SystemClock.now(),
+        }
     }
 
     /// Returns whether the credentials are dead by themselves.
@@ -228,10 +259,11 @@ impl Closing<'_> {
         let names = self.case.facts().unwrap_or_default();
         let pending = names.iter().filter(|name| name.starts_with(PENDING));
         let facts = pending.filter_map(|name| self.case.trusted(self.keys, name).ok()?);
-        let read = facts.filter_map(|fact| match serde_json::from_value(Value::Object(fact.says)) {
-            Ok(Revocation::Pending { why, dead_by }) => Some((why, dead_by)),
-            _ => None,
-        });
+        let read =
+            facts.filter_map(|fact| match serde_json::from_value(Value::Object(fact.says)) {
+                Ok(Revocation::Pending { why, dead_by }) => Some((why, dead_by)),
+                _ => None,
+            });
         read.collect()
     }
 
@@ -269,8 +301,9 @@ impl Closing<'_> {
 
     /// Removes the Denies of this role that nobody needs any more. That it fails changes nothing about this one.
     fn sweep(&self) {
-        let dead =
-            |session| session != self.case.session && abandoned::is_dead(self.world, session, self.keys);
+        let dead = |session| {
+            session != self.case.session && abandoned::is_dead(self.world, session, self.keys)
+        };
         let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
         match swept {
             Ok(Ok(_)) => {}
@@ -284,7 +317,9 @@ impl Closing<'_> {
     fn note(&self, fact: &str, says: Value) {
         if let Err(e) = self.case.note(self.keys, fact, says) {
             let why = chain(&e);
-            say!("bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it")
+            say!(
+                "bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it"
+            )
         }
     }
 }

@@ -64,15 +64,17 @@ pub fn approve(args: &ApproveArgs, world: &World) -> Result<ExitCode, Failure> {
 /// Prints the exact bytes; ssh-keygen signs them wherever the key is.
 fn print(bench: &Bench<'_>, args: &ApproveArgs) -> Result<ExitCode, Failure> {
     let person = match &args.signer.person {
-        Some(name) => {
-            Principal::try_from(name.clone()).map_err(|e| Failure::new("--as names nobody").because(e))?
-        }
+        Some(name) => Principal::try_from(name.clone())
+            .map_err(|e| Failure::new("--as names nobody").because(e))?,
         None => bench.signer(&args.signer)?.person.clone(),
     };
     let statement = bench.statement(&person)?;
     say!("bg-shell: store the line as a file, sign it, and hand both in:");
     say!("bg-shell:   ssh-keygen -Y sign -n {APPROVAL_NAMESPACE} -f KEY FILE");
-    say!("bg-shell:   bg-shell approve {} --statement FILE --signature FILE.sig", bench.dossier.request().id);
+    say!(
+        "bg-shell:   bg-shell approve {} --statement FILE --signature FILE.sig",
+        bench.dossier.request().id
+    );
     std::io::stdout()
         .write_all(&statement)
         .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
@@ -85,7 +87,8 @@ fn by_hand(bench: &Bench<'_>, statement: &Path, signature: &Path) -> Result<Prin
         read_limited(path, max as u64).map_err(|e| Failure::new(unreadable).because(e))
     };
     let statement = read(statement, STATEMENT_MAX)?;
-    let signature = String::from_utf8(read(signature, SSHSIG_MAX)?)
-        .map_err(|_| Failure::new(format!("{} is not an armored signature", signature.display())))?;
+    let signature = String::from_utf8(read(signature, SSHSIG_MAX)?).map_err(|_| {
+        Failure::new(format!("{} is not an armored signature", signature.display()))
+    })?;
     bench.accept(&statement, &signature)
 }

@@ -28,11 +28,12 @@ pub fn cancel(args: &CancelArgs, world: &World) -> Result<ExitCode, Failure> {
     let bench = Bench::take(world, &args.id, Decision::Cancel)?;
     let requester = bench.dossier.request().requester.to_string();
     let person = args.signer.person.clone().or(Some(requester.clone()));
-    let signer = bench.signer(&SignerArgs { person, key: args.signer.key.clone() }).map_err(|e| {
-        e.hint(format!(
+    let signer =
+        bench.signer(&SignerArgs { person, key: args.signer.key.clone() }).map_err(|e| {
+            e.hint(format!(
             "only {requester}, who asked, can withdraw it; an approver ends it with bg-shell deny"
         ))
-    })?;
+        })?;
     bench.decide(&signer)?;
     bench.tell(&signer.person)?;
     Ok(ExitCode::SUCCESS)

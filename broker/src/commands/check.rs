@@ -18,7 +18,8 @@ pub fn check(world: &World) -> Result<ExitCode, Failure> {
         Some(path) => lines.push(format!("{}: ok", path.display())),
         None => lines.push("no configuration file: the practice world".to_owned()),
     }
-    let evidence = world.config.evidence.store.as_deref().unwrap_or("the practice world's directory");
+    let evidence =
+        world.config.evidence.store.as_deref().unwrap_or("the practice world's directory");
     lines.push(format!("  evidence  {evidence}"));
     let keys = world.config.evidence.kms_key.as_deref().unwrap_or("key files");
     lines.push(format!("  keys      {keys}"));

@@ -96,11 +96,20 @@ pub fn extend(args: &ExtendArgs, world: &World) -> Result<ExitCode, Failure> {
     give(world, session, &extension.nonce.to_string(), &handed)
 }
 
-fn give(world: &World, session: SessionId, name: &str, handed: &Handed) -> Result<ExitCode, Failure> {
+fn give(
+    world: &World,
+    session: SessionId,
+    name: &str,
+    handed: &Handed,
+) -> Result<ExitCode, Failure> {
     hand(world.evidence().state(), session, name, handed).map_err(|e| {
-        Failure::new("cannot hand it over").because(e).hint("run it as the user whose session it is")
+        Failure::new("cannot hand it over")
+            .because(e)
+            .hint("run it as the user whose session it is")
     })?;
-    say!("bg-shell: handed over to session {session}: its terminal and its tape say what becomes of it");
+    say!(
+        "bg-shell: handed over to session {session}: its terminal and its tape say what becomes of it"
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -114,7 +123,10 @@ fn sign(
     let statement = statement(session, args.time, &signer.person)?;
     if !args.yes {
         let time = humantime::format_duration(args.time);
-        confirm(&format!("Let session {session} go on for {time} without its store, as {}?", signer.person))?;
+        confirm(&format!(
+            "Let session {session} go on for {time} without its store, as {}?",
+            signer.person
+        ))?;
     }
     let signature = signer.sign(EXTENSION_NAMESPACE, &statement)?;
     Ok((statement, signature))
@@ -128,9 +140,8 @@ fn print(
     world: &World,
 ) -> Result<ExitCode, Failure> {
     let person = match &args.signer.person {
-        Some(name) => {
-            Principal::try_from(name.clone()).map_err(|e| Failure::new("--as names nobody").because(e))?
-        }
+        Some(name) => Principal::try_from(name.clone())
+            .map_err(|e| Failure::new("--as names nobody").because(e))?,
         None => Signer::find(&args.signer, signers, EXTENSION_NAMESPACE, world)?.person.clone(),
     };
     let statement = statement(session, args.time, &person)?;
@@ -145,9 +156,17 @@ fn print(
 
 fn statement(session: SessionId, time: Duration, person: &Principal) -> Result<Vec<u8>, Failure> {
     let made = SystemClock.now();
-    let (for_s, expires) = (time.as_secs().max(1), made.after(USABLE));
-    let extension =
-        Extension { v: 1, session, for_s, made, expires, approver: person.clone(), nonce: nonce()? };
+    let for_s = time.as_secs().max(1);
+    let expires = made.after(USABLE);
+    let extension = Extension {
+        v: 1,
+        session,
+        for_s,
+        made,
+        expires,
+        approver: person.clone(),
+        nonce: nonce()?,
+    };
     let bytes = extension.write().map_err(Failure::new)?;
     Extension::parse(&bytes).map_err(Failure::new).map(|_| bytes)
 }
@@ -157,8 +176,9 @@ fn by_hand(statement: &Path, signature: &Path) -> Result<(Vec<u8>, String), Fail
         let unreadable = format!("cannot read {}", path.display());
         read_limited(path, max as u64).map_err(|e| Failure::new(unreadable).because(e))
     };
-    let text = String::from_utf8(read(signature, SSHSIG_MAX)?)
-        .map_err(|_| Failure::new(format!("{} is not an armored signature", signature.display())))?;
+    let text = String::from_utf8(read(signature, SSHSIG_MAX)?).map_err(|_| {
+        Failure::new(format!("{} is not an armored signature", signature.display()))
+    })?;
     Ok((read(statement, STATEMENT_MAX)?, text))
 }
 

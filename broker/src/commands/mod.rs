@@ -20,6 +20,7 @@ use std::time::Duration;
 /// # Errors
 /// When it is none, or zero.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
+    let duration =
+        humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
     if duration.is_zero() { Err("a session needs some time".into()) } else { Ok(duration) }
 }

@@ -82,11 +82,19 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
     let (max_duration, secrets, outage) = match &wish {
         None => {
             let configured = &world.config.practice;
-            (args.max_duration.unwrap_or(configured.max_duration), configured.secrets, configured.outage)
+            (
+                args.max_duration.unwrap_or(configured.max_duration),
+                configured.secrets,
+                configured.outage,
+            )
         }
         Some(wish) => {
             let configured = world.role(&role)?;
-            (wish.duration.unwrap_or(configured.max_duration), configured.secrets, configured.outage)
+            (
+                wish.duration.unwrap_or(configured.max_duration),
+                configured.secrets,
+                configured.outage,
+            )
         }
     };
     Ok(Plan {
@@ -104,7 +112,9 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
 
 fn practised(args: &OpenArgs) -> Result<Option<GrantArgs>, Failure> {
     if args.request.is_some() || args.r#override {
-        return Err(Failure::new("the practice world has no requests").hint("name a role with --role"));
+        return Err(
+            Failure::new("the practice world has no requests").hint("name a role with --role")
+        );
     }
     Ok(None)
 }
@@ -122,9 +132,12 @@ fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<GrantArgs, Failure
     let role = world.role(name)?;
     let longest = role.max_duration;
     if let Some(wanted) = args.max_duration.filter(|wanted| *wanted > longest) {
-        let (wanted, longest) = (humantime::format_duration(wanted), humantime::format_duration(longest));
-        return Err(Failure::new(format!("role {name:?} is opened for {longest} at most, not {wanted}"))
-            .hint("ask for less with --max-duration, or see max_duration of the role"));
+        let wanted = humantime::format_duration(wanted);
+        let longest = humantime::format_duration(longest);
+        return Err(Failure::new(format!(
+            "role {name:?} is opened for {longest} at most, not {wanted}"
+        ))
+        .hint("ask for less with --max-duration, or see max_duration of the role"));
     }
     Ok(GrantArgs {
         request: args.request.clone(),
@@ -163,12 +176,15 @@ fn find(program: &OsStr, path: &OsStr) -> Result<PathBuf, Failure> {
         std::env::split_paths(path).map(|dir| dir.join(named)).collect()
     };
     let files: Vec<&PathBuf> = candidates.iter().filter(|path| path.is_file()).collect();
-    let runs = |path: &&&PathBuf| path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0);
+    let runs =
+        |path: &&&PathBuf| path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0);
     match (files.iter().find(runs), files.first()) {
         (Some(found), _) => Ok((**found).clone()),
-        (None, Some(file)) => Err(Failure::new(format!("cannot run {}: not executable", file.display()))
-            .hint("name another program after --, or another shell with --shell")
-            .code(NOT_EXECUTABLE)),
+        (None, Some(file)) => {
+            Err(Failure::new(format!("cannot run {}: not executable", file.display()))
+                .hint("name another program after --, or another shell with --shell")
+                .code(NOT_EXECUTABLE))
+        }
         (None, None) => Err(Failure::new(format!("cannot find {}", named.display()))
             .hint("name a program after --, or a shell with --shell")
             .code(NOT_FOUND)),

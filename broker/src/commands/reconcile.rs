@@ -47,10 +47,13 @@ enum Outcome {
 pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
     // What is in the outbox is tried again.
     world.notifier();
-    let (docket, keys) = (Docket::of(&*world.store(), world.is_practice())?, world.keys()?);
-    let has = |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
+    let docket = Docket::of(&*world.store(), world.is_practice())?;
+    let keys = world.keys()?;
+    let has =
+        |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
-    let open: Vec<_> = open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();
+    let open: Vec<_> =
+        open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();
     let mut all_closed = true;
     for session in &open {
         let asked = has(*session, REVOKE) && !has(*session, DENIED);
@@ -67,9 +70,15 @@ pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failur
     Ok(if all_closed { ExitCode::SUCCESS } else { ExitCode::from(PENDING) })
 }
 
-fn one(world: &World, session: SessionId, keys: &dyn KeyService, asked: bool) -> Result<Outcome, Failure> {
+fn one(
+    world: &World,
+    session: SessionId,
+    keys: &dyn KeyService,
+    asked: bool,
+) -> Result<Outcome, Failure> {
     if is_live(world, session, keys)? {
-        let closing = if asked { abandoned::closing(world, session, keys, Gone::Silent)? } else { None };
+        let closing =
+            if asked { abandoned::closing(world, session, keys, Gone::Silent)? } else { None };
         return match closing.map(|closing| closing.deny()) {
             Some(Err(why)) => Err(Failure::new(format!("cannot deny session {session}: {why}"))),
             Some(Ok(_)) | None => Ok(Outcome::Live),

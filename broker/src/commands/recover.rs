@@ -63,8 +63,9 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
     }
     let keys = world.keys()?;
     let closed = close_accesses(world, &*keys);
-    let recovered = recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
-        .map_err(|e| Failure::new("cannot look for orphaned spools").because(e));
+    let recovered =
+        recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
+            .map_err(|e| Failure::new("cannot look for orphaned spools").because(e));
     extended::sweep(world, &*keys);
     // The report says what became of the tape, too.
     closed.iter().for_each(|(session, revocation)| herald::late(world, *session, revocation));
@@ -99,13 +100,20 @@ fn done(recovered: &Recovered) -> bool {
 }
 
 fn name(recovered: &Recovered) -> String {
-    recovered.session.map_or_else(|| recovered.spool.display().to_string(), |session| session.to_string())
+    recovered
+        .session
+        .map_or_else(|| recovered.spool.display().to_string(), |session| session.to_string())
 }
 
 fn tell(recovered: &Recovered) {
     match &recovered.outcome {
         Ok(report) => {
-            say!("bg-shell: session {}: {}, {} frames", name(recovered), report.verdict, report.frames);
+            say!(
+                "bg-shell: session {}: {}, {} frames",
+                name(recovered),
+                report.verdict,
+                report.frames
+            );
             for finding in &report.findings {
                 say!("bg-shell:   {}: {}", finding.object, finding.what);
             }

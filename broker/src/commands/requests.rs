@@ -52,10 +52,13 @@ pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure>
             let dossier = Dossier::open(world, id, now);
             let standing = dossier.as_ref().ok().map(|dossier| dossier.standing(now));
             waits |= standing == Some(Standing::Requested);
-            let shown =
-                args.all || one.is_some() || standing.is_none_or(Standing::is_open) || told.contains_key(&id);
+            let shown = args.all
+                || one.is_some()
+                || standing.is_none_or(Standing::is_open)
+                || told.contains_key(&id);
             let approvals = dossier.as_ref().map_or(0, |dossier| dossier.approvals.len());
-            let news = (standing.map_or_else(String::new, |standing| standing.to_string()), approvals);
+            let news =
+                (standing.map_or_else(String::new, |standing| standing.to_string()), approvals);
             if shown && told.get(&id) != Some(&news) {
                 print(&text(args, id, &dossier, now))?;
                 told.insert(id, news);
@@ -71,9 +74,16 @@ pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure>
     }
 }
 
-fn text(args: &RequestsArgs, id: SessionId, dossier: &Result<Dossier, Failure>, now: Stamp) -> String {
+fn text(
+    args: &RequestsArgs,
+    id: SessionId,
+    dossier: &Result<Dossier, Failure>,
+    now: Stamp,
+) -> String {
     match dossier {
-        Err(why) if args.json => json!({"id": id, "state": "INVALID", "why": why.to_string()}).to_string(),
+        Err(why) if args.json => {
+            json!({"id": id, "state": "INVALID", "why": why.to_string()}).to_string()
+        }
         Err(why) => format!("{id}  INVALID    {}", neutral(&why.to_string())),
         Ok(dossier) if args.json => object(dossier, now).to_string(),
         Ok(dossier) if args.id.is_some() => whole(dossier, now),
@@ -103,10 +113,16 @@ fn whole(dossier: &Dossier, now: Stamp) -> String {
     let mut lines = describe(dossier);
     lines.insert(0, format!("{} {}", dossier.standing(now), dossier.request().id));
     for (decided, _) in &dossier.approvals {
-        lines.push(format!("  approved by {} at {}", decided.statement.approver, decided.statement.made));
+        lines.push(format!(
+            "  approved by {} at {}",
+            decided.statement.approver, decided.statement.made
+        ));
     }
     for decided in &dossier.denials {
-        lines.push(format!("  denied by   {} at {}", decided.statement.approver, decided.statement.made));
+        lines.push(format!(
+            "  denied by   {} at {}",
+            decided.statement.approver, decided.statement.made
+        ));
     }
     if let Some(claim) = &dossier.claim {
         lines.push(format!(
@@ -145,7 +161,8 @@ fn object(dossier: &Dossier, now: Stamp) -> Value {
         let one = |decided: &bg_recorder::approval::quorum::Decided| json!({"person": decided.statement.approver, "at": decided.statement.made});
         all.into_iter().map(one).collect::<Vec<_>>()
     };
-    let claim = dossier.claim.as_ref().map(|c| json!({"session": c.session, "at": c.at, "by": c.by}));
+    let claim =
+        dossier.claim.as_ref().map(|c| json!({"session": c.session, "at": c.at, "by": c.by}));
     json!({
         "id": request.id, "state": dossier.standing(now), "role": request.role, "role_arn": request.role_arn,
         "requester": request.requester, "reason": request.reason, "incident": request.incident,

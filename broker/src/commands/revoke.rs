@@ -52,7 +52,8 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     }
     let blind = |failure: Failure| failure.hint(BLIND_HINT);
     let keys = world.keys().map_err(blind)?;
-    let session = Docket::of(&*world.store(), world.is_practice()).map_err(blind)?.find(&args.session)?;
+    let session =
+        Docket::of(&*world.store(), world.is_practice()).map_err(blind)?.find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
         say!("bg-shell: session {session} has no access; should it get one, it is ended at once");
@@ -82,7 +83,8 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
 
 /// Denies with nothing but IAM: no fact tells the role, so it is named. What else can be done is tried.
 fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failure> {
-    let whole = |e| Failure::new(format!("cannot deny {:?} without looking", args.session)).because(e);
+    let whole =
+        |e| Failure::new(format!("cannot deny {:?} without looking", args.session)).because(e);
     let session: SessionId = args.session.parse().map_err(whole)?;
     let role = world.role(name)?;
     let iam = Iam::new(&world.edge(role.profiles.revoker.as_deref())?);
@@ -94,13 +96,18 @@ fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failu
     };
     policy.put(&iam).map_err(not_denied)?;
     say!("bg-shell: denied by the inline policy {} on {}", policy.name(), role.role_name());
-    let asked = world.keys().and_then(|keys| ask(&Case::new(session, world.store()), &*keys, &args.reason));
+    let asked =
+        world.keys().and_then(|keys| ask(&Case::new(session, world.store()), &*keys, &args.reason));
     if let Err(failure) = asked {
         say!("bg-shell: warning: the session goes on, without access: {failure}");
     }
-    let why = format!("denied by {}, and nothing is proved: the evidence was not asked", policy.name());
+    let why =
+        format!("denied by {}, and nothing is proved: the evidence was not asked", policy.name());
     herald::pending(world, session, None, (name, &why));
-    Ok(pending(session, "nothing is proved; run bg-shell reconcile when the evidence is there again"))
+    Ok(pending(
+        session,
+        "nothing is proved; run bg-shell reconcile when the evidence is there again",
+    ))
 }
 
 /// The fact first: the running session polls it, and whatever fails from here on, it stays.
@@ -163,7 +170,8 @@ fn wait(closing: &Closing<'_>, patience: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
-const BLIND_HINT: &str = "with --role NAME and the whole id it is denied by IAM alone, without the evidence";
+const BLIND_HINT: &str =
+    "with --role NAME and the whole id it is denied by IAM alone, without the evidence";
 const RUNS: &str = "the session runs and has not closed its access yet";
 const PERIOD: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 8;

@@ -63,7 +63,8 @@ enum State {
 /// # Errors
 /// When they cannot be looked at.
 pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure> {
-    let (docket, keys) = (Docket::of(&*world.store(), world.is_practice())?, world.keys()?);
+    let docket = Docket::of(&*world.store(), world.is_practice())?;
+    let keys = world.keys()?;
     let mut shown = 0;
     for (session, facts) in &docket.0 {
         let line = look(world, *session, facts, &*keys)?;
@@ -120,16 +121,17 @@ fn look(
 fn bound(opened: &Opened, case: &Case, facts: &BTreeSet<String>, keys: &dyn KeyService) -> Stamp {
     let pending = facts.iter().filter(|name| name.starts_with(PENDING));
     let pending = pending.filter_map(|name| case.trusted(keys, name).ok()?);
-    let bounds = pending.filter_map(|fact| serde_json::from_value(fact.says.get("dead_by")?.clone()).ok());
+    let bounds =
+        pending.filter_map(|fact| serde_json::from_value(fact.says.get("dead_by")?.clone()).ok());
     bounds.fold(opened.dead_by(opened.deadline), Stamp::min)
 }
 
 /// A session without an access: what its genesis declares.
 fn unopened(world: &World, session: SessionId, state: State, began: Stamp) -> Line {
     let bytes = world.store().get(&format!("{}genesis", session.prefix(began)), NOTE_MAX as u64);
-    let genesis = bytes
-        .ok()
-        .and_then(|bytes| Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>()).ok());
+    let genesis = bytes.ok().and_then(|bytes| {
+        Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>()).ok()
+    });
     let about = |name: &str| genesis.as_ref().and_then(|genesis| genesis.about.get(name));
     let text = |name: &str| about(name).and_then(Value::as_str).unwrap_or("-").to_owned();
     let limit = about("max_duration_s").and_then(Value::as_u64).map(Duration::from_secs);
@@ -153,7 +155,8 @@ fn row(line: &Line) -> String {
         State::Ended => "ended",
     };
     let until = line.until.map_or_else(String::new, |until| format!(" to {}", time(until, 11)));
-    let (role, person) = (plain(&line.role), plain(&line.person));
+    let role = plain(&line.role);
+    let person = plain(&line.person);
     format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, time(line.began, 0))
 }
 

@@ -48,7 +48,10 @@ pub struct Webhook {
 impl Webhook {
     /// A message says who may do what, and why: it goes through TLS, or stays on this machine.
     fn check(&self) -> Result<(), String> {
-        let uri = self.url.parse::<Uri>().map_err(|e| format!("notify.webhooks: a url that is none: {e}"))?;
+        let uri = self
+            .url
+            .parse::<Uri>()
+            .map_err(|e| format!("notify.webhooks: a url that is none: {e}"))?;
         let host = uri.host().unwrap_or_default();
         match uri.scheme_str() {
             Some("https") => {}
@@ -56,7 +59,9 @@ impl Webhook {
             _ => return Err(format!("notify.webhooks: the url for {host:?} is not https")),
         }
         if self.shape == WebhookShape::Pagerduty && self.secret.is_none() {
-            return Err("notify.webhooks: pagerduty needs secret, a file with the routing key".into());
+            return Err(
+                "notify.webhooks: pagerduty needs secret, a file with the routing key".into()
+            );
         }
         Ok(())
     }

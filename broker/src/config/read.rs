@@ -17,38 +17,48 @@ impl Config {
     pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
         let Some(path) = Self::find(named, environment) else { return Ok(Self::default()) };
         let unreadable = format!("cannot read the configuration {}", path.display());
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| Failure::new(unreadable).because(e).hint("--config or BG_SHELL_CONFIG names it"))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Failure::new(unreadable).because(e).hint("--config or BG_SHELL_CONFIG names it")
+        })?;
         Self::parse(&path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let config: Self = toml::from_str(text).map_err(|e| {
-            let line = e
-                .span()
-                .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            let line = e.span().map_or(0, |span| {
+                text.get(..span.start).unwrap_or_default().matches('\n').count() + 1
+            });
             let message = e.message().replace('\n', " ");
             let hint = nearest(&message).unwrap_or_else(|| HINT.to_owned());
             Failure::new(format!("{}, line {line}: {message}", path.display())).hint(hint)
         })?;
-        config.check().map_err(|what| Failure::new(format!("{}: {what}", path.display())).hint(HINT))?;
+        config
+            .check()
+            .map_err(|what| Failure::new(format!("{}: {what}", path.display())).hint(HINT))?;
         Ok(config)
     }
 
     /// Returns the file that counts.
     pub fn find(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
         let user = environment.config_home.as_ref().map(|home| home.join("bg-shell/config.toml"));
-        let found = [Some(PathBuf::from(SYSTEM_FILE)), user].into_iter().flatten().find(|path| path.exists());
+        let found = [Some(PathBuf::from(SYSTEM_FILE)), user]
+            .into_iter()
+            .flatten()
+            .find(|path| path.exists());
         named.map(Path::to_owned).or(found)
     }
 
     /// What no single value shows.
     fn check(&self) -> Result<(), String> {
         if self.roles.contains_key(PRACTICE) {
-            return Err(format!("a role cannot be called {PRACTICE:?}: that is the practice world's"));
+            return Err(format!(
+                "a role cannot be called {PRACTICE:?}: that is the practice world's"
+            ));
         }
         if !self.roles.is_empty() && self.evidence.store.is_none() {
-            return Err("roles need evidence.store: nobody gets credentials without evidence".into());
+            return Err(
+                "roles need evidence.store: nobody gets credentials without evidence".into()
+            );
         }
         self.notify.check()?;
         self.roles.iter().try_for_each(|(name, role)| role.check(name))
@@ -60,8 +70,9 @@ fn nearest(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| message.starts_with("unknown "))?;
     let close = quoted.map(|known| (strsim::damerau_levenshtein(unknown, known), known)).min()?;
-    (close.0 <= 3)
-        .then(|| format!("did you mean {}? bg-shell config check reads a file without using it", close.1))
+    (close.0 <= 3).then(|| {
+        format!("did you mean {}? bg-shell config check reads a file without using it", close.1)
+    })
 }
 
 /// Reads `45m`, `1h30m`.
@@ -70,7 +81,9 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     match humantime::parse_duration(&text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         Ok(_) => Err(de::Error::custom("a session needs some time")),
-        Err(e) => Err(de::Error::custom(format!("{text:?} is no duration such as 45m or 1h30m: {e}"))),
+        Err(e) => {
+            Err(de::Error::custom(format!("{text:?} is no duration such as 45m or 1h30m: {e}")))
+        }
     }
 }
 
@@ -78,8 +91,9 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let size = match Size::deserialize(deserializer)? {
         Size::Bytes(bytes) => bytes,
-        Size::Text(text) => bytes(&text)
-            .ok_or_else(|| de::Error::custom(format!("{text:?} is no size; write it like 512MiB or 1GiB")))?,
+        Size::Text(text) => bytes(&text).ok_or_else(|| {
+            de::Error::custom(format!("{text:?} is no size; write it like 512MiB or 1GiB"))
+        })?,
     };
     if size < SPOOL_MIN {
         return Err(de::Error::custom("a spool needs room for one segment, 1MiB"));

@@ -160,7 +160,9 @@ impl RoleConfig {
             ));
         }
         if self.max_duration > TWELVE_HOURS {
-            return Err(format!("roles.{name}.max_duration is over 12h, the longest that STS gives a role"));
+            return Err(format!(
+                "roles.{name}.max_duration is over 12h, the longest that STS gives a role"
+            ));
         }
         Ok(())
     }

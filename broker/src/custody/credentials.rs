@@ -16,7 +16,12 @@ pub trait CredentialSource: Send {
     ///
     /// # Errors
     /// When the code is not right, or nobody answered.
-    fn prove_mfa(&mut self, serial: &str, code: &Code, duration_s: u32) -> Result<Option<String>, CallError>;
+    fn prove_mfa(
+        &mut self,
+        serial: &str,
+        code: &Code,
+        duration_s: u32,
+    ) -> Result<Option<String>, CallError>;
 
     /// Assumes the role.
     ///
@@ -194,6 +199,9 @@ mod tests {
     fn issued_credentials_print_no_secret() {
         let credentials = Credentials::new("ASIA1", "SECRET", Some("TOKEN".into()), None, "test");
         let text = format!("{:?}", Issued::new(credentials, "AROA1:bg-1".into(), Stamp(0), None));
-        assert!(text.contains("ASIA1") && !text.contains("SECRET") && !text.contains("TOKEN"), "{text}");
+        assert!(
+            text.contains("ASIA1") && !text.contains("SECRET") && !text.contains("TOKEN"),
+            "{text}"
+        );
     }
 }

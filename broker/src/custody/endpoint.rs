@@ -146,7 +146,11 @@ impl Desk {
         }
         let path = same(request.uri().path().as_bytes(), self.path.as_bytes());
         let token = same(header(AUTHORIZATION), self.token.as_bytes());
-        if path && token { Ok(()) } else { Err("the path or the authorization token is not this session's") }
+        if path && token {
+            Ok(())
+        } else {
+            Err("the path or the authorization token is not this session's")
+        }
     }
 }
 
@@ -157,7 +161,10 @@ fn same(given: &[u8], right: &[u8]) -> bool {
 /// The SDKs show `message` to whoever asked.
 fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     let code = if status == StatusCode::FORBIDDEN { "AccessDenied" } else { "NotReady" };
-    reply(status, Bytes::from(json!({"code": code, "message": format!("bg-shell: {why}")}).to_string()))
+    reply(
+        status,
+        Bytes::from(json!({"code": code, "message": format!("bg-shell: {why}")}).to_string()),
+    )
 }
 
 fn reply(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
@@ -191,6 +198,8 @@ mod tests {
     use bg_aws::edge::Reach;
     use serde_json::Value;
 
+    use bg_recorder::stamp::Stamp;
+
     use super::*;
     use crate::custody::credentials::Issued;
 
@@ -203,12 +212,14 @@ mod tests {
         fn new() -> Self {
             let reach = Reach { region: Some("us-east-1".into()), ..Reach::default() };
             let vault = Arc::new(Vault::default());
-            let endpoint = Endpoint::bind(&Edge::open(&reach).unwrap(), Arc::clone(&vault)).unwrap();
+            let endpoint =
+                Endpoint::bind(&Edge::open(&reach).unwrap(), Arc::clone(&vault)).unwrap();
             Self { vault, endpoint }
         }
 
         fn open(&self) {
-            let credentials = Credentials::new("ASIA1", "secret", Some("token".into()), None, "test");
+            let credentials =
+                Credentials::new("ASIA1", "secret", Some("token".into()), None, "test");
             let hour = Stamp(SystemClock.wall_us() + 3_600_000_000);
             self.vault.put(Issued::new(credentials, "AROA1:bg-1".into(), hour, None), hour);
         }
@@ -230,7 +241,11 @@ mod tests {
 
         fn right(&self) -> (u16, Value) {
             let desk = &self.endpoint.desk;
-            self.ask(&format!("GET {}", desk.path), &desk.address.to_string(), self.endpoint.token())
+            self.ask(
+                &format!("GET {}", desk.path),
+                &desk.address.to_string(),
+                self.endpoint.token(),
+            )
         }
     }
 
@@ -241,7 +256,10 @@ mod tests {
         assert_eq!((status, &said["code"]), (503, &"NotReady".into()));
         visit.open();
         let (status, said) = visit.right();
-        assert_eq!((status, &said["AccessKeyId"], &said["Token"]), (200, &"ASIA1".into(), &"token".into()));
+        assert_eq!(
+            (status, &said["AccessKeyId"], &said["Token"]),
+            (200, &"ASIA1".into(), &"token".into())
+        );
         visit.vault.close("the session is over");
         let (status, said) = visit.right();
         assert_eq!((status, &said["message"]), (403, &"bg-shell: the session is over".into()));
@@ -253,7 +271,8 @@ mod tests {
         let visit = Visit::new();
         visit.open();
         let desk = &visit.endpoint.desk;
-        let (get, host) = (format!("GET {}", desk.path), desk.address.to_string());
+        let get = format!("GET {}", desk.path);
+        let host = desk.address.to_string();
         let token = visit.endpoint.token();
         let port = desk.address.port();
         for (line, host, token) in [
@@ -268,7 +287,11 @@ mod tests {
             (&format!("POST {}", desk.path), &host, token),
         ] {
             let (status, said) = visit.ask(line, host, token);
-            assert_eq!((status, &said["code"]), (403, &"AccessDenied".into()), "{line} {host} {token}");
+            assert_eq!(
+                (status, &said["code"]),
+                (403, &"AccessDenied".into()),
+                "{line} {host} {token}"
+            );
         }
         assert_eq!(visit.vault.served(), 0);
     }
@@ -279,7 +302,8 @@ mod tests {
         visit.open();
         let quiet = std::net::TcpStream::connect(visit.endpoint.desk.address).unwrap();
         assert_eq!(visit.right().0, 200);
-        let (status, _) = visit.say(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(32_768)));
+        let (status, _) =
+            visit.say(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(32_768)));
         assert_eq!(status, 431);
         quiet.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         assert!((&quiet).read_to_end(&mut Vec::new()).is_ok());
@@ -294,7 +318,11 @@ mod tests {
             (0..CONNECTIONS_MAX).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
         let asked = std::time::Instant::now();
         assert_eq!(visit.right().0, 200);
-        assert!(asked.elapsed() < Duration::from_secs(2), "an SDK has given up: {:?}", asked.elapsed());
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "an SDK has given up: {:?}",
+            asked.elapsed()
+        );
         drop(quiet);
     }
 

@@ -47,7 +47,8 @@ pub fn watch(
 fn pulled(case: &Case) -> Option<(String, String)> {
     match case.get(REVOKE) {
         Ok(Some(fact)) => {
-            let reason = fact.says.get("reason").and_then(|reason| reason.as_str()).unwrap_or("no reason");
+            let reason =
+                fact.says.get("reason").and_then(|reason| reason.as_str()).unwrap_or("no reason");
             Some((fact.by, reason.to_owned()))
         }
         Err(CaseError::NotAFact(..)) => Some(("somebody".into(), "an unreadable reason".into())),
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_fact_ends_the_session() {
-        let (dir, session) = (tempfile::tempdir().unwrap(), SessionId::mint());
+        let dir = tempfile::tempdir().unwrap();
+        let session = SessionId::mint();
         let (store, receiver) = watched(dir.path(), session);
         let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
         let says = serde_json::json!({"reason": "wrong account"});
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn junk_in_its_place_ends_the_session_too() {
-        let (dir, session) = (tempfile::tempdir().unwrap(), SessionId::mint());
+        let dir = tempfile::tempdir().unwrap();
+        let session = SessionId::mint();
         let (store, receiver) = watched(dir.path(), session);
         store.put_new(&format!("cases/{session}/revoke"), b"junk").unwrap();
         receiver.recv_timeout(Duration::from_secs(20)).unwrap();

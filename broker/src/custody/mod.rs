@@ -63,12 +63,19 @@ impl Custody {
         deadline: Stamp,
         (vault, switch): (Arc<Vault>, Switch),
     ) -> io::Result<Self> {
-        let known = Known { newest: first.credentials().clone(), expires_max: first.expires, issued: 1 };
+        let known =
+            Known { newest: first.credentials().clone(), expires_max: first.expires, issued: 1 };
         let (known, (go_on, stop)) = (Arc::new(Mutex::new(known)), channel());
         let expires = first.expires;
         vault.put(first, deadline);
-        let keeper =
-            Keeper { source, wanted, deadline, vault: Arc::clone(&vault), switch, known: Arc::clone(&known) };
+        let keeper = Keeper {
+            source,
+            wanted,
+            deadline,
+            vault: Arc::clone(&vault),
+            switch,
+            known: Arc::clone(&known),
+        };
         thread::Builder::new().name("custody".into()).spawn(move || keeper.keep(expires, &stop))?;
         Ok(Self { vault, known, go_on: Some(go_on) })
     }
@@ -208,7 +215,8 @@ mod tests {
 
     impl Mint {
         fn issue(&self, call: u32) -> Issued {
-            let credentials = Credentials::new(format!("ASIA{call}"), "s", Some("t".into()), None, "test");
+            let credentials =
+                Credentials::new(format!("ASIA{call}"), "s", Some("t".into()), None, "test");
             let expires = Stamp(SystemClock.wall_us() + self.life_ms * 1_000);
             Issued::new(credentials, "AROA1:bg-1".into(), expires, Some(format!("request-{call}")))
         }
@@ -243,7 +251,8 @@ mod tests {
     }
 
     fn scene(life_ms: u64, window_ms: u64, fails: fn(u32) -> bool) -> Scene {
-        let (vault, calls) = (Arc::new(Vault::default()), Arc::default());
+        let vault = Arc::new(Vault::default());
+        let calls = Arc::default();
         let switch = Switch::of(Arc::clone(&vault));
         let mint = Mint { life_ms, fails, calls: Arc::clone(&calls) };
         let first = mint.issue(0);
@@ -275,7 +284,10 @@ mod tests {
         until(|| scene.calls.load(Ordering::SeqCst) >= 2);
         assert!(matches!(scene.vault.answer(SystemClock.now()), Answer::Credentials(_)));
         let news = scene.switch.news();
-        assert!(matches!(&news[0].notice, Notice::Credentials { state: CredentialState::Renewed, .. }));
+        assert!(matches!(
+            &news[0].notice,
+            Notice::Credentials { state: CredentialState::Renewed, .. }
+        ));
         assert_eq!(news[0].line, None, "a responder is not bothered");
         let held = scene.custody.stop();
         assert!(held.issued >= 2 && held.credentials.access_key_id() != "ASIA0");
@@ -302,16 +314,21 @@ mod tests {
         assert_eq!(news.len(), 2, "{news:?}");
         let line = news[0].line.as_ref().unwrap();
         assert!(line.contains("no new credentials") && line.contains("request-x"), "{line}");
-        assert!(matches!(&news[1].notice, Notice::Credentials { state: CredentialState::Renewed, .. }));
+        assert!(matches!(
+            &news[1].notice,
+            Notice::Credentials { state: CredentialState::Renewed, .. }
+        ));
     }
 
     #[test]
     fn after_the_stop_nothing_is_served_and_nothing_is_renewed() {
         let scene = scene(400, 3_600_000, |_| false);
-        let (vault, calls) = (Arc::clone(&scene.vault), Arc::clone(&scene.calls));
+        let vault = Arc::clone(&scene.vault);
+        let calls = Arc::clone(&scene.calls);
         let held = scene.custody.stop();
         assert!(matches!(vault.answer(SystemClock.now()), Answer::Over("the session is over")));
-        let (then, since) = (calls.load(Ordering::SeqCst), Instant::now());
+        let then = calls.load(Ordering::SeqCst);
+        let since = Instant::now();
         while since.elapsed() < Duration::from_millis(800) {
             thread::park_timeout(Duration::from_millis(50));
         }

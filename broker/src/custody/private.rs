@@ -110,7 +110,9 @@ mod tests {
     #[test]
     fn it_is_private_and_gone_when_dropped_and_takes_old_ones_along() {
         let state = tempfile::tempdir().unwrap();
-        let (dead, resting, now) = (SessionId::mint(), SessionId::mint(), SessionId::mint());
+        let dead = SessionId::mint();
+        let resting = SessionId::mint();
+        let now = SessionId::mint();
         for session in [dead, resting] {
             std::mem::forget(Private::make(state.path(), session).unwrap());
             let dir = File::open(state.path().join("run").join(session.to_string())).unwrap();
@@ -118,7 +120,8 @@ mod tests {
         }
         fs::create_dir_all(state.path().join("spool").join(resting.to_string())).unwrap();
         let private = Private::make(state.path(), now).unwrap();
-        let there = |session: SessionId| state.path().join("run").join(session.to_string()).exists();
+        let there =
+            |session: SessionId| state.path().join("run").join(session.to_string()).exists();
         assert_eq!([dead, resting, now].map(there), [false, true, true]);
         let mode = std::os::unix::fs::MetadataExt::mode(&private.0.metadata().unwrap());
         assert_eq!(mode & 0o777, 0o700);

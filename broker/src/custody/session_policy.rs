@@ -11,7 +11,11 @@ use crate::config::RoleConfig;
 ///
 /// # Errors
 /// When the role's scope is no policy, or the whole is too long.
-pub fn narrowed(role: &RoleConfig, scope: Option<&[u8]>, deadline: Stamp) -> Result<String, PolicyError> {
+pub fn narrowed(
+    role: &RoleConfig,
+    scope: Option<&[u8]>,
+    deadline: Stamp,
+) -> Result<String, PolicyError> {
     let statements = match scope {
         None => vec![json!({"Effect": "Allow", "Action": "*", "Resource": "*"})],
         Some(text) => {
@@ -55,7 +59,9 @@ pub enum PolicyError {
     #[error("{path} is not a policy: {1}", path = .0.display())]
     NotAPolicy(PathBuf, String),
     /// STS takes no more.
-    #[error("the session policy has {len} characters, {POLICY_MAX} are the most; {DENIES} are ours")]
+    #[error(
+        "the session policy has {len} characters, {POLICY_MAX} are the most; {DENIES} are ours"
+    )]
     TooLong {
         /// How many it has.
         len: usize,
@@ -90,8 +96,14 @@ mod tests {
         let policy = policy(None).unwrap();
         let statements = statements(&policy);
         assert_eq!(statements[0]["Effect"], "Allow");
-        assert_eq!(statements[1]["Condition"]["DateGreaterThan"]["aws:CurrentTime"], "2026-11-23T12:00:00Z");
-        assert_eq!(statements[2], json!({"Effect": "Deny", "Action": "sts:Assume*", "Resource": "*"}));
+        assert_eq!(
+            statements[1]["Condition"]["DateGreaterThan"]["aws:CurrentTime"],
+            "2026-11-23T12:00:00Z"
+        );
+        assert_eq!(
+            statements[2],
+            json!({"Effect": "Deny", "Action": "sts:Assume*", "Resource": "*"})
+        );
         assert_eq!(statements[3], json!({"Effect": "Deny", "Action": "iam:*", "Resource": ROLE}));
         assert!(!policy.contains(": "), "compact: {policy}");
     }
@@ -110,9 +122,13 @@ mod tests {
 
     #[test]
     fn what_is_no_policy_is_refused() {
-        for text in
-            ["", "[]", "{}", r#"{"Statement": []}"#, r#"{"Version": "2008-10-17", "Statement": [{}]}"#]
-        {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"Statement": []}"#,
+            r#"{"Version": "2008-10-17", "Statement": [{}]}"#,
+        ] {
             assert!(matches!(policy(Some(text)), Err(PolicyError::NotAPolicy(..))), "{text}");
         }
     }

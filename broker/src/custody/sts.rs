@@ -30,7 +30,12 @@ impl Sts {
 }
 
 impl CredentialSource for Sts {
-    fn prove_mfa(&mut self, serial: &str, code: &Code, duration_s: u32) -> Result<Option<String>, CallError> {
+    fn prove_mfa(
+        &mut self,
+        serial: &str,
+        code: &Code,
+        duration_s: u32,
+    ) -> Result<Option<String>, CallError> {
         let call = self
             .client()
             .get_session_token()
@@ -44,7 +49,8 @@ impl CredentialSource for Sts {
     }
 
     fn assume(&self, wanted: &Wanted) -> Result<Issued, NotIssued> {
-        let tags = wanted.tags.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build());
+        let tags =
+            wanted.tags.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build());
         let tags: Result<Vec<Tag>, _> = tags.collect();
         let keys: Vec<String> = wanted.tags.iter().map(|(key, _)| (*key).to_owned()).collect();
         let some = !keys.is_empty();
@@ -62,11 +68,13 @@ impl CredentialSource for Sts {
         let sent = self.edge.wait(call.customize().interceptor(attempts.clone()).send());
         let failed = |call| NotIssued { call, certain: attempts.all_refused() };
         let answer = sent.map_err(|e| failed(CallError::new(ASSUME_ROLE, &e)))?;
-        let (Some(credentials), Some(user)) = (answer.credentials(), answer.assumed_role_user()) else {
+        let (Some(credentials), Some(user)) = (answer.credentials(), answer.assumed_role_user())
+        else {
             return Err(failed(empty(ASSUME_ROLE)));
         };
-        let expires =
-            Stamp(u64::try_from(credentials.expiration().secs()).unwrap_or(0).saturating_mul(1_000_000));
+        let expires = Stamp(
+            u64::try_from(credentials.expiration().secs()).unwrap_or(0).saturating_mul(1_000_000),
+        );
         let request_id = answer.request_id().map(ToOwned::to_owned);
         Ok(Issued::new(taken(credentials), user.assumed_role_id().to_owned(), expires, request_id))
     }

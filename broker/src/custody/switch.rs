@@ -111,7 +111,10 @@ mod tests {
             .join()
             .unwrap();
         switch.revoke("carol@ops".into(), "too late".into());
-        assert_eq!(switch.revoked(), Some(Revoked { by: "bob@ops".into(), reason: "wrong account".into() }));
+        assert_eq!(
+            switch.revoked(),
+            Some(Revoked { by: "bob@ops".into(), reason: "wrong account".into() })
+        );
         assert!(matches!(vault.answer(Stamp(0)), Answer::Over("the access was revoked")));
     }
 }

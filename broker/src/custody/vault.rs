@@ -69,7 +69,9 @@ impl Vault {
         let answer = match &inside.state {
             State::NotYet => Answer::NotYet("the access is not active yet"),
             State::Closed(why) => Answer::Over(why),
-            State::Open(_, deadline) if *deadline <= now => Answer::Over("the session's time is over"),
+            State::Open(_, deadline) if *deadline <= now => {
+                Answer::Over("the session's time is over")
+            }
             State::Open(issued, _) if issued.expires <= now => {
                 Answer::NotYet("the credentials have expired, and new ones could not be had so far")
             }

@@ -9,7 +9,8 @@ use bg_aws::fault::CallError;
 pub fn check(name: &str, eyes: &Eyes<'_>, seen: &SeenRole, findings: &mut Vec<Finding>) {
     let check = format!("boundary {name}");
     let Ok(role) = &seen.role else { return };
-    let boundary = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
+    let boundary =
+        role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
     let Some(arn) = boundary else {
         let why = "with a wide policy the role can give itself more, reach the evidence, and stop CloudTrail";
         findings.push(Finding::fail(check, "none", why, FIX));
@@ -17,21 +18,22 @@ pub fn check(name: &str, eyes: &Eyes<'_>, seen: &SeenRole, findings: &mut Vec<Fi
     };
     findings.push(match document(eyes, arn) {
         Err(e) => Finding::unseen(check, &e),
-        Ok(Err(e)) => Finding::fail(check, format!("{arn}: {e}"), "nobody knows what it denies", FIX),
+        Ok(Err(e)) => {
+            Finding::fail(check, format!("{arn}: {e}"), "nobody knows what it denies", FIX)
+        }
         Ok(Ok(document)) => judged(check, arn, &document, eyes),
     });
 }
 
 fn judged(check: String, arn: &str, document: &Document, eyes: &Eyes<'_>) -> Finding {
-    let missing: Vec<String> = forbidden(eyes)
-        .into_iter()
-        .filter(|(action, resource)| !document.denies(action, resource))
-        .map(
-            |(action, resource)| {
+    let missing: Vec<String> =
+        forbidden(eyes)
+            .into_iter()
+            .filter(|(action, resource)| !document.denies(action, resource))
+            .map(|(action, resource)| {
                 if resource == "*" { action.to_owned() } else { format!("{action} on {resource}") }
-            },
-        )
-        .collect();
+            })
+            .collect();
     if missing.is_empty() {
         let name = arn.rsplit('/').next().unwrap_or(arn);
         return Finding::ok(
@@ -61,8 +63,10 @@ fn forbidden(eyes: &Eyes<'_>) -> Vec<(&'static str, String)> {
 
 fn document(eyes: &Eyes<'_>, arn: &str) -> Result<Result<Document, String>, CallError> {
     let seen = eyes.see("iam:GetPolicy", eyes.iam.get_policy().policy_arn(arn).send())?;
-    let version =
-        seen.policy.and_then(|policy| policy.default_version_id).ok_or_else(|| empty("iam:GetPolicy"))?;
+    let version = seen
+        .policy
+        .and_then(|policy| policy.default_version_id)
+        .ok_or_else(|| empty("iam:GetPolicy"))?;
     let call = eyes.iam.get_policy_version().policy_arn(arn).version_id(version);
     let seen = eyes.see("iam:GetPolicyVersion", call.send())?;
     let text = seen.policy_version.and_then(|version| version.document);
@@ -80,4 +84,5 @@ const FORBIDDEN: [&str; 9] = [
     "cloudtrail:StopLogging",
     "organizations:LeaveOrganization",
 ];
-const FIX: &str = "give the role deploy/policies/emergency-boundary.json as its permissions boundary";
+const FIX: &str =
+    "give the role deploy/policies/emergency-boundary.json as its permissions boundary";

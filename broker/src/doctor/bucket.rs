@@ -34,7 +34,8 @@ impl Sight<'_> {
                 Finding::ok("bucket versions", "kept")
             }
             Ok(_) => {
-                let why = "what is overwritten is gone, and bg-replay cannot see that something was";
+                let why =
+                    "what is overwritten is gone, and bg-replay cannot see that something was";
                 Finding::fail(
                     "bucket versions",
                     "not kept",
@@ -55,11 +56,19 @@ impl Sight<'_> {
             Ok(seen) => {
                 let rule = seen.object_lock_configuration.and_then(|lock| lock.rule);
                 let kept = rule.and_then(|rule| rule.default_retention);
-                let days = kept.as_ref().and_then(|kept| kept.days.or(kept.years.map(|years| years * 365)));
+                let days = kept
+                    .as_ref()
+                    .and_then(|kept| kept.days.or(kept.years.map(|years| years * 365)));
                 match (days, wanted) {
-                    (Some(days), _) => Finding::ok("bucket lock", format!("on, {days} days by default")),
-                    (None, Some(days)) => Finding::ok("bucket lock", format!("on, {days} days by bg-shell")),
-                    (None, None) => Finding::warn("bucket lock", "on, and nothing is locked", why, LOCK_FIX),
+                    (Some(days), _) => {
+                        Finding::ok("bucket lock", format!("on, {days} days by default"))
+                    }
+                    (None, Some(days)) => {
+                        Finding::ok("bucket lock", format!("on, {days} days by bg-shell"))
+                    }
+                    (None, None) => {
+                        Finding::warn("bucket lock", "on, and nothing is locked", why, LOCK_FIX)
+                    }
                 }
             }
             Err(e) if e.code.as_deref() == Some("ObjectLockConfigurationNotFoundError") => {
@@ -100,21 +109,29 @@ impl Sight<'_> {
         let seen = match self.eyes.see("s3:GetEncryptionConfiguration", call.send()) {
             Ok(seen) => seen,
             // Tapes are sealed before they are stored.
-            Err(e) if e.code.as_deref() == Some("ServerSideEncryptionConfigurationNotFoundError") => {
+            Err(e)
+                if e.code.as_deref() == Some("ServerSideEncryptionConfigurationNotFoundError") =>
+            {
                 return Finding::ok("bucket encryption", "none besides the tapes' own");
             }
             Err(e) => return Finding::unseen("bucket encryption", &e),
         };
-        let rules = seen.server_side_encryption_configuration.map(|found| found.rules).unwrap_or_default();
-        let mut defaults = rules.into_iter().filter_map(|rule| rule.apply_server_side_encryption_by_default);
-        let other = defaults.find(|default| *default.sse_algorithm() != ServerSideEncryption::Aes256);
-        match other.map(|default| default.kms_master_key_id.unwrap_or_else(|| "aws/s3".to_owned())) {
-            Some(key) if is(&key, self.eyes.world.config.evidence.kms_key.as_deref()) => Finding::fail(
-                "bucket encryption",
-                "with the evidence key",
-                "compliance cannot even fetch a tape to verify it",
-                "use SSE-S3 (AES256): tapes are sealed already",
-            ),
+        let rules =
+            seen.server_side_encryption_configuration.map(|found| found.rules).unwrap_or_default();
+        let mut defaults =
+            rules.into_iter().filter_map(|rule| rule.apply_server_side_encryption_by_default);
+        let other =
+            defaults.find(|default| *default.sse_algorithm() != ServerSideEncryption::Aes256);
+        match other.map(|default| default.kms_master_key_id.unwrap_or_else(|| "aws/s3".to_owned()))
+        {
+            Some(key) if is(&key, self.eyes.world.config.evidence.kms_key.as_deref()) => {
+                Finding::fail(
+                    "bucket encryption",
+                    "with the evidence key",
+                    "compliance cannot even fetch a tape to verify it",
+                    "use SSE-S3 (AES256): tapes are sealed already",
+                )
+            }
             Some(key) => Finding::ok("bucket encryption", format!("with {key}")),
             None => Finding::ok("bucket encryption", "by S3"),
         }
@@ -133,7 +150,12 @@ impl Sight<'_> {
         let document = match Document::parse(&text) {
             Ok(document) => document,
             Err(e) => {
-                findings.push(Finding::fail("bucket policy", e, "nobody knows what it denies", POLICY_FIX));
+                findings.push(Finding::fail(
+                    "bucket policy",
+                    e,
+                    "nobody knows what it denies",
+                    POLICY_FIX,
+                ));
                 return;
             }
         };
@@ -153,9 +175,12 @@ impl Sight<'_> {
             Some(url) if url.starts_with("https://") => {
                 Finding::ok("bucket tls", format!("{url} is reached by TLS"))
             }
-            Some(url) => {
-                Finding::warn("bucket tls", format!("{url} is reached without it"), why, "use https://")
-            }
+            Some(url) => Finding::warn(
+                "bucket tls",
+                format!("{url} is reached without it"),
+                why,
+                "use https://",
+            ),
             None => Finding::fail("bucket tls", "not demanded", why, POLICY_FIX),
         }
     }
@@ -170,15 +195,21 @@ fn kept(document: &Document, object: &str) -> Finding {
         return Finding::ok("bucket deletes", "denied to everybody");
     }
     let why = "Object Lock keeps versions, and not a delete marker from hiding them";
-    Finding::fail("bucket deletes", format!("{} is not denied", allowed.join(" and ")), why, POLICY_FIX)
+    Finding::fail(
+        "bucket deletes",
+        format!("{} is not denied", allowed.join(" and ")),
+        why,
+        POLICY_FIX,
+    )
 }
 
 fn written_once(document: &Document, object: &str) -> Finding {
     let demanded = document.denying("s3:PutObject", object).any(|statement| {
         let unconditional =
             statement.demands("Null", "s3:if-none-match").is_some_and(|values| values == ["true"]);
-        let but_parts =
-            statement.demands("Bool", "s3:ObjectCreationOperation").is_none_or(|values| values == ["true"]);
+        let but_parts = statement
+            .demands("Bool", "s3:ObjectCreationOperation")
+            .is_none_or(|values| values == ["true"]);
         unconditional && but_parts
     });
     if demanded {
@@ -203,6 +234,7 @@ fn is(key: &str, configured: Option<&str>) -> bool {
 }
 
 const NOTHING: &str = r#"{"Statement": []}"#;
-const LOCK_FIX: &str = "Object Lock with a default retention, or evidence.object_lock and object_lock_days";
+const LOCK_FIX: &str =
+    "Object Lock with a default retention, or evidence.object_lock and object_lock_days";
 const PUBLIC_FIX: &str = "aws s3api put-public-access-block, all four";
 const POLICY_FIX: &str = "use deploy/policies/evidence-bucket.json";

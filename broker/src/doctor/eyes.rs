@@ -59,7 +59,8 @@ impl<'w> Eyes<'w> {
     /// When AWS cannot be called at all.
     pub fn open(world: &'w World, profile: Option<&str>) -> Result<Self, Failure> {
         let edge = world.edge(profile)?;
-        let (sdk, journal) = (edge.sdk(), edge.journal());
+        let sdk = edge.sdk();
+        let journal = edge.journal();
         let sts = aws_sdk_sts::config::Builder::from(sdk);
         let iam = aws_sdk_iam::config::Builder::from(sdk);
         let kms = aws_sdk_kms::config::Builder::from(sdk);
@@ -95,8 +96,9 @@ impl<'w> Eyes<'w> {
         let seen = self.see("iam:GetRole", self.iam.get_role().role_name(role.role_name()).send());
         let seen = seen.and_then(|seen| seen.role.ok_or_else(|| empty("iam:GetRole")));
         let trust = seen.as_ref().map_err(ToString::to_string);
-        let trust =
-            trust.and_then(|role| Document::parse(role.assume_role_policy_document().unwrap_or_default()));
+        let trust = trust.and_then(|role| {
+            Document::parse(role.assume_role_policy_document().unwrap_or_default())
+        });
         check(&SeenRole { role: seen, trust });
     }
 
@@ -110,7 +112,8 @@ impl<'w> Eyes<'w> {
             kind: bg_aws::fault::CallKind::NoCredentials,
             ..empty("sts:GetCallerIdentity")
         })?;
-        let config = aws_sdk_sts::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+        let config =
+            aws_sdk_sts::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
         let call = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send();
         let answer = edge.wait(call).map_err(|e| CallError::new("sts:GetCallerIdentity", &e))?;
         answer.arn.ok_or_else(|| empty("sts:GetCallerIdentity"))
@@ -122,7 +125,8 @@ fn bucket(world: &World, profile: Option<&str>) -> Result<Option<Bucket>, Failur
     let Some(url) = evidence.store.as_deref().filter(|store| store.starts_with("s3://")) else {
         return Ok(None);
     };
-    let unusable = |e| Failure::new("cannot use the evidence world").because(e).hint("see [evidence]");
+    let unusable =
+        |e| Failure::new("cannot use the evidence world").because(e).hint("see [evidence]");
     let s3 = S3Config::parse(url, evidence).map_err(unusable)?;
     let own = Reach {
         region: evidence.region.clone(),
@@ -131,13 +135,14 @@ fn bucket(world: &World, profile: Option<&str>) -> Result<Option<Bucket>, Failur
         profile: evidence.profile.clone().or_else(|| profile.map(ToOwned::to_owned)),
     };
     let reach = own.or(&world.config.aws);
-    let edge =
-        Edge::open(&reach).map_err(|e| Failure::new("cannot call S3").because(e).hint("see [evidence]"))?;
+    let edge = Edge::open(&reach)
+        .map_err(|e| Failure::new("cannot call S3").because(e).hint("see [evidence]"))?;
     let config = aws_sdk_s3::config::Builder::from(edge.sdk())
         .interceptor(edge.journal())
         .force_path_style(s3.path_style)
         .build();
-    let foreign = reach.endpoint.filter(|endpoint| Some(endpoint) != world.config.aws.endpoint.as_ref());
+    let foreign =
+        reach.endpoint.filter(|endpoint| Some(endpoint) != world.config.aws.endpoint.as_ref());
     Ok(Some(Bucket {
         name: s3.bucket,
         s3: aws_sdk_s3::Client::from_conf(config),

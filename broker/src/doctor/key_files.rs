@@ -16,11 +16,14 @@ pub fn check(world: &World, findings: &mut Vec<Finding>) {
     let evidence = &world.config.evidence;
     findings.extend(evidence.escrow.as_deref().map(escrow));
     findings.extend(evidence.standby.as_deref().map(|path| standby(path, &evidence.trusted)));
-    let roles = world.config.roles.iter().map(|(name, role)| (name.as_str(), role.outage.start_keyless));
+    let roles =
+        world.config.roles.iter().map(|(name, role)| (name.as_str(), role.outage.start_keyless));
     let keyless = roles.chain([("practice", world.config.practice.outage.start_keyless)]);
-    let without: Vec<&str> = keyless.filter(|(_, keyless)| *keyless).map(|(name, _)| name).collect();
+    let without: Vec<&str> =
+        keyless.filter(|(_, keyless)| *keyless).map(|(name, _)| name).collect();
     if !without.is_empty() && (evidence.escrow.is_none() || evidence.standby.is_none()) {
-        let saw = format!("start_keyless of {}, without evidence.escrow and standby", without.join(", "));
+        let saw =
+            format!("start_keyless of {}, without evidence.escrow and standby", without.join(", "));
         let why = "no session begins while KMS is away";
         findings.push(Finding::warn("key files", saw, why, MAKE));
     }
@@ -30,7 +33,9 @@ fn escrow(path: &Path) -> Finding {
     let why = "no session begins: epoch keys cannot be wrapped to it";
     match Wrapper::from_file(path, "escrow") {
         Ok(_) => Finding::ok("key escrow", path.display().to_string()),
-        Err(e) => Finding::fail("key escrow", chain(&e), why, "give it the PEM of an RSA public key"),
+        Err(e) => {
+            Finding::fail("key escrow", chain(&e), why, "give it the PEM of an RSA public key")
+        }
     }
 }
 
@@ -56,7 +61,13 @@ fn standby(path: &Path, trusted: &[std::path::PathBuf]) -> Finding {
     }
     let saw = format!("evidence.trusted has not the public half of {}", path.display());
     let why = "what begins while KMS is away is trusted on this host alone";
-    Finding::warn("key standby", saw, why, "openssl pkey -pubout, and list it in evidence.trusted everywhere")
+    Finding::warn(
+        "key standby",
+        saw,
+        why,
+        "openssl pkey -pubout, and list it in evidence.trusted everywhere",
+    )
 }
 
-const MAKE: &str = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out standby.pem";
+const MAKE: &str =
+    "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out standby.pem";

@@ -45,9 +45,17 @@ struct Sight<'e> {
 }
 
 impl Sight<'_> {
-    fn look(&mut self, key: &str, usage: KeyUsageType, spec: &KeySpec, findings: &mut Vec<Finding>) {
-        let described = self.eyes.see("kms:DescribeKey", self.eyes.kms.describe_key().key_id(key).send());
-        let described = described.and_then(|seen| seen.key_metadata.ok_or_else(|| empty("kms:DescribeKey")));
+    fn look(
+        &mut self,
+        key: &str,
+        usage: KeyUsageType,
+        spec: &KeySpec,
+        findings: &mut Vec<Finding>,
+    ) {
+        let described =
+            self.eyes.see("kms:DescribeKey", self.eyes.kms.describe_key().key_id(key).send());
+        let described =
+            described.and_then(|seen| seen.key_metadata.ok_or_else(|| empty("kms:DescribeKey")));
         match described {
             Ok(seen) => {
                 self.arn.clone_from(&seen.arn);
@@ -66,7 +74,8 @@ impl Sight<'_> {
 
     fn read_policy(&self) -> Result<Document, Box<Finding>> {
         let check = format!("{} policy", self.check);
-        let call = self.eyes.kms.get_key_policy().set_key_id(self.arn.clone()).policy_name("default");
+        let call =
+            self.eyes.kms.get_key_policy().set_key_id(self.arn.clone()).policy_name("default");
         let seen = self.eyes.see("kms:GetKeyPolicy", call.send());
         let text = seen.and_then(|seen| seen.policy.ok_or_else(|| empty("kms:GetKeyPolicy")));
         let text = text.map_err(|e| Finding::unseen(check.clone(), &e))?;
@@ -97,7 +106,8 @@ impl Sight<'_> {
         }
         let opens: Vec<&str> = policy.givers(DECRYPT).collect();
         let granted = grants.unwrap_or_default();
-        let opens: Vec<&str> = opens.into_iter().chain(granted.iter().map(String::as_str)).collect();
+        let opens: Vec<&str> =
+            opens.into_iter().chain(granted.iter().map(String::as_str)).collect();
         let saw = if opens.is_empty() {
             "nobody opens tapes".to_owned()
         } else {
@@ -107,7 +117,8 @@ impl Sight<'_> {
         findings.push(if opens.iter().any(|who| *who == "*" || same_principal(who, recorder)) {
             Finding::fail(check, saw, why, FIX)
         } else if opens.iter().any(|who| who.ends_with(":root") || !who.contains(':')) {
-            let why = "the account as a whole may: then every IAM policy with kms:Decrypt opens tapes";
+            let why =
+                "the account as a whole may: then every IAM policy with kms:Decrypt opens tapes";
             Finding::warn(check, saw, why, FIX)
         } else if opens.is_empty() {
             Finding::warn(check, saw, "tapes that nobody can open show nothing", FIX)
@@ -117,11 +128,14 @@ impl Sight<'_> {
     }
 
     fn grants(&self, arn: &str) -> Result<Vec<String>, CallError> {
-        let seen = self.eyes.see("kms:ListGrants", self.eyes.kms.list_grants().key_id(arn).send())?;
+        let seen =
+            self.eyes.see("kms:ListGrants", self.eyes.kms.list_grants().key_id(arn).send())?;
         let opens = |operation: &GrantOperation| {
             matches!(
                 operation,
-                GrantOperation::Decrypt | GrantOperation::ReEncryptFrom | GrantOperation::CreateGrant
+                GrantOperation::Decrypt
+                    | GrantOperation::ReEncryptFrom
+                    | GrantOperation::CreateGrant
             )
         };
         let grants = seen.grants.unwrap_or_default().into_iter();
@@ -149,15 +163,24 @@ fn usable(check: &str, seen: &KeyMetadata, usage: &KeyUsageType, spec: &KeySpec)
 fn separated(data: &Document, sign: &Document, recorder: Option<&str>) -> Finding {
     let (opens, signs): (Vec<&str>, Vec<&str>) =
         (data.givers(DECRYPT).collect(), sign.givers("kms:Sign").collect());
-    let others = opens.iter().filter(|who| recorder.is_none_or(|recorder| !same_principal(who, recorder)));
+    let others =
+        opens.iter().filter(|who| recorder.is_none_or(|recorder| !same_principal(who, recorder)));
     let both = others.clone().find(|who| signs.iter().any(|signer| same_principal(who, signer)));
     let why = "who can open a tape and sign another one can replace it";
     match both {
-        Some(who) => Finding::fail("key separation", format!("{who} may decrypt and sign"), why, FIX),
-        None if signs.is_empty() => {
-            Finding::warn("key separation", "no key policy lets anybody sign", "no session begins", FIX)
+        Some(who) => {
+            Finding::fail("key separation", format!("{who} may decrypt and sign"), why, FIX)
         }
-        None => Finding::ok("key separation", format!("{} may sign, and open nothing", signs.join(", "))),
+        None if signs.is_empty() => Finding::warn(
+            "key separation",
+            "no key policy lets anybody sign",
+            "no session begins",
+            FIX,
+        ),
+        None => Finding::ok(
+            "key separation",
+            format!("{} may sign, and open nothing", signs.join(", ")),
+        ),
     }
 }
 
@@ -180,7 +203,12 @@ fn in_files(eyes: &Eyes<'_>) -> Finding {
     if open.exists() && !eyes.world.is_practice() {
         let why = "whoever takes this host over reads every tape there is";
         let fix = "move it to the auditor; or use KMS: evidence.kms_key";
-        return Finding::warn("keys", format!("{} is on the recording host", open.display()), why, fix);
+        return Finding::warn(
+            "keys",
+            format!("{} is on the recording host", open.display()),
+            why,
+            fix,
+        );
     }
     Finding::ok("keys", format!("key files in {}", keys.display()))
 }

@@ -22,15 +22,23 @@ pub fn check(name: &str, role: &RoleConfig, seen: &SeenRole, findings: &mut Vec<
         }
         (Mfa::None, ..) => {
             let why = "whoever has a responder's SSH key is the responder";
-            findings.push(Finding::warn(check, "none", why, "set mfa.mode to \"user\" or \"broker\""));
+            findings.push(Finding::warn(
+                check,
+                "none",
+                why,
+                "set mfa.mode to \"user\" or \"broker\"",
+            ));
         }
         (Mfa::User { .. }, _, Err(e)) => findings.push(Finding::unseen(check, e)),
         (Mfa::User { .. }, Ok(trust), _) => findings.push(by_aws(check, trust, role)),
-        (Mfa::User { .. }, Err(e), _) => findings.push(Finding::fail(check, e, BY_AWS_WHY, BY_AWS_FIX)),
+        (Mfa::User { .. }, Err(e), _) => {
+            findings.push(Finding::fail(check, e, BY_AWS_WHY, BY_AWS_FIX))
+        }
         (Mfa::Broker { secrets }, trust, _) => {
             findings.push(by_broker(check.clone(), secrets, role));
             if trust.as_ref().is_ok_and(|trust| trust.allowing(ASSUME).all(demands_mfa)) {
-                let why = "the trust policy demands it of AWS, which a role's credentials never satisfy";
+                let why =
+                    "the trust policy demands it of AWS, which a role's credentials never satisfy";
                 findings.push(Finding::warn(
                     check,
                     "checked twice",
@@ -48,7 +56,8 @@ fn by_aws(check: String, trust: &Document, role: &RoleConfig) -> Finding {
         return Finding::fail(check, "the trust policy does not demand it", BY_AWS_WHY, BY_AWS_FIX);
     }
     let ages = trust.allowing(ASSUME).map(|statement| age(statement).unwrap_or(u64::MAX));
-    let (age, window) = (ages.max().unwrap_or(u64::MAX), role.max_duration.as_secs());
+    let age = ages.max().unwrap_or(u64::MAX);
+    let window = role.max_duration.as_secs();
     let why = "credentials are refreshed every 15 minutes, and AWS refuses that once the factor is too old";
     match age {
         u64::MAX => Finding::warn(
@@ -57,9 +66,12 @@ fn by_aws(check: String, trust: &Document, role: &RoleConfig) -> Finding {
             "a session can be refreshed without end, if bg-shell's own deadline fails",
             "add aws:MultiFactorAuthAge, as in deploy/policies/emergency-trust.json",
         ),
-        ..=899 => {
-            Finding::warn(check, format!("demanded by AWS, {age} s old at the most"), why, "900 s or more")
-        }
+        ..=899 => Finding::warn(
+            check,
+            format!("demanded by AWS, {age} s old at the most"),
+            why,
+            "900 s or more",
+        ),
         _ if age < window => Finding::warn(
             check,
             format!("demanded by AWS, {age} s old at the most; sessions may last {window} s"),
@@ -76,7 +88,8 @@ fn demands_mfa(statement: &Statement) -> bool {
 
 fn age(statement: &Statement) -> Option<u64> {
     let demanded = statement.demands("NumericLessThan", "aws:MultiFactorAuthAge");
-    let demanded = demanded.or_else(|| statement.demands("NumericLessThanEquals", "aws:MultiFactorAuthAge"));
+    let demanded =
+        demanded.or_else(|| statement.demands("NumericLessThanEquals", "aws:MultiFactorAuthAge"));
     demanded?.first()?.parse().ok()
 }
 
@@ -88,7 +101,9 @@ fn by_broker(check: String, secrets: &Path, role: &RoleConfig) -> Finding {
         let saw = format!("{} is missing", secrets.display());
         return Finding::fail(check, saw, "nobody can open the role", BY_BROKER_FIX);
     }
-    if let Some(open) = people.iter().map(|person| secrets.join(person)).find(|path| others_read(path)) {
+    if let Some(open) =
+        people.iter().map(|person| secrets.join(person)).find(|path| others_read(path))
+    {
         let why = "who reads a secret makes its codes";
         return Finding::fail(
             check,
@@ -97,17 +112,24 @@ fn by_broker(check: String, secrets: &Path, role: &RoleConfig) -> Finding {
             "chmod 600, and change it",
         );
     }
-    let readable: Vec<&str> =
-        people.iter().map(String::as_str).filter(|person| File::open(secrets.join(person)).is_ok()).collect();
+    let readable: Vec<&str> = people
+        .iter()
+        .map(String::as_str)
+        .filter(|person| File::open(secrets.join(person)).is_ok())
+        .collect();
     if lacking.is_empty() && !readable.is_empty() {
         let uid = geteuid().as_raw();
-        let saw = format!("uid {uid}, who runs this, reads the TOTP secrets of {}", readable.join(", "));
+        let saw =
+            format!("uid {uid}, who runs this, reads the TOTP secrets of {}", readable.join(", "));
         return Finding::warn(check, saw, READABLE_WHY, READABLE_FIX);
     }
     if lacking.is_empty() {
         return Finding::ok(
             check,
-            format!("checked by the broker, for {}", people.into_iter().collect::<Vec<_>>().join(", ")),
+            format!(
+                "checked by the broker, for {}",
+                people.into_iter().collect::<Vec<_>>().join(", ")
+            ),
         );
     }
     let why = "they cannot open the role; approving needs no code";
@@ -118,7 +140,8 @@ fn others_read(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
 }
 
-const BY_AWS_WHY: &str = "whoever has the access key opens the role, without the responder's device";
+const BY_AWS_WHY: &str =
+    "whoever has the access key opens the role, without the responder's device";
 const BY_AWS_FIX: &str =
     "demand aws:MultiFactorAuthPresent in the trust policy: deploy/policies/emergency-trust.json";
 const READABLE_WHY: &str =
@@ -135,8 +158,10 @@ mod tests {
     #[test]
     fn secrets_that_whoever_runs_it_can_read_are_told_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        let (signers, secrets) = (dir.path().join("signers"), dir.path().join("totp"));
-        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+        let signers = dir.path().join("signers");
+        let secrets = dir.path().join("totp");
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
         fs::write(&signers, format!("alice {key}\n")).unwrap();
         fs::create_dir(&secrets).unwrap();
         fs::write(secrets.join("alice"), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap();

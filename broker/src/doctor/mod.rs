@@ -76,9 +76,14 @@ pub fn doctor(args: &DoctorArgs, world: &World) -> Result<ExitCode, Failure> {
 
 fn tell(findings: &[Finding], json: bool) -> Result<(), Failure> {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let (ok, warn, fail) = (count(Verdict::Ok), count(Verdict::Warn), count(Verdict::Fail));
+    let ok = count(Verdict::Ok);
+    let warn = count(Verdict::Warn);
+    let fail = count(Verdict::Fail);
     let text = if json {
-        format!("{}\n", serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail }))
+        format!(
+            "{}\n",
+            serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail })
+        )
     } else {
         // The worst stands last, where a terminal still shows it.
         let of = |verdict| findings.iter().filter(move |finding| finding.verdict == verdict);

@@ -36,14 +36,24 @@ fn reached(webhook: &Webhook) -> Finding {
     let check = format!("notify {}", place.split(':').next().unwrap_or_default());
     if let Some(secret) = webhook.secret.as_ref().filter(|secret| std::fs::read(secret).is_err()) {
         let why = "nothing can be sent without it";
-        return Finding::fail(check, format!("cannot read {}", secret.display()), why, "see webhooks.secret");
+        return Finding::fail(
+            check,
+            format!("cannot read {}", secret.display()),
+            why,
+            "see webhooks.secret",
+        );
     }
     let addresses = place.to_socket_addrs().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     if addresses.iter().any(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok()) {
         return Finding::ok(check, format!("{place} answers"));
     }
     let why = "who is to hear from it hears nothing";
-    Finding::fail(check, format!("{place} does not answer"), why, "check webhooks.url and the network")
+    Finding::fail(
+        check,
+        format!("{place} does not answer"),
+        why,
+        "check webhooks.url and the network",
+    )
 }
 
 /// Returns `host:port` of a URL.

@@ -32,8 +32,13 @@ impl Document {
     /// # Errors
     /// When it is no policy.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = if text.trim_start().starts_with('{') { text.to_owned() } else { percent_decoded(text) };
-        let mut value: Value = serde_json::from_str(&text).map_err(|e| format!("not a policy: {e}"))?;
+        let text = if text.trim_start().starts_with('{') {
+            text.to_owned()
+        } else {
+            percent_decoded(text)
+        };
+        let mut value: Value =
+            serde_json::from_str(&text).map_err(|e| format!("not a policy: {e}"))?;
         let statements = match value.get_mut("Statement").map(Value::take) {
             Some(Value::Array(statements)) => statements,
             Some(one @ Value::Object(_)) => vec![one],
@@ -44,13 +49,21 @@ impl Document {
 
     /// Returns the statements that allow an action, on whatever.
     pub fn allowing<'a>(&'a self, action: &'a str) -> impl Iterator<Item = &'a Statement> {
-        self.statements.iter().filter(move |statement| statement.allows && statement.actions.matches(action))
+        self.statements
+            .iter()
+            .filter(move |statement| statement.allows && statement.actions.matches(action))
     }
 
     /// Returns the statements that deny an action on a resource.
-    pub fn denying<'a>(&'a self, action: &'a str, resource: &'a str) -> impl Iterator<Item = &'a Statement> {
+    pub fn denying<'a>(
+        &'a self,
+        action: &'a str,
+        resource: &'a str,
+    ) -> impl Iterator<Item = &'a Statement> {
         self.statements.iter().filter(move |statement| {
-            !statement.allows && statement.actions.matches(action) && statement.resources.matches(resource)
+            !statement.allows
+                && statement.actions.matches(action)
+                && statement.resources.matches(resource)
         })
     }
 
@@ -62,24 +75,33 @@ impl Document {
     /// Returns the principals to whom a resource's policy gives an action, and does not take it from them again.
     pub fn givers<'a>(&'a self, action: &'a str) -> impl Iterator<Item = &'a str> {
         let taken = move |principal: &str| {
-            self.denying(action, "*").filter(|statement| statement.is_unconditional()).any(|statement| {
-                statement.principals.iter().any(|denied| denied == "*" || same_principal(denied, principal))
-            })
+            self.denying(action, "*").filter(|statement| statement.is_unconditional()).any(
+                |statement| {
+                    statement
+                        .principals
+                        .iter()
+                        .any(|denied| denied == "*" || same_principal(denied, principal))
+                },
+            )
         };
-        let given = self.allowing(action).flat_map(|statement| &statement.principals).map(String::as_str);
+        let given =
+            self.allowing(action).flat_map(|statement| &statement.principals).map(String::as_str);
         given.filter(move |principal| !taken(principal))
     }
 }
 
 impl Statement {
     fn read(value: &Value) -> Self {
-        let patterns =
-            |these: &str, all_but: &str, absent: &[&str]| match (value.get(these), value.get(all_but)) {
-                (Some(these), _) => Patterns::These(strings(these)),
-                (None, Some(all_but)) => Patterns::AllBut(strings(all_but)),
-                (None, None) => Patterns::These(absent.iter().map(|one| (*one).to_owned()).collect()),
-            };
-        let conditions = value.get("Condition").and_then(Value::as_object).cloned().unwrap_or_default();
+        let patterns = |these: &str, all_but: &str, absent: &[&str]| match (
+            value.get(these),
+            value.get(all_but),
+        ) {
+            (Some(these), _) => Patterns::These(strings(these)),
+            (None, Some(all_but)) => Patterns::AllBut(strings(all_but)),
+            (None, None) => Patterns::These(absent.iter().map(|one| (*one).to_owned()).collect()),
+        };
+        let conditions =
+            value.get("Condition").and_then(Value::as_object).cloned().unwrap_or_default();
         Self {
             allows: value.get("Effect").and_then(Value::as_str) != Some("Deny"),
             principals: principals(value),
@@ -102,8 +124,10 @@ impl Statement {
 
     /// Returns the values that a condition names, if there is such a condition. Keys are compared as IAM does.
     pub fn demands(&self, operator: &str, key: &str) -> Option<Vec<String>> {
-        let (_, keys) = self.conditions.iter().find(|(name, _)| name.eq_ignore_ascii_case(operator))?;
-        let (_, values) = keys.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        let (_, keys) =
+            self.conditions.iter().find(|(name, _)| name.eq_ignore_ascii_case(operator))?;
+        let (_, values) =
+            keys.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
         Some(strings(values))
     }
 }
@@ -130,7 +154,9 @@ fn canonical(principal: &str) -> String {
     let mut names = resource.split('/');
     let name = match names.next() {
         Some("assumed-role") => format!("role/{}", names.next().unwrap_or_default()),
-        Some(kind @ ("role" | "user")) => format!("{kind}/{}", names.next_back().unwrap_or_default()),
+        Some(kind @ ("role" | "user")) => {
+            format!("{kind}/{}", names.next_back().unwrap_or_default())
+        }
         _ => resource.to_owned(),
     };
     format!("{account}:{name}")
@@ -143,7 +169,8 @@ fn principals(value: &Value) -> Vec<String> {
     };
     let Some(kinds) = principal.as_object() else { return strings(principal) };
     let of = |(kind, names): (&String, &Value)| {
-        let prefix = if kind == "AWS" { String::new() } else { format!("{}:", kind.to_lowercase()) };
+        let prefix =
+            if kind == "AWS" { String::new() } else { format!("{}:", kind.to_lowercase()) };
         strings(names).into_iter().map(move |name| format!("{prefix}{name}")).collect::<Vec<_>>()
     };
     kinds.iter().flat_map(of).collect()
@@ -159,7 +186,8 @@ fn strings(value: &Value) -> Vec<String> {
 
 /// Matches `*` and `?`, without regard to case, as IAM matches actions. ARNs differ in more than their case.
 fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let pattern = pattern.to_ascii_lowercase();
+    let text = text.to_ascii_lowercase();
     let mut ends = vec![false; text.len() + 1];
     if let Some(start) = ends.first_mut() {
         *start = true;
@@ -233,7 +261,10 @@ mod tests {
 
     #[test]
     fn a_session_is_its_role() {
-        assert!(same_principal("arn:aws:sts::1:assumed-role/b/session", "arn:aws:iam::1:role/path/b"));
+        assert!(same_principal(
+            "arn:aws:sts::1:assumed-role/b/session",
+            "arn:aws:iam::1:role/path/b"
+        ));
         assert!(same_principal("1", "1"));
         assert!(!same_principal("arn:aws:iam::1:user/b", "arn:aws:iam::1:role/b"));
         assert!(!same_principal("arn:aws:iam::2:user/b", "arn:aws:iam::1:user/b"));
@@ -241,8 +272,7 @@ mod tests {
 
     #[test]
     fn a_policy_is_read_as_iam_writes_it() {
-        let encoded =
-            "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Deny%22%2C%22NotAction%22%3A%22s3%3A%2A%22%7D%7D";
+        let encoded = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Deny%22%2C%22NotAction%22%3A%22s3%3A%2A%22%7D%7D";
         let document = Document::parse(encoded).unwrap();
         assert!(document.denies("iam:PutRolePolicy", "anything"));
         assert!(!document.denies("s3:GetObject", "anything"));

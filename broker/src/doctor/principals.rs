@@ -12,14 +12,15 @@ pub fn check(name: &str, role: &RoleConfig, eyes: &Eyes<'_>, findings: &mut Vec<
     let profiles = &role.profiles;
     let source = eyes.caller(profiles.source.as_deref());
     let revoker = eyes.caller(profiles.revoker.as_deref());
-    let activator =
-        (role.gate != Gate::None).then(|| ("activator", eyes.caller(profiles.activator.as_deref())));
+    let activator = (role.gate != Gate::None)
+        .then(|| ("activator", eyes.caller(profiles.activator.as_deref())));
     let known = [("source", &source), ("revoker", &revoker)];
     let known = known.into_iter().chain(activator.iter().map(|(which, caller)| (*which, caller)));
     let missing: Vec<(&str, &CallError)> =
         known.filter_map(|(which, caller)| Some((which, caller.as_ref().err()?))).collect();
     for (which, error) in &missing {
-        let (check, why) = (format!("{which} {name}"), why_missing(which));
+        let check = format!("{which} {name}");
+        let why = why_missing(which);
         let fix = error.hint().unwrap_or_else(|| format!("see roles.{name}.profiles.{which}"));
         findings.push(Finding::fail(check, error.to_string(), why, fix));
     }

@@ -13,8 +13,10 @@ pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {
     let sts = || eyes.see("sts:GetCallerIdentity", eyes.sts.get_caller_identity().send()).map(drop);
     reached("sts", "no credentials without it", sts, findings);
     if let Some(role) = eyes.world.config.roles.values().next() {
-        let iam =
-            || eyes.see("iam:GetRole", eyes.iam.get_role().role_name(role.role_name()).send()).map(drop);
+        let iam = || {
+            eyes.see("iam:GetRole", eyes.iam.get_role().role_name(role.role_name()).send())
+                .map(drop)
+        };
         reached(
             "iam",
             "an access cannot be denied without it: it stays alive until it expires",
@@ -24,26 +26,38 @@ pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {
     }
     let keys = &eyes.world.config.evidence;
     if let Some(key) = &keys.kms_key {
-        let kms = || eyes.see("kms:DescribeKey", eyes.kms.describe_key().key_id(key).send()).map(drop);
+        let kms =
+            || eyes.see("kms:DescribeKey", eyes.kms.describe_key().key_id(key).send()).map(drop);
         reached("kms", "no session begins without its keys", kms, findings);
     }
     if let Some(bucket) = &eyes.bucket {
-        let s3 = || eyes.see("s3:ListBucket", bucket.s3.head_bucket().bucket(&bucket.name).send()).map(drop);
+        let s3 = || {
+            eyes.see("s3:ListBucket", bucket.s3.head_bucket().bucket(&bucket.name).send()).map(drop)
+        };
         reached("s3", "no session begins without a place for its evidence", s3, findings);
     }
     clock::check(eyes, findings);
 }
 
-fn reached(service: &str, why: &str, call: impl Fn() -> Result<(), CallError>, findings: &mut Vec<Finding>) {
+fn reached(
+    service: &str,
+    why: &str,
+    call: impl Fn() -> Result<(), CallError>,
+    findings: &mut Vec<Finding>,
+) {
     let check = format!("reach {service}");
     let began = Instant::now();
     let answer = call();
     let took = began.elapsed();
     findings.push(match answer {
-        Err(e) if e.kind == CallKind::Unreachable => Finding::fail(check, e.to_string(), why, fix(&e)),
+        Err(e) if e.kind == CallKind::Unreachable => {
+            Finding::fail(check, e.to_string(), why, fix(&e))
+        }
         Err(e) if is_about_who(&e) => Finding::fail(check, e.to_string(), why, fix(&e)),
         // It answered, if only to refuse: the checks that need the answer say what is missing.
-        _ if took > SLOW => Finding::warn(check, format!("{} ms", took.as_millis()), SLOW_WHY, SLOW_FIX),
+        _ if took > SLOW => {
+            Finding::warn(check, format!("{} ms", took.as_millis()), SLOW_WHY, SLOW_FIX)
+        }
         _ => Finding::ok(check, format!("{} ms", took.as_millis())),
     });
 }

@@ -33,10 +33,11 @@ pub fn check(world: &World, findings: &mut Vec<Finding>) {
             cases.entry(session).or_default().insert(fact);
         }
     }
-    let open = cases
-        .iter()
-        .filter(|(_, facts)| facts.contains(OPEN) && !(facts.contains(PROVED) && facts.contains(GATE)));
-    let (mut live, mut late) = (0, Vec::new());
+    let open = cases.iter().filter(|(_, facts)| {
+        facts.contains(OPEN) && !(facts.contains(PROVED) && facts.contains(GATE))
+    });
+    let mut live = 0;
+    let mut late = Vec::new();
     for (session, _) in open {
         if is_late(world, session) { late.push(*session) } else { live += 1 }
     }
@@ -54,6 +55,7 @@ fn is_late(world: &World, session: &str) -> bool {
     let Ok(session) = session.parse::<SessionId>() else { return true };
     let fact = Case::new(session, world.store()).get(OPEN).ok().flatten();
     let deadline = fact.and_then(|fact| fact.says.get("deadline").cloned());
-    let deadline = deadline.and_then(|stamp| serde_json::from_value::<bg_recorder::stamp::Stamp>(stamp).ok());
+    let deadline =
+        deadline.and_then(|stamp| serde_json::from_value::<bg_recorder::stamp::Stamp>(stamp).ok());
     deadline.is_none_or(|deadline| deadline.0 < SystemClock.wall_us())
 }

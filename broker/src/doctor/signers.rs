@@ -15,11 +15,17 @@ use crate::config::RoleConfig;
 
 /// Checks a role's allowed_signers.
 pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
-    let (check, path) = (format!("signers {name}"), &role.allowed_signers);
+    let check = format!("signers {name}");
+    let path = &role.allowed_signers;
     let signers = match read(path) {
         Ok(signers) => signers,
         Err(e) => {
-            findings.push(Finding::fail(check, e, "nobody can request, and nobody can approve", FIX));
+            findings.push(Finding::fail(
+                check,
+                e,
+                "nobody can request, and nobody can approve",
+                FIX,
+            ));
             return;
         }
     };
@@ -34,8 +40,7 @@ pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
         return;
     }
     if let Some((one, other)) = shared(&signers) {
-        let why =
-            "whoever has that key is two people, and can approve as the second what the first asked for";
+        let why = "whoever has that key is two people, and can approve as the second what the first asked for";
         findings.push(Finding::fail(
             check,
             format!("{one} and {other} have one key"),
@@ -48,14 +53,20 @@ pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
 }
 
 fn quorum(check: String, has: usize, quorum: u32) -> Finding {
-    let (others, needs) = (has.saturating_sub(1), usize::try_from(quorum).unwrap_or(usize::MAX));
+    let others = has.saturating_sub(1);
+    let needs = usize::try_from(quorum).unwrap_or(usize::MAX);
     let saw = format!("{has} people may approve, {others} besides a requester; {needs} must");
     if others < needs {
         let why = "nobody can reach the quorum: the role opens by override, or not at all";
         return Finding::fail(check, saw, why, "add people, or lower the quorum");
     }
     if others == needs && needs > 0 {
-        return Finding::warn(check, saw, "one person who sleeps, and nobody gets in", "add another person");
+        return Finding::warn(
+            check,
+            saw,
+            "one person who sleeps, and nobody gets in",
+            "add another person",
+        );
     }
     Finding::ok(check, saw)
 }
@@ -70,8 +81,8 @@ pub fn people(path: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 fn read(path: &Path) -> Result<AllowedSigners, String> {
-    let bytes =
-        read_limited(path, SIGNERS_MAX as u64).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let bytes = read_limited(path, SIGNERS_MAX as u64)
+        .map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     AllowedSigners::parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))
 }
 

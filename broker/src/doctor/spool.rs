@@ -13,11 +13,16 @@ pub fn check(world: &World, findings: &mut Vec<Finding>) {
     let state = world.evidence().state();
     let Some(place) = state.ancestors().find(|path| path.exists()) else { return };
     findings.push(space(place));
-    let left =
-        fs::read_dir(world.evidence().spool()).map_or(0, |entries| entries.filter_map(Result::ok).count());
+    let left = fs::read_dir(world.evidence().spool())
+        .map_or(0, |entries| entries.filter_map(Result::ok).count());
     if left > 0 {
         let why = "a session that lives has one; any other was left by a recorder that was killed";
-        findings.push(Finding::warn("spool left", format!("{left} of them"), why, "bg-shell recover"));
+        findings.push(Finding::warn(
+            "spool left",
+            format!("{left} of them"),
+            why,
+            "bg-shell recover",
+        ));
     }
 }
 
@@ -27,7 +32,12 @@ fn space(place: &Path) -> Finding {
         return Finding::fail("spool", format!("cannot write to {}", place.display()), why, FIX);
     }
     let Ok(stat) = statvfs(place) else {
-        return Finding::warn("spool", "not looked at: its file system does not say", "it may be full", FIX);
+        return Finding::warn(
+            "spool",
+            "not looked at: its file system does not say",
+            "it may be full",
+            FIX,
+        );
     };
     let free_mib = stat.f_bavail.saturating_mul(stat.f_frsize) >> 20;
     let saw = format!("{free_mib} MiB free in {}", place.display());
@@ -42,4 +52,5 @@ fn space(place: &Path) -> Finding {
 const FAIL_MIB: u64 = 64;
 /// Many hours of output, with the store down.
 const WARN_MIB: u64 = 1_024;
-const FIX: &str = "make room, or set evidence.state to a larger file system that bg-shell may write";
+const FIX: &str =
+    "make room, or set evidence.state to a larger file system that bg-shell may write";

@@ -25,8 +25,9 @@ fn judged(check: String, trust: &Document, gate: &Gate) -> Finding {
     let open: Vec<&Statement> = trust.allowing(ASSUME).collect();
     let who: Vec<&str> =
         open.iter().flat_map(|statement| &statement.principals).map(String::as_str).collect();
-    let anybody =
-        |principal: &&str| *principal == "*" || principal.ends_with(":root") || !principal.contains(':');
+    let anybody = |principal: &&str| {
+        *principal == "*" || principal.ends_with(":root") || !principal.contains(':')
+    };
     let names_responder = |statement: &&Statement| {
         let demanded = statement.demands("StringLike", "sts:SourceIdentity");
         demanded.is_some() || statement.demands("StringEquals", "sts:SourceIdentity").is_some()
@@ -34,11 +35,17 @@ fn judged(check: String, trust: &Document, gate: &Gate) -> Finding {
     if open.is_empty() {
         return match gate {
             Gate::Trust { .. } => Finding::ok(check, "nobody, until the gate opens"),
-            _ => Finding::fail(check, "nobody may assume it", "the role cannot be opened at all", FIX),
+            _ => Finding::fail(
+                check,
+                "nobody may assume it",
+                "the role cannot be opened at all",
+                FIX,
+            ),
         };
     }
     if let Some(all) = who.iter().find(|who| anybody(who)) {
-        let why = "whoever IAM lets, in the whole account or beyond it, opens the role past bg-shell";
+        let why =
+            "whoever IAM lets, in the whole account or beyond it, opens the role past bg-shell";
         return Finding::fail(check, format!("{all} may assume it"), why, FIX);
     }
     let saw = who.join(", ");
@@ -50,11 +57,13 @@ fn judged(check: String, trust: &Document, gate: &Gate) -> Finding {
 }
 
 fn duration(name: &str, longest_s: i32) -> Finding {
-    let (check, saw) = (format!("duration {name}"), format!("credentials live {longest_s} s at the most"));
+    let check = format!("duration {name}");
+    let saw = format!("credentials live {longest_s} s at the most");
     if longest_s <= LONGEST_S {
         return Finding::ok(check, saw);
     }
-    let why = "credentials that were asked for past bg-shell outlive a revocation that nobody asked for";
+    let why =
+        "credentials that were asked for past bg-shell outlive a revocation that nobody asked for";
     Finding::warn(check, saw, why, "set the role's MaxSessionDuration to 3600")
 }
 

@@ -14,8 +14,8 @@ use crate::world::World;
 /// When there is no file, or it has changed meanwhile.
 pub fn configuration(world: &World, change: impl FnOnce(&mut Table)) -> Result<String, Failure> {
     let unreadable = || Failure::new("cannot read the configuration again");
-    let path =
-        Config::find(world.environment.config.as_deref(), &world.environment).ok_or_else(unreadable)?;
+    let path = Config::find(world.environment.config.as_deref(), &world.environment)
+        .ok_or_else(unreadable)?;
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable().because(e))?;
     let mut table: Table = text.parse().map_err(|e: toml::de::Error| unreadable().because(e))?;
     change(&mut table);
@@ -57,7 +57,8 @@ fn inline(value: &Value) -> String {
         Value::Datetime(time) => time.to_string(),
         Value::Array(values) => format!("[{}]", join(values.iter().map(inline))),
         Value::Table(table) => {
-            let members = table.iter().map(|(key, value)| format!("{} = {}", quoted(key), inline(value)));
+            let members =
+                table.iter().map(|(key, value)| format!("{} = {}", quoted(key), inline(value)));
             format!("{{{}}}", join(members))
         }
     }

@@ -64,7 +64,9 @@ impl Copy {
     pub fn is_denied(&self) -> Result<String, String> {
         let action = self.probe.action();
         match probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE)? {
-            Proof::Denied { .. } => Ok(format!("{action} with a copy of its credentials is denied")),
+            Proof::Denied { .. } => {
+                Ok(format!("{action} with a copy of its credentials is denied"))
+            }
             Proof::Expired => {
                 Ok(format!("the copy of its credentials has expired before {action} was denied"))
             }
@@ -77,7 +79,8 @@ fn fetch(url: &str, token: &str) -> std::io::Result<Zeroizing<String>> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(authority)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: {token}\r\n\r\n");
+    let request =
+        format!("GET /{path} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: {token}\r\n\r\n");
     stream.write_all(Zeroizing::new(request).as_bytes())?;
     let mut answer = Zeroizing::new(String::new());
     stream.take(ANSWER_MAX).read_to_string(&mut answer)?;

@@ -37,18 +37,25 @@ impl Fault {
                 "the practice world has no account and no server",
                 "name a role: --role, or [drill] role",
             ),
-            Self::StoreDown if !evidence.store.as_deref().is_some_and(|store| store.starts_with("s3://")) => {
+            Self::StoreDown
+                if !evidence.store.as_deref().is_some_and(|store| store.starts_with("s3://")) =>
+            {
                 cannot("the evidence is in a directory", "evidence.store = \"s3://…\"")
             }
-            Self::StoreDown if !endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) => cannot(
-                "the drill cuts a connection that it forwards, and this one is TLS from end to end",
-                "play it in sandbox/up, or cut the route to the store by hand and run a drill without --fault",
-            ),
+            Self::StoreDown
+                if !endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) =>
+            {
+                cannot(
+                    "the drill cuts a connection that it forwards, and this one is TLS from end to end",
+                    "play it in sandbox/up, or cut the route to the store by hand and run a drill without --fault",
+                )
+            }
             Self::IamDown if drill.role.is_some_and(|role| role.gate != Gate::None) => {
                 cannot("a gate needs IAM before the access begins", "drill a role without a gate")
             }
             Self::ClockSkew
-                if super::responder::find_on_path("faketime", &drill.world.environment).is_none() =>
+                if super::responder::find_on_path("faketime", &drill.world.environment)
+                    .is_none() =>
             {
                 cannot("faketime(1) is not installed", "apt install faketime")
             }

@@ -113,7 +113,8 @@ impl<'a> Drill<'a> {
                 return Some((why, "name the approvers' keys, or drill a role with quorum = 0"));
             }
             if !matches!(role.mfa, crate::config::Mfa::None) {
-                let why = format!("role {:?} needs a second factor, which a script has not", self.name);
+                let why =
+                    format!("role {:?} needs a second factor, which a script has not", self.name);
                 return Some((
                     why,
                     "drill a role with mfa.mode = \"none\" that can do no harm: [drill] role",

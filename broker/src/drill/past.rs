@@ -38,15 +38,21 @@ pub struct Spread {
 impl Past {
     /// Reads them. A store that does not answer has no past to tell.
     pub fn read(world: &World, drill: &Drill<'_>) -> Self {
-        let mut keys: Vec<String> =
-            world.store().list(DRILLS).unwrap_or_default().into_iter().map(|entry| entry.key).collect();
+        let mut keys: Vec<String> = world
+            .store()
+            .list(DRILLS)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|entry| entry.key)
+            .collect();
         keys.sort_unstable_by(|one, other| other.cmp(one));
         let facts = keys.iter().take(READ_MAX).filter_map(|key| read(world, key));
         let facts: Vec<Fact> = facts
             .filter(|fact| fact.says.get("role").and_then(Value::as_str) == Some(&drill.name))
             .filter(|fact| fact.says.get("fault").is_none_or(Value::is_null))
             .collect();
-        let times = |name: &str| facts.iter().filter_map(|fact| fact.says.get(name)?.as_u64()).collect();
+        let times =
+            |name: &str| facts.iter().filter_map(|fact| fact.says.get(name)?.as_u64()).collect();
         let passed = |fact: &&Fact| fact.says.get("passed") == Some(&Value::Bool(true));
         Self {
             drills: facts.len(),
@@ -65,7 +71,8 @@ pub fn write_down(world: &World, session: SessionId, says: Value) -> Result<(), 
     let keys = world.keys()?;
     let case = Case::flat(DRILLS, session, world.store());
     let put = case.put(&*keys, &format!("{}-{session}", SystemClock.now()), says);
-    put.map(drop).map_err(|e| Failure::new("cannot write the drill down").because(e).hint("see [evidence]"))
+    put.map(drop)
+        .map_err(|e| Failure::new("cannot write the drill down").because(e).hint("see [evidence]"))
 }
 
 fn read(world: &World, key: &str) -> Option<Fact> {
@@ -76,7 +83,9 @@ fn read(world: &World, key: &str) -> Option<Fact> {
 /// Nearest rank.
 fn spread(mut times: Vec<u64>) -> Option<Spread> {
     times.sort_unstable();
-    let rank = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+    let rank = |percent: usize| {
+        times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied()
+    };
     Some(Spread { p50_ms: rank(50)?, p99_ms: rank(99)? })
 }
 
@@ -85,7 +94,11 @@ impl fmt::Display for Past {
         if self.drills == 0 {
             return writeln!(f, "the first drill of this role");
         }
-        writeln!(f, "earlier drills of this role: {}, of which passed: {}", self.drills, self.passed)?;
+        writeln!(
+            f,
+            "earlier drills of this role: {}, of which passed: {}",
+            self.drills, self.passed
+        )?;
         for (what, spread) in [("access", &self.to_access), ("revoke", &self.to_revoke)] {
             if let Some(Spread { p50_ms, p99_ms }) = spread {
                 writeln!(f, "time to {what}: p50 {p50_ms} ms, p99 {p99_ms} ms")?;

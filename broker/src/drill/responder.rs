@@ -54,7 +54,8 @@ impl<'a> Responder<'a> {
     pub fn new(world: &'a World, command: &[OsString]) -> Result<Self, Failure> {
         let no_place = |e| Failure::new("cannot make a place for the drill").because(e);
         let program = std::env::current_exe().map_err(no_place)?;
-        let place = world.evidence().state().join("run").join(format!("drill-{}", SessionId::mint()));
+        let place =
+            world.evidence().state().join("run").join(format!("drill-{}", SessionId::mint()));
         DirBuilder::new().recursive(true).mode(0o700).create(&place).map_err(no_place)?;
         Ok(Self { world, program, place, command: command.to_vec() })
     }
@@ -106,10 +107,16 @@ impl<'a> Responder<'a> {
                 let endpoint = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
                 Ok(Session { child, said, id, endpoint })
             }
-            (_, Some(status)) => Err(complaint(&fs::read_to_string(&said).unwrap_or_default(), status)),
+            (_, Some(status)) => {
+                Err(complaint(&fs::read_to_string(&said).unwrap_or_default(), status))
+            }
             (None, None) => {
                 end(&mut child);
-                Err(if arrived { "the session has no id".into() } else { "no prompt in two minutes".into() })
+                Err(if arrived {
+                    "the session has no id".into()
+                } else {
+                    "no prompt in two minutes".into()
+                })
             }
         }
     }
@@ -177,7 +184,9 @@ impl Session {
         });
         match ended {
             Some(status) if status.code() == Some(code) => Ok(format!("it ended with {code}")),
-            Some(status) => Err(complaint(&fs::read_to_string(&self.said).unwrap_or_default(), status)),
+            Some(status) => {
+                Err(complaint(&fs::read_to_string(&self.said).unwrap_or_default(), status))
+            }
             None => Err("it did not end in two minutes".to_owned()),
         }
     }
@@ -245,13 +254,16 @@ fn complaint(said: &str, status: ExitStatus) -> String {
     let hint = said.lines().find_map(|line| line.strip_prefix("bg-shell: hint: "));
     let error = said.lines().find_map(|line| line.strip_prefix("bg-shell: error: "));
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
-    let told = error.or(last).map_or_else(|| format!("bg-shell ended with {status}"), ToOwned::to_owned);
+    let told =
+        error.or(last).map_or_else(|| format!("bg-shell ended with {status}"), ToOwned::to_owned);
     hint.map_or_else(|| told.clone(), |hint| format!("{told} ({hint})"))
 }
 
 /// Returns a program that is on the PATH.
 pub fn find_on_path(program: &str, environment: &Environment) -> Option<PathBuf> {
-    std::env::split_paths(&environment.path).map(|dir| dir.join(program)).find(|path| path.is_file())
+    std::env::split_paths(&environment.path)
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file())
 }
 
 fn within(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {

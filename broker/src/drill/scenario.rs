@@ -64,8 +64,11 @@ impl Play<'_> {
         if let Some(copy) = copy {
             log.step("copy", || copy.is_denied().map(|saw| ((), saw)))?;
         }
-        let wanted =
-            if self.drill.fault == Some(Fault::RecorderKill) { Verdict::Recovered } else { Verdict::Intact };
+        let wanted = if self.drill.fault == Some(Fault::RecorderKill) {
+            Verdict::Recovered
+        } else {
+            Verdict::Intact
+        };
         log.step("tape", || self.tape(session.id, wanted))
     }
 
@@ -86,8 +89,13 @@ impl Play<'_> {
         })?;
         for key in approvers {
             log.step("approve", || {
-                let args =
-                    [OsStr::new("approve"), id.as_ref(), "--yes".as_ref(), "--key".as_ref(), key.as_os_str()];
+                let args = [
+                    OsStr::new("approve"),
+                    id.as_ref(),
+                    "--yes".as_ref(),
+                    "--key".as_ref(),
+                    key.as_os_str(),
+                ];
                 let name = key.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.responder.runs(&args, &[0]).map(|_| ((), format!("with {name}")))
             })?;
@@ -100,7 +108,8 @@ impl Play<'_> {
         let world = self.drill.world;
         let endpoint = world.config.aws.endpoint.clone();
         let store = world.config.evidence.endpoint.clone().or_else(|| endpoint.clone());
-        let (mut circumstances, mut valve) = (Circumstances::default(), None);
+        let mut circumstances = Circumstances::default();
+        let mut valve = None;
         let saw = match self.drill.fault {
             Some(Fault::StoreDown) => {
                 let opened = Valve::open(&store.unwrap_or_default()).map_err(|e| e.to_string())?;
@@ -117,7 +126,9 @@ impl Play<'_> {
                     altered::set(table, "evidence", "endpoint", store.as_deref());
                 })?);
                 circumstances.environment = vec![("AWS_ENDPOINT_URL_IAM", NOWHERE.into())];
-                circumstances.environment.extend(endpoint.map(|url| ("AWS_ENDPOINT_URL", url.into())));
+                circumstances
+                    .environment
+                    .extend(endpoint.map(|url| ("AWS_ENDPOINT_URL", url.into())));
                 "nothing answers where IAM should be".to_owned()
             }
             Some(Fault::ClockSkew) => {
@@ -141,8 +152,13 @@ impl Play<'_> {
         Ok(path)
     }
 
-    fn open(&self, request: Option<&str>, circumstances: &Circumstances) -> Result<Session, String> {
-        let mut args: Vec<&OsStr> = ["--reason", REASON, "--role", &self.drill.name].map(OsStr::new).into();
+    fn open(
+        &self,
+        request: Option<&str>,
+        circumstances: &Circumstances,
+    ) -> Result<Session, String> {
+        let mut args: Vec<&OsStr> =
+            ["--reason", REASON, "--role", &self.drill.name].map(OsStr::new).into();
         if let Some(request) = request {
             args.extend(["--request", request].map(OsStr::new));
         }
@@ -176,7 +192,9 @@ impl Play<'_> {
         log.step("kill", || session.kill().map(|()| ((), "the recorder is dead".to_owned())))?;
         log.step("processes", || session.has_no_process().map(|saw| ((), saw)))?;
         log.step("recover", || {
-            self.responder.runs(&["recover"].map(OsStr::new), &[0]).map(|_| ((), "shipped".to_owned()))
+            self.responder
+                .runs(&["recover"].map(OsStr::new), &[0])
+                .map(|_| ((), "shipped".to_owned()))
         })?;
         if self.drill.role.is_none() {
             return Ok(());
@@ -207,13 +225,16 @@ impl Play<'_> {
         })?;
         log.step("exit", || session.leave(0).map(|saw| ((), saw)))?;
         log.step("spool", || {
-            match std::fs::read_dir(self.drill.world.evidence().spool()).map_or(0, Iterator::count) {
+            match std::fs::read_dir(self.drill.world.evidence().spool()).map_or(0, Iterator::count)
+            {
                 0 => Err("nothing was kept".to_owned()),
                 kept => Ok(((), format!("{kept} kept"))),
             }
         })?;
         log.step("recover", || {
-            self.responder.runs(&["recover"].map(OsStr::new), &[0]).map(|_| ((), "shipped".to_owned()))
+            self.responder
+                .runs(&["recover"].map(OsStr::new), &[0])
+                .map(|_| ((), "shipped".to_owned()))
         })?;
         self.reconcile(log)?;
         self.is_denied(session.id, log)
@@ -241,15 +262,24 @@ impl Play<'_> {
     fn reconcile(&self, log: &mut Log) -> Result<(), Stopped> {
         log.step("reconcile", || {
             let codes = [0, IS_PENDING.into()];
-            self.responder.runs(&["reconcile"].map(OsStr::new), &codes).map(|_| ((), "done".to_owned()))
+            self.responder
+                .runs(&["reconcile"].map(OsStr::new), &codes)
+                .map(|_| ((), "done".to_owned()))
         })
     }
 
     /// No session begins, and nothing was issued.
-    fn is_refused(&self, request: Option<&str>, how: &Circumstances, log: &mut Log) -> Result<(), Stopped> {
+    fn is_refused(
+        &self,
+        request: Option<&str>,
+        how: &Circumstances,
+        log: &mut Log,
+    ) -> Result<(), Stopped> {
         let issued = || {
             let listed = self.drill.world.store().list(CASES).map_err(|e| e.to_string())?;
-            Ok::<_, String>(listed.iter().filter(|entry| entry.key.ends_with(&format!("/{ACTIVE}"))).count())
+            Ok::<_, String>(
+                listed.iter().filter(|entry| entry.key.ends_with(&format!("/{ACTIVE}"))).count(),
+            )
         };
         log.step("refused", || {
             let before = issued()?;

@@ -27,7 +27,8 @@ impl Valve {
         let authority = url.trim_start_matches("http://").trim_end_matches('/');
         let with_port =
             if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-        let to = with_port.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))?;
+        let to =
+            with_port.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let valve = Self { address: listener.local_addr()?, state: Arc::default() };
         let state = Arc::clone(&valve.state);

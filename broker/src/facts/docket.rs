@@ -29,7 +29,8 @@ impl Docket {
         let mut docket = Self::default();
         for entry in store.list(CASES).map_err(unlisted)? {
             let name = entry.key.strip_prefix(CASES).and_then(|key| key.split_once('/'));
-            if let Some((Ok(session), fact)) = name.map(|(id, fact)| (id.parse(), fact.to_owned())) {
+            if let Some((Ok(session), fact)) = name.map(|(id, fact)| (id.parse(), fact.to_owned()))
+            {
                 docket.0.entry(session).or_default().insert(fact);
             }
         }
@@ -40,7 +41,9 @@ impl Docket {
         for prefix in recent_days() {
             for entry in store.list(&prefix).map_err(unlisted)? {
                 let name = entry.key.strip_prefix(&prefix).and_then(|key| key.split_once('/'));
-                if let Some((Ok(session), "genesis")) = name.map(|(id, object)| (id.parse(), object)) {
+                if let Some((Ok(session), "genesis")) =
+                    name.map(|(id, object)| (id.parse(), object))
+                {
                     self.0.entry(session).or_default();
                 }
             }
@@ -84,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_session_is_found_by_the_beginning_of_its_id_if_it_is_the_only_one() {
-        let (one, two) = (SessionId::mint(), SessionId::mint());
+        let one = SessionId::mint();
+        let two = SessionId::mint();
         let docket = Docket([one, two].map(|id| (id, BTreeSet::new())).into());
         assert_eq!(docket.find(&one.to_string()).unwrap(), one);
         let short: String = one.to_string().chars().take(4).collect();

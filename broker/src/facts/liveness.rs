@@ -55,7 +55,8 @@ fn of_tape(tape: &Tape<'_>, now: Stamp) -> Result<Life, StoreError> {
     let heard = match tape.checkpoints().checked_sub(1) {
         Some(last) => {
             let bytes = tape.get(ObjectName::Checkpoint(last))?;
-            let note = Note::parse(Kind::Checkpoint, &bytes).and_then(|note| note.read::<Checkpoint>());
+            let note =
+                Note::parse(Kind::Checkpoint, &bytes).and_then(|note| note.read::<Checkpoint>());
             note.map(|checkpoint| checkpoint.wall)
         }
         None => {
@@ -81,7 +82,9 @@ mod tests {
 
     #[test]
     fn an_id_says_when_it_was_made() {
-        let (before, session, now) = (SystemClock.wall_us(), SessionId::mint(), SystemClock.wall_us());
+        let before = SystemClock.wall_us();
+        let session = SessionId::mint();
+        let now = SystemClock.wall_us();
         let minted = session.minted().0;
         assert!(before / 1_000 * 1_000 <= minted && minted <= now, "{before} {minted} {now}");
     }

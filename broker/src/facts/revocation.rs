@@ -58,7 +58,9 @@ impl std::fmt::Display for Revocation {
             Self::Expired { why, dead_by, .. } => {
                 write!(f, "expired by {dead_by}, not proved by a probe: {why}")
             }
-            Self::Pending { why, dead_by } => write!(f, "REVOKE PENDING, may live until {dead_by}: {why}"),
+            Self::Pending { why, dead_by } => {
+                write!(f, "REVOKE PENDING, may live until {dead_by}: {why}")
+            }
         }
     }
 }

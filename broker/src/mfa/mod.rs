@@ -75,7 +75,8 @@ pub fn ask(person: &str, role: &str, signals: &mut Signals) -> Result<Code, Fail
         }
         terminal.show("bg-shell: a code has six digits\n")?;
     }
-    Err(Failure::new("no MFA code was given").hint("the six digits that the authenticator shows now"))
+    Err(Failure::new("no MFA code was given")
+        .hint("the six digits that the authenticator shows now"))
 }
 
 /// The controlling terminal with its echo off; its settings come back on every way out.
@@ -98,9 +99,8 @@ impl Quiet {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let terminal = open(TERMINAL, flags, Mode::empty()).map_err(refused)?;
         if tcgetpgrp(&terminal).map_err(refused)? != getpgrp() {
-            return Err(
-                Failure::new("cannot ask for the MFA code in the background").hint("leave the & away")
-            );
+            return Err(Failure::new("cannot ask for the MFA code in the background")
+                .hint("leave the & away"));
         }
         let before = tcgetattr(&terminal).map_err(refused)?;
         let mut quiet = before.clone();

@@ -57,7 +57,9 @@ impl Authenticator {
         store: &dyn ObjectStore,
     ) -> Result<(), TotpError> {
         self.take_a_try(now_s, session, store)?;
-        let Some(step) = self.totp.check(code.digits(), now_s) else { return Err(self.far(code, now_s)) };
+        let Some(step) = self.totp.check(code.digits(), now_s) else {
+            return Err(self.far(code, now_s));
+        };
         match store.put_new(&self.key(&step.to_string()), &line(session)) {
             Ok(()) => Ok(()),
             Err(StoreError::Exists(_)) => Err(TotpError::Used),
@@ -66,7 +68,12 @@ impl Authenticator {
     }
 
     /// Tries are counted where all brokers see them, before the code is looked at: guessing takes weeks.
-    fn take_a_try(&self, now_s: u64, session: SessionId, store: &dyn ObjectStore) -> Result<(), TotpError> {
+    fn take_a_try(
+        &self,
+        now_s: u64,
+        session: SessionId,
+        store: &dyn ObjectStore,
+    ) -> Result<(), TotpError> {
         let step = now_s / STEP_S;
         for n in 0..TRIES_MAX {
             match store.put_new(&self.key(&format!("try-{step}-{n}")), &line(session)) {
@@ -80,9 +87,12 @@ impl Authenticator {
 
     /// Tells a wrong code from one that was right at another time.
     fn far(&self, code: &Code, now_s: u64) -> TotpError {
-        let at = |step: u64| self.totp.generate(step.saturating_mul(STEP_S)).to_string() == code.digits();
+        let at = |step: u64| {
+            self.totp.generate(step.saturating_mul(STEP_S)).to_string() == code.digits()
+        };
         let here = now_s / STEP_S;
-        let found = (here.saturating_sub(FAR_STEPS)..=here.saturating_add(FAR_STEPS)).find(|step| at(*step));
+        let found = (here.saturating_sub(FAR_STEPS)..=here.saturating_add(FAR_STEPS))
+            .find(|step| at(*step));
         match found {
             None => TotpError::Wrong,
             Some(step) => TotpError::OtherTime {
@@ -140,8 +150,12 @@ impl TotpError {
     /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NotAName(_) => "name the person in allowed_signers in letters, digits and _+=,.@-",
-            Self::Unreadable(..) => "roles.<name>.mfa.secrets is a directory with one file for each person",
+            Self::NotAName(_) => {
+                "name the person in allowed_signers in letters, digits and _+=,.@-"
+            }
+            Self::Unreadable(..) => {
+                "roles.<name>.mfa.secrets is a directory with one file for each person"
+            }
             Self::TooOpen(..) => "chmod 600 it, and enrol the person anew: it may have been read",
             Self::NotASecret(_) => "enrol the person anew",
             Self::Wrong => "is it the entry of this account, and the code that is shown now?",
@@ -205,7 +219,12 @@ mod tests {
         }
 
         fn check(&self, code: &str, now_s: u64) -> Result<(), TotpError> {
-            self.alice().unwrap().check(&Code::parse(code).unwrap(), now_s, SessionId::mint(), &self.store)
+            self.alice().unwrap().check(
+                &Code::parse(code).unwrap(),
+                now_s,
+                SessionId::mint(),
+                &self.store,
+            )
         }
 
         fn code(&self, at_s: u64) -> String {
@@ -262,11 +281,17 @@ mod tests {
     #[test]
     fn a_secret_that_others_can_read_is_refused() {
         for mode in [0o640, 0o604, 0o610, 0o700] {
-            assert!(matches!(Place::new(SECRET, mode).alice(), Err(TotpError::TooOpen(..))), "{mode:o}");
+            assert!(
+                matches!(Place::new(SECRET, mode).alice(), Err(TotpError::TooOpen(..))),
+                "{mode:o}"
+            );
         }
         assert!(Place::new(SECRET, 0o400).alice().is_ok());
         for bad in ["", "GEZDGNBV", "not base32!"] {
-            assert!(matches!(Place::new(bad, 0o600).alice(), Err(TotpError::NotASecret(_))), "{bad}");
+            assert!(
+                matches!(Place::new(bad, 0o600).alice(), Err(TotpError::NotASecret(_))),
+                "{bad}"
+            );
         }
         for name in ["", ".", "..", "../alice", "a/b", ".hidden"] {
             let place = Place::new(SECRET, 0o600);

@@ -161,7 +161,9 @@ impl Round {
         if self.outbox.waiting().map_err(unusable)?.is_empty() {
             return Ok(Swept::All);
         }
-        let Some(_turn) = self.outbox.turn().map_err(unusable)? else { return Ok(Swept::NotOurTurn) };
+        let Some(_turn) = self.outbox.turn().map_err(unusable)? else {
+            return Ok(Swept::NotOurTurn);
+        };
         let mut refused = None;
         for path in self.outbox.waiting().map_err(unusable)? {
             let Some(message) = self.outbox.read(&path).map_err(unusable)? else { continue };
@@ -193,10 +195,13 @@ impl Carrier {
         match destination {
             Destination::Webhook(webhook) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let runtime = runtime.map_err(|e| Undelivered::Unusable(format!("the network: {e}")))?;
+                let runtime =
+                    runtime.map_err(|e| Undelivered::Unusable(format!("the network: {e}")))?;
                 Ok(Self::Webhook(runtime, Caller::new(webhook)?))
             }
-            Destination::Topic(arn, aws) => Topic::new(arn, aws).map(|topic| Self::Topic(Box::new(topic))),
+            Destination::Topic(arn, aws) => {
+                Topic::new(arn, aws).map(|topic| Self::Topic(Box::new(topic)))
+            }
         }
     }
 }

@@ -98,7 +98,8 @@ impl Message {
 
     /// Begins a message about an access.
     pub fn of(event: Occasion, claim: &Claim) -> Self {
-        let message = Self::new(event).session(claim.session).request(&claim.request).role(&claim.name);
+        let message =
+            Self::new(event).session(claim.session).request(&claim.request).role(&claim.name);
         let message = message.person(&claim.person).reason(&claim.reason);
         claim
             .incident
@@ -178,14 +179,18 @@ impl Message {
             Occasion::Overridden => format!("OVERRIDE: {who} opens {role} without its approvals"),
             Occasion::DeadlineNear => format!("the session of {who} in {role} ends soon"),
             Occasion::Outage => format!("the evidence of {who} in {role} cannot be stored"),
-            Occasion::Extended => format!("{who} in {role} got more time without the evidence store"),
+            Occasion::Extended => {
+                format!("{who} in {role} got more time without the evidence store")
+            }
             Occasion::OutageOver => format!("the evidence of {who} in {role} is stored again"),
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
             Occasion::Revoked => format!("the access of {who} to {role} is over"),
             Occasion::Report => format!("the report on {who} in {role} is written"),
         };
-        for (label, value) in [("incident", &self.incident), ("reason", &self.reason), ("", &self.detail)] {
+        for (label, value) in
+            [("incident", &self.incident), ("reason", &self.reason), ("", &self.detail)]
+        {
             match value {
                 Some(value) if label.is_empty() => text.push_str(&format!("; {value}")),
                 Some(value) => text.push_str(&format!("; {label}: {value}")),

@@ -53,9 +53,13 @@ impl Notifier {
         for courier in &self.0 {
             courier.wait(until);
         }
-        let left =
-            self.0.iter().map(|courier| (courier, courier.left())).filter(|(_, (count, _))| *count > 0);
-        let (mut all, mut whom) = (0, Vec::new());
+        let left = self
+            .0
+            .iter()
+            .map(|courier| (courier, courier.left()))
+            .filter(|(_, (count, _))| *count > 0);
+        let mut all = 0;
+        let mut whom = Vec::new();
         for (courier, (count, why)) in left {
             all += count;
             let why = why.map_or_else(|| "no answer yet".to_owned(), |why| why.to_string());
@@ -64,7 +68,9 @@ impl Notifier {
         if all > 0 {
             let s = if all == 1 { "" } else { "s" };
             say!("bg-shell: {all} notification{s} not delivered yet: {}", whom.join(", "));
-            say!("bg-shell: hint: the next bg-shell on this machine, or bg-shell reconcile, tries again");
+            say!(
+                "bg-shell: hint: the next bg-shell on this machine, or bg-shell reconcile, tries again"
+            );
         }
     }
 }

@@ -55,7 +55,8 @@ impl Outbox {
     /// When there is no outbox to lock.
     pub fn turn(&self) -> io::Result<Option<Turn>> {
         let path = self.dir.join(LOCK);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Turn(file))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -73,8 +74,10 @@ impl Outbox {
             entries => entries?,
         };
         let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-        let mut waiting: Vec<PathBuf> =
-            paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+        let mut waiting: Vec<PathBuf> = paths
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "json"))
+            .collect();
         waiting.sort();
         Ok(waiting)
     }
@@ -94,7 +97,9 @@ impl Outbox {
             Ok(message) => {
                 say!("bg-shell: warning: given up after a week: a notification, {}", message.text())
             }
-            Err(_) => say!("bg-shell: warning: {} is no notification; it is removed", path.display()),
+            Err(_) => {
+                say!("bg-shell: warning: {} is no notification; it is removed", path.display())
+            }
         }
         remove(path).map(|()| None)
     }
@@ -129,7 +134,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outbox = Outbox::new(dir.path(), "r");
         assert!(outbox.waiting().unwrap().is_empty());
-        let messages: Vec<Message> = (0..=ENTRIES_MAX).map(|_| Message::new(Occasion::Closed)).collect();
+        let messages: Vec<Message> =
+            (0..=ENTRIES_MAX).map(|_| Message::new(Occasion::Closed)).collect();
         messages.iter().for_each(|message| outbox.put(message).unwrap());
         let waiting = outbox.waiting().unwrap();
         assert_eq!(waiting.len(), ENTRIES_MAX);
@@ -141,8 +147,10 @@ mod tests {
     fn what_is_no_message_or_too_old_blocks_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = Outbox::new(dir.path(), "r");
-        let old =
-            Message { at: Stamp(SystemClock.wall_us() - AGE_MAX_US - 1), ..Message::new(Occasion::Closed) };
+        let old = Message {
+            at: Stamp(SystemClock.wall_us() - AGE_MAX_US - 1),
+            ..Message::new(Occasion::Closed)
+        };
         outbox.put(&old).unwrap();
         fs::write(dir.path().join("notify/r/0.json"), "{").unwrap();
         for path in outbox.waiting().unwrap() {

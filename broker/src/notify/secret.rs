@@ -23,7 +23,9 @@ impl WebhookSecret {
             return Err(io::Error::other("not a regular file"));
         }
         if meta.mode() & OTHERS != 0 {
-            return Err(io::Error::other("others than its owner and group can use it: chmod 640, or 600"));
+            return Err(io::Error::other(
+                "others than its owner and group can use it: chmod 640, or 600",
+            ));
         }
         // Room for all of it at once: a growing vector would leave copies behind.
         let mut secret = Zeroizing::new(Vec::with_capacity(SECRET_MAX + 1));
@@ -64,7 +66,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         std::fs::write(&path, "s3cret\n").unwrap();
-        for (mode, taken) in [(0o600, true), (0o440, true), (0o644, false), (0o660, false), (0o601, false)] {
+        for (mode, taken) in
+            [(0o600, true), (0o440, true), (0o644, false), (0o660, false), (0o601, false)]
+        {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(WebhookSecret::read(&path).is_ok(), taken, "{mode:o}");
         }

@@ -74,7 +74,9 @@ fn slack_escaped(text: &str) -> String {
 fn pagerduty(message: &Message) -> Option<Value> {
     let severity = match message.event {
         Occasion::Requested | Occasion::DeadlineNear | Occasion::Outage => Some("warning"),
-        Occasion::Approved | Occasion::Opened | Occasion::Extended | Occasion::OutageOver => Some("info"),
+        Occasion::Approved | Occasion::Opened | Occasion::Extended | Occasion::OutageOver => {
+            Some("info")
+        }
         Occasion::Overridden | Occasion::RevokePending => Some("critical"),
         Occasion::Denied | Occasion::Cancelled | Occasion::Revoked => None,
         // They would open again what the revocation resolved.

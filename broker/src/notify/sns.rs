@@ -24,10 +24,12 @@ impl Topic {
     /// # Errors
     /// When AWS cannot be called at all.
     pub fn new(arn: &str, aws: &Reach) -> Result<Self, Undelivered> {
-        let region = arn.split(':').nth(3).filter(|region| !region.is_empty()).map(ToOwned::to_owned);
+        let region =
+            arn.split(':').nth(3).filter(|region| !region.is_empty()).map(ToOwned::to_owned);
         let reach = Reach { region, ..Reach::default() };
         let edge = Edge::open(&reach.or(aws)).map_err(|e| Undelivered::Unusable(chain(&e)))?;
-        let config = aws_sdk_sns::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+        let config =
+            aws_sdk_sns::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
         Ok(Self { arn: arn.to_owned(), edge, client: Client::from_conf(config) })
     }
 
@@ -38,7 +40,8 @@ impl Topic {
     pub fn deliver(&self, message: &Message) -> Result<(), Undelivered> {
         let event = serde_json::to_value(message.event).ok();
         let event = event.as_ref().and_then(|event| event.as_str()).unwrap_or_default();
-        let attribute = MessageAttributeValue::builder().data_type("String").string_value(event).build();
+        let attribute =
+            MessageAttributeValue::builder().data_type("String").string_value(event).build();
         let attribute = attribute.map_err(|e| Undelivered::Unusable(chain(&e)))?;
         let call = self
             .client

@@ -41,7 +41,11 @@ impl Caller {
             let unusable = |e| Undelivered::Unusable(format!("the secret {}: {e}", path.display()));
             WebhookSecret::read(path).map_err(unusable)
         });
-        Ok(Self { webhook: webhook.clone(), secret: secret.transpose()?, connector: connector(webhook)? })
+        Ok(Self {
+            webhook: webhook.clone(),
+            secret: secret.transpose()?,
+            connector: connector(webhook)?,
+        })
     }
 
     /// Delivers a message. What is not for this receiver counts as delivered.
@@ -50,7 +54,8 @@ impl Caller {
     /// When nobody answered, or the answer was no.
     pub async fn deliver(&self, message: &Message) -> Result<(), Undelivered> {
         let Some(body) = self.body(message)? else { return Ok(()) };
-        let request = self.request(message, &body).map_err(|e| Undelivered::Unusable(chain(&*e)))?;
+        let request =
+            self.request(message, &body).map_err(|e| Undelivered::Unusable(chain(&*e)))?;
         let answered = tokio::time::timeout(PATIENCE, self.call(request)).await;
         answered.unwrap_or_else(|_| Err(Undelivered::Unreachable("no answer in time".into())))
     }
@@ -64,7 +69,8 @@ impl Caller {
         }
         let said = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
         let said = said.map(|said| said.to_bytes()).unwrap_or_default();
-        let said: String = neutral(&String::from_utf8_lossy(&said)).chars().take(SAID_MAX).collect();
+        let said: String =
+            neutral(&String::from_utf8_lossy(&said)).chars().take(SAID_MAX).collect();
         Err(Undelivered::Refused(status.as_u16(), said))
     }
 
@@ -86,7 +92,11 @@ impl Caller {
         Ok(Some(keyed))
     }
 
-    fn request(&self, message: &Message, body: &[u8]) -> Result<HttpRequest, Box<dyn std::error::Error>> {
+    fn request(
+        &self,
+        message: &Message,
+        body: &[u8],
+    ) -> Result<HttpRequest, Box<dyn std::error::Error>> {
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.set_method("POST")?;
         request.set_uri(self.webhook.url.as_str())?;
@@ -131,16 +141,22 @@ fn signature(secret: &[u8], now_s: u64, body: &[u8]) -> String {
 }
 
 fn connector(webhook: &Webhook) -> Result<Connector, Undelivered> {
-    let settings =
-        HttpConnectorSettings::builder().connect_timeout(CONNECT_PATIENCE).read_timeout(PATIENCE).build();
-    let builder =
-        Connector::builder().connector_settings(settings).tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_PATIENCE)
+        .read_timeout(PATIENCE)
+        .build();
+    let builder = Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     let Some(path) = &webhook.ca else { return Ok(builder.build()) };
-    let unusable = |why: String| Undelivered::Unusable(format!("the certificates {}: {why}", path.display()));
+    let unusable =
+        |why: String| Undelivered::Unusable(format!("the certificates {}: {why}", path.display()));
     let pem = fs::read(path).map_err(|e| unusable(e.to_string()))?;
     let trust = TrustStore::empty().with_pem_certificate(pem);
-    let context =
-        TlsContext::builder().with_trust_store(trust).build().map_err(|e| unusable(e.to_string()))?;
+    let context = TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|e| unusable(e.to_string()))?;
     Ok(builder.tls_context(context).build())
 }
 

@@ -64,7 +64,11 @@ impl Contained {
     ///
     /// # Errors
     /// When no keeper can be started.
-    pub fn prepare(session: &OwnedFd, command: &[OsString], variables: &Variables) -> io::Result<Self> {
+    pub fn prepare(
+        session: &OwnedFd,
+        command: &[OsString],
+        variables: &Variables,
+    ) -> io::Result<Self> {
         match Self::keeper(session, command, variables, Containment::PidNamespace) {
             Ok(contained) => Ok(contained),
             Err(_) => {

@@ -15,8 +15,9 @@ use std::time::Duration;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid, ioctl_tiocsctty,
-    kill_process, set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setsid, wait,
+    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid,
+    ioctl_tiocsctty, kill_process, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal, setsid, wait,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -51,7 +52,9 @@ pub fn mode(by: Containment) -> &'static str {
 /// Reads a keeper's last word.
 pub fn parse(line: &str) -> Option<Ended> {
     let mut words = line.splitn(4, ' ');
-    let (what, number, killed) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let what = words.next()?;
+    let number = words.next()?.parse().ok()?;
+    let killed = words.next()?.parse().ok()?;
     let how = match what {
         "exited" => Ending::Exited(number),
         "signalled" => Ending::Signalled(number),
@@ -67,7 +70,8 @@ pub fn parse(line: &str) -> Option<Ended> {
 /// Sees to it that no descriptor of the invoking shell reaches the session: what is written there is on no tape.
 fn close_inherited() -> io::Result<()> {
     for entry in fs::read_dir("/proc/self/fd")? {
-        let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse().ok()).filter(|fd| *fd > 2)
+        let Some(fd) =
+            entry?.file_name().to_str().and_then(|name| name.parse().ok()).filter(|fd| *fd > 2)
         else {
             continue;
         };
@@ -85,7 +89,8 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
     let root = getuid().is_root();
     let flags = UnshareFlags::NEWPID | UnshareFlags::NEWNS;
     let flags = if root { flags } else { flags | UnshareFlags::NEWUSER };
-    let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
+    let uid = getuid().as_raw();
+    let gid = getgid().as_raw();
     // SAFETY: this process has one thread, and none of the flags unshares its file descriptors.
     unsafe { unshare_unsafe(flags) }?;
     if !root {
@@ -130,7 +135,9 @@ fn keep(mode: &OsString, command: &[OsString]) -> io::Result<()> {
     }
     let leader = match leader(command) {
         Ok(leader) => leader,
-        Err(e) => return tell(&control, &format!("not-started {} 0 {e}", e.raw_os_error().unwrap_or(0))),
+        Err(e) => {
+            return tell(&control, &format!("not-started {} 0 {e}", e.raw_os_error().unwrap_or(0)));
+        }
     };
     drop_terminal()?;
     thread::spawn(move || listen(words));
@@ -144,7 +151,8 @@ fn keep(mode: &OsString, command: &[OsString]) -> io::Result<()> {
 
 fn leader(command: &[OsString]) -> io::Result<Pid> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let terminal = || -> io::Result<Stdio> { Ok(Stdio::from(rustix::stdio::stdout().try_clone_to_owned()?)) };
+    let terminal =
+        || -> io::Result<Stdio> { Ok(Stdio::from(rustix::stdio::stdout().try_clone_to_owned()?)) };
     let mut command = Command::new(program);
     command.args(args).stdin(terminal()?).stdout(terminal()?).stderr(terminal()?);
     // SAFETY: the closure makes three system calls, all async-signal-safe, and allocates nothing.
@@ -213,7 +221,9 @@ fn descendants() -> Vec<Pid> {
     let processes: Vec<(i32, i32)> = fs::read_dir("/proc").map_or_else(
         |_| Vec::new(),
         |entries| {
-            entries.filter_map(|entry| parent_of(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
+            entries
+                .filter_map(|entry| parent_of(entry.ok()?.file_name().to_str()?.parse().ok()?))
+                .collect()
         },
     );
     let mut family = vec![getpid().as_raw_nonzero().get()];

@@ -87,7 +87,9 @@ impl Screen {
         let stdout = rustix::stdio::stdout();
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let quick = match FileType::from_raw_mode(fstat(stdout)?.st_mode) {
-            FileType::CharacterDevice | FileType::Fifo => open("/proc/self/fd/1", flags, Mode::empty()).ok(),
+            FileType::CharacterDevice | FileType::Fifo => {
+                open("/proc/self/fd/1", flags, Mode::empty()).ok()
+            }
             _ => None,
         };
         let slow = stdout.try_clone_to_owned()?;

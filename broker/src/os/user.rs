@@ -23,7 +23,8 @@ impl User {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let name = passwd.lines().find_map(|line| {
             let mut fields = line.split(':');
-            let (name, id) = (fields.next()?, fields.nth(1)?);
+            let name = fields.next()?;
+            let id = fields.nth(1)?;
             (id.parse() == Ok(uid)).then(|| name.to_owned())
         });
         Self { uid, name: name.unwrap_or_else(|| uid.to_string()) }

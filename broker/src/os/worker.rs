@@ -26,12 +26,16 @@ impl<E: Send + 'static> Worker<E> {
     ///
     /// # Errors
     /// When the system has no thread or no eventfd left.
-    pub fn start(name: &str, work: impl FnMut(&[u8]) -> Result<(), E> + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        name: &str,
+        work: impl FnMut(&[u8]) -> Result<(), E> + Send + 'static,
+    ) -> io::Result<Self> {
         let bell = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let ((chunks, inbox), (outbox, done)) = (channel(), channel());
         let ring = Arc::clone(&bell);
-        let thread =
-            thread::Builder::new().name(name.into()).spawn(move || run(work, &inbox, &outbox, &ring))?;
+        let thread = thread::Builder::new()
+            .name(name.into())
+            .spawn(move || run(work, &inbox, &outbox, &ring))?;
         Ok(Self { chunks, done, bell, outstanding: 0, thread })
     }
 
@@ -57,7 +61,9 @@ impl<E: Send + 'static> Worker<E> {
                 self.outstanding -= 1;
                 Ok(Some(done))
             }
-            Err(TryRecvError::Disconnected) => Err(io::Error::other("a thread of the relay is gone")),
+            Err(TryRecvError::Disconnected) => {
+                Err(io::Error::other("a thread of the relay is gone"))
+            }
             Err(TryRecvError::Empty) => {
                 // The bell is silenced when there is nothing more to hear; not ringing it is no error.
                 rustix::io::read(&*self.bell, &mut [0; 8]).unwrap_or_default();

@@ -139,7 +139,8 @@ impl Ladder {
         let used = self.used_percent(sight.waiting);
         let outage = self.outage.get_or_insert_default();
         outage.since_us.get_or_insert(since_us);
-        let (left_s, away_s) = (outage.left_s(&self.policy, sight.now_us), outage.gone_s(sight.now_us));
+        let left_s = outage.left_s(&self.policy, sight.now_us);
+        let away_s = outage.gone_s(sight.now_us);
         if sight.waiting >= self.policy.spool_max {
             return Some(Rung::Over { why: Why::Space, away_s });
         }
@@ -327,7 +328,9 @@ mod tests {
     proptest! {
         #[test]
         fn however_it_is_looked_at_no_outage_outlasts_its_time(steps in prop::collection::vec(0u64..400, 1..20)) {
-            let (mut ladder, mut now_s, mut ended) = (Ladder::new(POLICY), 0, false);
+            let mut ladder = Ladder::new(POLICY);
+            let mut now_s = 0;
+            let mut ended = false;
             for step in steps {
                 now_s += step;
                 ended |= over(ladder.step(at(now_s, Some(0), 0)), Why::Time);

@@ -74,7 +74,16 @@ impl Letterbox {
         let petition = claim.and_then(|claim| petition(&claim.access).ok());
         let responder = claim.map_or_else(|| user.to_owned(), |claim| claim.person.clone());
         let dir = place(state, session);
-        Self { dir, session, responder, policy, petition, used: BTreeSet::new(), taken: 0, looked: None }
+        Self {
+            dir,
+            session,
+            responder,
+            policy,
+            petition,
+            used: BTreeSet::new(),
+            taken: 0,
+            looked: None,
+        }
     }
 
     /// Returns whom to ask for more time.
@@ -99,7 +108,8 @@ impl Letterbox {
         // Mostly there is none.
         let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
         let letters = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        let whole = letters.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let whole =
+            letters.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
         let paths: Vec<PathBuf> = whole.take(LETTERS_MAX.saturating_sub(self.taken)).collect();
         self.taken += paths.len();
         paths.iter().map(|path| self.judge(path, now)).collect()

@@ -52,7 +52,11 @@ impl Run<'_> {
             Due::Over => self.end(Cause::Deadline)?,
             Due::Warning(left_s) => {
                 let notice = Notice::Deadline { left_s };
-                self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+                self.relay
+                    .scribe
+                    .recorder()
+                    .accept(Event::Notice(&notice))
+                    .map_err(Cause::Recorder)?;
                 let left = humantime::format_duration(Duration::from_secs(left_s));
                 self.warning = Some(format!("bg-shell: this session ends in {left}"));
                 self.relay.herald.deadline_near(left_s);
@@ -70,13 +74,22 @@ impl Run<'_> {
     /// Does what was wanted from outside, and tells what happened there.
     fn switch(&mut self) -> Result<(), Cause> {
         for news in self.relay.switch.news() {
-            self.relay.scribe.recorder().accept(Event::Notice(&news.notice)).map_err(Cause::Recorder)?;
+            self.relay
+                .scribe
+                .recorder()
+                .accept(Event::Notice(&news.notice))
+                .map_err(Cause::Recorder)?;
             self.warning = news.line.or(self.warning.take());
         }
         match self.relay.switch.revoked() {
             Some(revoked) if self.ending.is_none() && self.ended.is_none() => {
-                let notice = Notice::Revoked { by: revoked.by.clone(), reason: revoked.reason.clone() };
-                self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+                let notice =
+                    Notice::Revoked { by: revoked.by.clone(), reason: revoked.reason.clone() };
+                self.relay
+                    .scribe
+                    .recorder()
+                    .accept(Event::Notice(&notice))
+                    .map_err(Cause::Recorder)?;
                 self.end(Cause::Revoked(revoked))
             }
             _ => Ok(()),

@@ -31,7 +31,8 @@ impl Run<'_> {
             Ok(read) => read,
         };
         let prompt = self.relay.pty.secret_entry();
-        let prompt = prompt.inspect_err(|_| self.unreleased += read as u64).map_err(Cause::System)?;
+        let prompt =
+            prompt.inspect_err(|_| self.unreleased += read as u64).map_err(Cause::System)?;
         let secret = prompt && self.relay.secrets == Secrets::Redact;
         let bytes = self.buffer.get(..read).unwrap_or_default();
         let notice = Notice::Redacted { bytes: read as u64 };
@@ -52,7 +53,11 @@ impl Run<'_> {
     }
 
     fn input_ended(&mut self) -> Result<(), Cause> {
-        self.relay.scribe.recorder().accept(Event::Notice(&Notice::StdinClosed)).map_err(Cause::Recorder)?;
+        self.relay
+            .scribe
+            .recorder()
+            .accept(Event::Notice(&Notice::StdinClosed))
+            .map_err(Cause::Recorder)?;
         if self.terminal {
             self.input = Input::Shut;
             return self.end(Cause::HangUp);
@@ -73,9 +78,14 @@ impl Run<'_> {
         if Instant::now() < next || !self.takes_end_of_input() {
             return Ok(());
         }
-        self.input = Input::Closed { next: Instant::now() + pause, pause: EOF_PAUSE_MAX.min(pause * 2) };
+        self.input =
+            Input::Closed { next: Instant::now() + pause, pause: EOF_PAUSE_MAX.min(pause * 2) };
         if let Some(character) = self.relay.pty.end_of_file().map_err(Cause::System)? {
-            self.relay.scribe.recorder().accept(Event::Input(&[character])).map_err(Cause::Recorder)?;
+            self.relay
+                .scribe
+                .recorder()
+                .accept(Event::Input(&[character]))
+                .map_err(Cause::Recorder)?;
             self.to_shell.push(&[character]);
         }
         Ok(())

@@ -141,9 +141,16 @@ impl Relay<'_> {
         }
         let cause = match failed {
             Some(cause) => cause,
-            None => run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause),
+            None => {
+                run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause)
+            }
         };
-        Outcome { cause, ended: run.ended, unreleased: run.unreleased, seen: run.relay.tap.finish() }
+        Outcome {
+            cause,
+            ended: run.ended,
+            unreleased: run.unreleased,
+            seen: run.relay.tap.finish(),
+        }
     }
 }
 
@@ -198,7 +205,9 @@ impl Run<'_> {
             self.flush()?;
             self.end_of_input()?;
             self.time()?;
-            let shown = self.relay.scribe.thread.outstanding() + self.relay.screen.thread.outstanding() == 0;
+            let shown = self.relay.scribe.thread.outstanding()
+                + self.relay.screen.thread.outstanding()
+                == 0;
             let since = *idle.get_or_insert_with(Instant::now);
             if self.ended.is_none() || !(shown || self.hurry) {
                 idle = None;

@@ -113,7 +113,8 @@ impl Run<'_> {
     /// Gives what was accepted a moment to be shown: after a failure the terminal is soon itself again, and treats
     /// output as its own.
     pub(super) fn show_the_rest(&mut self) {
-        let (since, thread) = (Instant::now(), &mut self.relay.screen.thread);
+        let since = Instant::now();
+        let thread = &mut self.relay.screen.thread;
         while thread.outstanding() > 0 && since.elapsed() < SHOW_PATIENCE {
             let mut bell = [PollFd::new(&*thread, PollFlags::IN)];
             // What ends the wait early is looked at again.
@@ -126,7 +127,9 @@ impl Run<'_> {
 
     /// Returns whether the screen takes more, or is not waited for any more.
     pub(super) fn screen_has_room(&self) -> bool {
-        self.screen_lost || self.screen_stopped() || self.relay.screen.thread.outstanding() < SHOWN_MAX
+        self.screen_lost
+            || self.screen_stopped()
+            || self.relay.screen.thread.outstanding() < SHOWN_MAX
     }
 
     /// Returns whether somebody wants an end now and the screen has stopped.

@@ -32,7 +32,8 @@ impl Run<'_> {
         let reads_input = takes_input && self.to_shell.is_empty() && self.has_room();
         let reads_output = !self.output_ended && room && scribe.thread.outstanding() < SEALED_MAX;
         let flags = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
-        let pty_flags = flags(reads_output, PollFlags::IN) | flags(!self.to_shell.is_empty(), PollFlags::OUT);
+        let pty_flags =
+            flags(reads_output, PollFlags::IN) | flags(!self.to_shell.is_empty(), PollFlags::OUT);
         let mut fds = vec![
             PollFd::new(&self.relay.signals, PollFlags::IN),
             PollFd::new(&scribe.thread, PollFlags::IN),
@@ -46,15 +47,17 @@ impl Run<'_> {
             })
         };
         let output = want(!pty_flags.is_empty(), &mut fds, PollFd::new(&self.relay.pty, pty_flags));
-        let control = want(self.ended.is_none(), &mut fds, PollFd::new(&self.relay.contained, PollFlags::IN));
+        let control =
+            want(self.ended.is_none(), &mut fds, PollFd::new(&self.relay.contained, PollFlags::IN));
         let input = want(reads_input, &mut fds, PollFd::from_borrowed_fd(stdin, PollFlags::IN));
         match poll(&mut fds, Some(&self.patience())) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(Cause::System(e.into())),
         }
         let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-        let ready =
-            |at: Option<usize>| at.and_then(|at| fds.get(at)).is_some_and(|fd| fd.revents().intersects(any));
+        let ready = |at: Option<usize>| {
+            at.and_then(|at| fds.get(at)).is_some_and(|fd| fd.revents().intersects(any))
+        };
         Ok(Ready {
             signals: ready(Some(0)),
             control: ready(control),

@@ -60,7 +60,8 @@ impl ScreenState {
 
     /// A character has at most four bytes, and may have begun in an earlier chunk.
     fn characters(&mut self, bytes: &[u8]) {
-        self.unfinished.extend_from_slice(bytes.get(bytes.len().saturating_sub(4)..).unwrap_or_default());
+        self.unfinished
+            .extend_from_slice(bytes.get(bytes.len().saturating_sub(4)..).unwrap_or_default());
         let whole = self.unfinished.len() - unfinished_len(&self.unfinished);
         self.unfinished.drain(..whole);
     }
@@ -77,7 +78,9 @@ impl ScreenState {
             (State::Escape | State::Intermediate | State::Control, ESC) => State::Escape,
             (State::Escape | State::Intermediate | State::Control, CAN | SUB) => State::Ground,
             // Other controls work in the middle of a sequence, and DEL is nothing.
-            (state @ (State::Escape | State::Intermediate | State::Control), 0..=0x1f | 0x7f) => state,
+            (state @ (State::Escape | State::Intermediate | State::Control), 0..=0x1f | 0x7f) => {
+                state
+            }
             (State::Escape | State::Intermediate, 0x20..=0x2f) => State::Intermediate,
             (State::Control, 0x40..=0x7e) => {
                 self.control(byte);
@@ -104,7 +107,9 @@ impl ScreenState {
 
     fn control(&mut self, last: u8) {
         let modes = self.sequence.strip_prefix(b"?").unwrap_or_default();
-        if matches!(last, b'h' | b'l') && modes.split(|b| *b == b';').any(|mode| ALTERNATE.contains(&mode)) {
+        if matches!(last, b'h' | b'l')
+            && modes.split(|b| *b == b';').any(|mode| ALTERNATE.contains(&mode))
+        {
             self.alternate = last == b'h';
         }
     }
@@ -135,14 +140,29 @@ mod tests {
 
     #[test]
     fn sequences_and_characters_are_not_cut() {
-        for open in
-            ["\x1b", "\x1b[1;3", "\x1b]0;title", "\x1bPq", "\x1b]0;t\x1b", "\x1b(", "\x1b\x1b", "\x1b\x01"]
-        {
+        for open in [
+            "\x1b",
+            "\x1b[1;3",
+            "\x1b]0;title",
+            "\x1bPq",
+            "\x1b]0;t\x1b",
+            "\x1b(",
+            "\x1b\x1b",
+            "\x1b\x01",
+        ] {
             assert!(!after(open.as_bytes()).between(), "{open:?}");
         }
-        for whole in
-            ["", "a", "\x1b[1;31m", "\x1b]0;title\x07", "\x1b]0;t\x1b\\", "\x1b(B", "\x1b([", "\x1b7", "é"]
-        {
+        for whole in [
+            "",
+            "a",
+            "\x1b[1;31m",
+            "\x1b]0;title\x07",
+            "\x1b]0;t\x1b\\",
+            "\x1b(B",
+            "\x1b([",
+            "\x1b7",
+            "é",
+        ] {
             assert!(after(whole.as_bytes()).between(), "{whole:?}");
         }
         let mut state = ScreenState::default();

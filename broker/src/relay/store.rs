@@ -61,8 +61,9 @@ impl Run<'_> {
             let granted = letter.as_ref().ok().cloned().zip(left_s);
             let (notice, line) = said(letter, left_s);
             self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
-            let kept =
-                granted.map_or(Ok(()), |(granted, left_s)| self.relay.herald.extended(&granted, left_s, now));
+            let kept = granted.map_or(Ok(()), |(granted, left_s)| {
+                self.relay.herald.extended(&granted, left_s, now)
+            });
             let unkept = |e| format!("{line}; it cannot be kept as a fact: {e}");
             self.warning = Some(kept.map_or_else(unkept, |()| line.clone()));
         }
@@ -76,7 +77,10 @@ impl Run<'_> {
         let used = self.relay.ladder.used_percent(waiting);
         let line = match rung {
             Rung::Spooling { left_s } => {
-                format!("does not answer; recording goes to the spool, for {} at most", time(left_s))
+                format!(
+                    "does not answer; recording goes to the spool, for {} at most",
+                    time(left_s)
+                )
             }
             Rung::Countdown { left_s } => {
                 format!("is still away; this session ends in {} unless it comes back", time(left_s))
@@ -99,7 +103,9 @@ impl Run<'_> {
         match rung {
             Rung::Spooling { left_s } => self.relay.herald.outage(&format!("{left_s} s left")),
             Rung::Asking { left_s } => {
-                self.relay.herald.outage(&format!("{left_s} s left; {}", self.relay.letterbox.plea()));
+                self.relay
+                    .herald
+                    .outage(&format!("{left_s} s left; {}", self.relay.letterbox.plea()));
             }
             Rung::Back { away_s } => self.relay.herald.back(away_s),
             Rung::Countdown { .. } | Rung::Drained | Rung::Over { .. } => {}
@@ -131,7 +137,10 @@ impl Run<'_> {
             Why::Time => format!("the evidence store was away for {}", time(away_s)),
             Why::Space => {
                 let limit = self.relay.ladder.spool_max();
-                format!("its spool is full ({limit} bytes), the evidence store was away for {}", time(away_s))
+                format!(
+                    "its spool is full ({limit} bytes), the evidence store was away for {}",
+                    time(away_s)
+                )
             }
         };
         Cause::Outage(detail)
@@ -142,11 +151,16 @@ impl Run<'_> {
 fn said(letter: Result<Granted, String>, left_s: Option<u64>) -> (Notice, String) {
     let (granted, left_s) = match (letter, left_s) {
         (Ok(granted), Some(left_s)) => (granted, left_s),
-        (Ok(granted), None) => return refused(format!("{} gave time, and the store is there", granted.by)),
+        (Ok(granted), None) => {
+            return refused(format!("{} gave time, and the store is there", granted.by));
+        }
         (Err(why), _) => return refused(why),
     };
     let Granted { by, for_s, signed } = granted;
-    let line = format!("bg-shell: extended by {by}: this session ends in {} without its store", time(left_s));
+    let line = format!(
+        "bg-shell: extended by {by}: this session ends in {} without its store",
+        time(left_s)
+    );
     let by_role = if signed.is_some() { ExtendedAs::Approver } else { ExtendedAs::Responder };
     let (statement, signature) = signed.map(|signed| (signed.statement, signed.signature)).unzip();
     let notice = Extended {

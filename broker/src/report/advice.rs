@@ -47,8 +47,12 @@ fn access_key(id: &str) -> Vec<String> {
         return Vec::new();
     }
     vec![
-        format!("aws iam get-access-key-last-used --access-key-id {id} --query UserName --output text"),
-        format!("aws iam update-access-key --user-name USER --access-key-id {id} --status Inactive"),
+        format!(
+            "aws iam get-access-key-last-used --access-key-id {id} --query UserName --output text"
+        ),
+        format!(
+            "aws iam update-access-key --user-name USER --access-key-id {id} --status Inactive"
+        ),
         "aws iam create-access-key --user-name USER".to_owned(),
         format!("aws iam delete-access-key --user-name USER --access-key-id {id}"),
     ]

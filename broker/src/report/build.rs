@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::facts::{Facts, Recording, text};
 use super::model::{
-    Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Known, Recorded, Report,
-    SCHEMA, Times, Who, Why,
+    Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Known, Recorded,
+    Report, SCHEMA, Times, Who, Why,
 };
 use super::{advice, rotate, timeline};
 use crate::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED, author};
@@ -35,12 +35,15 @@ pub struct Sources {
 /// # Errors
 /// When the store or the keys cannot be used, or there is no such session.
 pub fn report(world: &World, session: SessionId) -> Result<Report, Failure> {
-    let (store, keys) = (world.store(), world.keys()?);
+    let store = world.store();
+    let keys = world.keys()?;
     let unreadable = |e| Failure::new("cannot read the evidence").because(e).hint("see [evidence]");
     let facts = Facts::read(&*store, session, keys.ring()).map_err(unreadable)?;
     let tape = Recording::read(&store, session, keys.ring()).map_err(unreadable)?;
     if facts.names.is_empty() && tape.verdict.frames == 0 && tape.genesis.is_none() {
-        return Err(Failure::new(format!("there is no session {session}")).hint("bg-replay ls lists them"));
+        return Err(
+            Failure::new(format!("there is no session {session}")).hint("bg-replay ls lists them")
+        );
     }
     let access = tape.about("access");
     let request = access.and_then(|access| decoded(access.get("request")?));
@@ -89,7 +92,8 @@ impl Sources {
     fn who(&self) -> Who {
         let person = self.of_fact(OPEN, "person").or_else(|| self.of_request("requester"));
         let command = self.tape.about("command").and_then(Value::as_array);
-        let words = command.map(|words| words.iter().filter_map(text).collect::<Vec<_>>().join(" "));
+        let words =
+            command.map(|words| words.iter().filter_map(text).collect::<Vec<_>>().join(" "));
         Who {
             person: person.or_else(|| self.of_genesis("person")),
             user: self.of_genesis("user"),
@@ -112,11 +116,15 @@ impl Sources {
         let on_tape = declared("forced").and_then(|forced| forced.as_bool()).unwrap_or(false);
         Access {
             role: self.of_fact(OPEN, "role").or_else(|| self.of_genesis("role")),
-            role_arn: self.of_fact(OPEN, "role_arn").or_else(|| Some(genesis(text(&declared("role_arn")?)?))),
+            role_arn: self
+                .of_fact(OPEN, "role_arn")
+                .or_else(|| Some(genesis(text(&declared("role_arn")?)?))),
             custody: self.of_genesis("custody"),
             mfa: self.of_fact(ACTIVE, "mfa").or_else(|| self.of_genesis("mfa")),
             request: self.of_fact(OPEN, "request").or_else(|| self.of_request("id")),
-            forced: forced.filter(|forced| forced.value || !on_tape).unwrap_or_else(|| genesis(on_tape)),
+            forced: forced
+                .filter(|forced| forced.value || !on_tape)
+                .unwrap_or_else(|| genesis(on_tape)),
             deadline: self.of_fact(OPEN, "deadline"),
             access_key_id: self.of_fact(ACTIVE, "access_key_id"),
             assumed_role_id: self.of_fact(ACTIVE, "assumed_role_id"),
@@ -150,7 +158,10 @@ impl Sources {
             let value = self.facts.value(fact, member)?.as_u64()?;
             Some(Known { value, source: format!("fact {fact}") })
         };
-        Times { to_access_ms: ms(ACTIVE, "time_to_access_ms"), to_revoke_ms: ms(PROVED, "elapsed_ms") }
+        Times {
+            to_access_ms: ms(ACTIVE, "time_to_access_ms"),
+            to_revoke_ms: ms(PROVED, "elapsed_ms"),
+        }
     }
 
     fn ended(&self) -> Ended {
@@ -180,7 +191,8 @@ impl Sources {
         let text = match &outcome {
             Some(outcome) => sentence(outcome),
             None if self.facts.get(OPEN).is_some() => {
-                "NOT KNOWN: an access was about to be opened, and nothing says that it was closed".to_owned()
+                "NOT KNOWN: an access was about to be opened, and nothing says that it was closed"
+                    .to_owned()
             }
             None => "no access was opened".to_owned(),
         };
@@ -267,19 +279,29 @@ fn sentence(outcome: &Revocation) -> String {
 
 /// Lists what a person still has to do.
 fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
-    let (id, mut to_do) = (report.session, Vec::new());
+    let id = report.session;
+    let mut to_do = Vec::new();
     let mut need = |holds: bool, what: String| {
         if holds {
             to_do.push(what)
         }
     };
-    need(report.access.forced.value, "review the session: it was opened without its approvals".into());
-    need(report.approvals.verdict == "invalid", "the approvals do not hold: see the findings".into());
+    need(
+        report.access.forced.value,
+        "review the session: it was opened without its approvals".into(),
+    );
+    need(
+        report.approvals.verdict == "invalid",
+        "the approvals do not hold: see the findings".into(),
+    );
     let pending = matches!(report.revocation.outcome, Some(Revocation::Pending { .. }));
     let open = report.revocation.outcome.is_none() && facts.get(OPEN).is_some();
     let live = report.tape.verdict == Verdict::Live;
     need((pending || open) && !live, "finish the close-out: bg-shell reconcile".into());
-    need(live, format!("the session is live: bg-shell revoke {id} ends it; report again after its end"));
+    need(
+        live,
+        format!("the session is live: bg-shell revoke {id} ends it; report again after its end"),
+    );
     let found = report.exposures.found.iter();
     let left = found.filter(|exposed| exposed.deactivated.is_none() && !exposed.own).count();
     let s = if left == 1 { "" } else { "s" };
@@ -295,7 +317,10 @@ fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
         format!("the tape is {verdict}: bg-replay verify {id} says why"),
     );
     let unheard = !report.commands.known && report.tape.frames > 0;
-    need(unheard && !live, format!("look for commands and secrets on the tape: bg-replay play {id}"));
+    need(
+        unheard && !live,
+        format!("look for commands and secrets on the tape: bg-replay play {id}"),
+    );
     need(!report.untrusted.is_empty(), "find out who put objects in the place of facts".into());
     to_do
 }

@@ -34,7 +34,11 @@ impl Facts {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn read(store: &dyn ObjectStore, session: SessionId, ring: &KeyRing) -> Result<Self, StoreError> {
+    pub fn read(
+        store: &dyn ObjectStore,
+        session: SessionId,
+        ring: &KeyRing,
+    ) -> Result<Self, StoreError> {
         let prefix = format!("{CASES}{session}/");
         let mut facts = Self::default();
         for entry in store.list(&prefix)?.into_iter().take(FACTS_MAX) {

@@ -35,10 +35,12 @@ pub fn find(store: &dyn ObjectStore, named: &str) -> Result<SessionId, Failure> 
     }
     match (found.len(), found.first()) {
         (1, Some(session)) => Ok(*session),
-        (0, _) => Err(Failure::new(format!("there is no session {named}")).hint("bg-replay ls lists them")),
-        (count, _) => {
-            Err(Failure::new(format!("{count} sessions begin with {named}")).hint("give more of its id"))
+        (0, _) => {
+            Err(Failure::new(format!("there is no session {named}"))
+                .hint("bg-replay ls lists them"))
         }
+        (count, _) => Err(Failure::new(format!("{count} sessions begin with {named}"))
+            .hint("give more of its id")),
     }
 }
 
@@ -57,7 +59,8 @@ fn last(store: &dyn ObjectStore) -> Result<Option<SessionId>, StoreError> {
 fn on(store: &dyn ObjectStore, day: Stamp) -> Result<BTreeSet<SessionId>, StoreError> {
     let prefix = format!("sessions/{}/", day.day());
     let listed = store.list(&prefix)?;
-    let names = listed.iter().filter_map(|entry| entry.key.strip_prefix(&prefix)?.split('/').next());
+    let names =
+        listed.iter().filter_map(|entry| entry.key.strip_prefix(&prefix)?.split('/').next());
     Ok(names.filter_map(|name| name.parse().ok()).collect())
 }
 
@@ -69,8 +72,11 @@ fn range(prefix: &str) -> Option<(u64, u64)> {
     if !prefix.chars().all(allowed) || digits.len() < 8 {
         return None;
     }
-    let bound = |fill: &str| u64::from_str_radix(&format!("{digits}{}", fill.get(digits.len()..)?), 16).ok();
-    let (from, to) = (bound("000000000000")?, bound("ffffffffffff")?);
+    let bound = |fill: &str| {
+        u64::from_str_radix(&format!("{digits}{}", fill.get(digits.len()..)?), 16).ok()
+    };
+    let from = bound("000000000000")?;
+    let to = bound("ffffffffffff")?;
     Some((from.checked_mul(1_000)?, to.checked_mul(1_000)?.checked_add(DAY_US)?))
 }
 

@@ -32,7 +32,10 @@ fn summary(page: &mut Page, report: &Report) {
         page.list(&report.to_do);
     }
     page.line("## Summary");
-    let (who, why, access, times) = (&report.who, &report.why, &report.access, &report.times);
+    let who = &report.who;
+    let why = &report.why;
+    let access = &report.access;
+    let times = &report.times;
     let seconds = |ms: &Option<Known<u64>>| {
         ms.as_ref().map(|ms| Known { value: seconds(ms.value), source: ms.source.clone() })
     };
@@ -57,7 +60,14 @@ fn summary(page: &mut Page, report: &Report) {
         ("Had to end by", access.deadline.clone()),
         ("Ended by", said(ended(&report.ended), &report.ended.source)),
         ("End of the access", said(report.revocation.text.clone(), &report.revocation.source)),
-        ("Gate", report.revocation.gate.clone().and_then(|gate| said(gate, &Some(format!("fact {GATE}"))))),
+        (
+            "Gate",
+            report
+                .revocation
+                .gate
+                .clone()
+                .and_then(|gate| said(gate, &Some(format!("fact {GATE}")))),
+        ),
         ("Time to access", seconds(&times.to_access_ms)),
         ("Time to revoke", seconds(&times.to_revoke_ms)),
         ("Tape", said(report.tape.verdict.to_string(), &Some("verification".to_owned()))),
@@ -81,8 +91,11 @@ fn approvals(page: &mut Page, report: &Report) {
     let approvals = &report.approvals;
     page.line("## Approvals");
     let quorum = approvals.quorum.map(|quorum| format!(" of {quorum} needed")).unwrap_or_default();
-    let source =
-        approvals.source.as_ref().map(|source| format!(" (source: {})", plain(source))).unwrap_or_default();
+    let source = approvals
+        .source
+        .as_ref()
+        .map(|source| format!(" (source: {})", plain(source)))
+        .unwrap_or_default();
     let given = if approvals.given.is_empty() {
         "none on the tape".to_owned()
     } else {
@@ -91,7 +104,8 @@ fn approvals(page: &mut Page, report: &Report) {
     page.line(&format!("{given}; verification says: **{}**{source}.", approvals.verdict));
     if !approvals.given.is_empty() {
         let dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-        let rows = approvals.given.iter().map(|a| vec![a.person.clone(), dash(&a.made), dash(&a.expires)]);
+        let rows =
+            approvals.given.iter().map(|a| vec![a.person.clone(), dash(&a.made), dash(&a.expires)]);
         page.table(&["Person", "Signed", "Valid until"], rows);
     }
 }
@@ -107,7 +121,11 @@ fn exposures(page: &mut Page, report: &Report) {
     page.line("## Secrets that could be seen");
     page.line(&format!(
         "{} ({}).",
-        if exposures.known { amount(exposures.found.len(), exposures.more) } else { "Not known".to_owned() },
+        if exposures.known {
+            amount(exposures.found.len(), exposures.more)
+        } else {
+            "Not known".to_owned()
+        },
         plain(exposures.note)
     ));
     if exposures.found.is_empty() {
@@ -131,7 +149,9 @@ fn exposures(page: &mut Page, report: &Report) {
     page.table(&["Time (UTC)", "Kind", "Masked", "SHA-256, first 16", "Where", "State"], rows);
     page.line("To make them worthless:");
     let mut lines: Vec<String> = Vec::new();
-    for line in exposures.found.iter().filter(|exposed| exposed.deactivated.is_none()).flat_map(advised) {
+    for line in
+        exposures.found.iter().filter(|exposed| exposed.deactivated.is_none()).flat_map(advised)
+    {
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -150,13 +170,19 @@ fn commands(page: &mut Page, report: &Report) {
     page.line("## Commands typed (best effort)");
     page.line(&format!(
         "{} ({}).",
-        if commands.known { amount(commands.lines.len(), commands.more) } else { "Not known".to_owned() },
+        if commands.known {
+            amount(commands.lines.len(), commands.more)
+        } else {
+            "Not known".to_owned()
+        },
         plain(commands.note)
     ));
     if !commands.lines.is_empty() {
         let partial = |partial: bool| if partial { "partial" } else { "" };
-        let rows =
-            commands.lines.iter().map(|c| vec![short(c.at), c.line.clone(), partial(c.partial).to_owned()]);
+        let rows = commands
+            .lines
+            .iter()
+            .map(|c| vec![short(c.at), c.line.clone(), partial(c.partial).to_owned()]);
         page.table(&["Time (UTC)", "Typed", ""], rows);
     }
 }
@@ -174,7 +200,11 @@ fn tape(page: &mut Page, report: &Report) {
     ));
     if !tape.findings.is_empty() {
         let rows = tape.findings.iter().map(|f| {
-            vec![f.object.clone(), f.frame.map(|n| n.to_string()).unwrap_or_default(), f.what.clone()]
+            vec![
+                f.object.clone(),
+                f.frame.map(|n| n.to_string()).unwrap_or_default(),
+                f.what.clone(),
+            ]
         });
         page.table(&["Object", "Frame", "Finding"], rows);
     }

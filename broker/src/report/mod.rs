@@ -60,7 +60,8 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
         let done = rotate::rotate(world, &build::report(world, session)?, consent)?;
         return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let stored = if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
+    let stored =
+        if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
     let (json, markdown) = match stored {
         Some(Stored { json, markdown, .. }) => (json, markdown),
         None => made(world, session)?,
@@ -72,7 +73,9 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
 /// Writes the report of a session that has just ended, and what was heard of it as a fact. What cannot be done is
 /// told, and ends nothing: the access is closed, and the tape is sealed.
 pub fn after(world: &World, claim: &Claim, seen: &Seen) {
-    if let Err(failure) = hear(world, claim.session, seen).and_then(|()| write(world, claim.session)) {
+    if let Err(failure) =
+        hear(world, claim.session, seen).and_then(|()| write(world, claim.session))
+    {
         say!("bg-shell: warning: {failure}");
         say!("bg-shell: hint: bg-shell report {} --write writes it later", claim.session);
     }
@@ -82,7 +85,11 @@ pub fn after(world: &World, claim: &Claim, seen: &Seen) {
 /// last one says that it is not closed and now it is.
 pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &Revocation) {
     let written = stored::newest(world, session).and_then(|stored| match stored {
-        Some(stored) if !stored.is_pending() || matches!(revocation, Revocation::Pending { .. }) => Ok(()),
+        Some(stored)
+            if !stored.is_pending() || matches!(revocation, Revocation::Pending { .. }) =>
+        {
+            Ok(())
+        }
         _ => {
             let report = build::report(world, session)?;
             let message = named(Message::new(occasion), &report);
@@ -98,7 +105,8 @@ pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &
 
 /// Keeps what was heard.
 fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
-    let says = serde_json::to_value(seen).map_err(|e| Failure::new("cannot write JSON").because(e))?;
+    let says =
+        serde_json::to_value(seen).map_err(|e| Failure::new("cannot write JSON").because(e))?;
     let noted = Case::new(session, world.store()).note(&*world.keys()?, build::SEEN, says);
     noted.map_err(|e| Failure::new("cannot keep what was typed and shown").because(e))
 }
@@ -108,12 +116,13 @@ fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {
 }
 
 fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
-    let (session, stored) = (report.session, stored::write(world, &*world.keys()?, report)?);
+    let session = report.session;
+    let stored = stored::write(world, &*world.keys()?, report)?;
     let at = stored::key(session, &stored.name, "md");
     let detail = format!("tape {}; {}; {at}", report.tape.verdict, report.revocation.text);
-    world
-        .notifier()
-        .tell(named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown));
+    world.notifier().tell(
+        named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown),
+    );
     say!("bg-shell: report: bg-shell report {session} (stored as {at})");
     for to_do in &report.to_do {
         say!("bg-shell:   to do: {}", neutral(to_do));
@@ -123,10 +132,11 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
 
 /// Names in a message whom and what a report is about.
 fn named(message: Message, report: &Report) -> Message {
-    let with = |message: Message, known: &Option<Known>, name: fn(Message, &str) -> Message| match known {
-        Some(known) => name(message, &known.value),
-        None => message,
-    };
+    let with =
+        |message: Message, known: &Option<Known>, name: fn(Message, &str) -> Message| match known {
+            Some(known) => name(message, &known.value),
+            None => message,
+        };
     let message = message.session(report.session);
     let message = with(message, &report.access.request, Message::request);
     let message = with(message, &report.access.role, Message::role);

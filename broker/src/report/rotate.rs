@@ -78,12 +78,19 @@ impl Rotation {
             &format!("{FACTS}{id}/intent"),
             json!({"what": format!("{id} of {user} is about to be deactivated"), "user": user}),
         )?;
-        let call =
-            self.client.update_access_key().user_name(&user).access_key_id(id).status(StatusType::Inactive);
-        let done =
-            self.edge.wait(call.send()).map_err(|e| failed(CallError::new("iam:UpdateAccessKey", &e), id));
+        let call = self
+            .client
+            .update_access_key()
+            .user_name(&user)
+            .access_key_id(id)
+            .status(StatusType::Inactive);
+        let done = self
+            .edge
+            .wait(call.send())
+            .map_err(|e| failed(CallError::new("iam:UpdateAccessKey", &e), id));
         done?;
-        let request_id = self.edge.journal().last("IAM:UpdateAccessKey").and_then(|call| call.request_id);
+        let request_id =
+            self.edge.journal().last("IAM:UpdateAccessKey").and_then(|call| call.request_id);
         let what = format!("{id} of {user} was deactivated");
         self.note(&done_name(id), json!({"what": what, "user": user, "request_id": request_id}))?;
         say!("bg-shell: {id} is inactive; nothing that uses it works any more");
@@ -97,18 +104,27 @@ impl Rotation {
             Ok(used) => Ok(used.user_name().filter(|user| !user.is_empty()).map(ToOwned::to_owned)),
             Err(e) => {
                 let error = CallError::new("iam:GetAccessKeyLastUsed", &e);
-                if error.kind == bg_aws::fault::CallKind::Missing { Ok(None) } else { Err(failed(error, id)) }
+                if error.kind == bg_aws::fault::CallKind::Missing {
+                    Ok(None)
+                } else {
+                    Err(failed(error, id))
+                }
             }
         }
     }
 
     fn status(&self, user: &str, id: &str) -> Result<String, Failure> {
         let call = self.client.list_access_keys().user_name(user).send();
-        let listed =
-            self.edge.wait(call).map_err(|e| failed(CallError::new("iam:ListAccessKeys", &e), id))?;
+        let listed = self
+            .edge
+            .wait(call)
+            .map_err(|e| failed(CallError::new("iam:ListAccessKeys", &e), id))?;
         let mut keys = listed.access_key_metadata().iter();
         let status = keys.find(|key| key.access_key_id() == Some(id)).and_then(|key| key.status());
-        Ok(status.map_or_else(|| "of unknown status".to_owned(), |status| status.as_str().to_lowercase()))
+        Ok(status.map_or_else(
+            || "of unknown status".to_owned(),
+            |status| status.as_str().to_lowercase(),
+        ))
     }
 
     /// Writes a fact down. The intent of an earlier try counts.
@@ -121,11 +137,15 @@ impl Rotation {
 /// Asks on the terminal; without one the answer is no.
 fn yes(question: &str) -> Result<bool, Failure> {
     if !isatty(rustix::stdio::stdin()) {
-        return Err(Failure::new("nobody is there to say yes").hint("run it on a terminal, or with --yes"));
+        return Err(
+            Failure::new("nobody is there to say yes").hint("run it on a terminal, or with --yes")
+        );
     }
     let failed = |e| Failure::new("cannot ask").because(e);
     let mut stderr = std::io::stderr();
-    write!(stderr, "bg-shell: {question} [yes/no] ").and_then(|()| stderr.flush()).map_err(failed)?;
+    write!(stderr, "bg-shell: {question} [yes/no] ")
+        .and_then(|()| stderr.flush())
+        .map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(answer.trim() == "yes")
@@ -141,7 +161,9 @@ fn failed(error: CallError, id: &str) -> Failure {
 }
 
 fn client(edge: &Edge) -> Client {
-    Client::from_conf(aws_sdk_iam::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build())
+    Client::from_conf(
+        aws_sdk_iam::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build(),
+    )
 }
 
 /// Returns the name of the fact that a key was deactivated.

@@ -32,11 +32,14 @@ pub struct Stored {
 /// When it cannot be stored.
 pub fn write(world: &World, keys: &dyn KeyService, report: &Report) -> Result<Stored, Failure> {
     let refused = |e: StoreError| {
-        Failure::new("cannot store the report").because(e).hint("bg-shell report SESSION --write tries again")
+        Failure::new("cannot store the report")
+            .because(e)
+            .hint("bg-shell report SESSION --write tries again")
     };
-    let json =
-        serde_json::to_string_pretty(report).map_err(|e| Failure::new("cannot write JSON").because(e))?;
-    let (json, markdown) = (neutral_lines(&json), markdown(report));
+    let json = serde_json::to_string_pretty(report)
+        .map_err(|e| Failure::new("cannot write JSON").because(e))?;
+    let json = neutral_lines(&json);
+    let markdown = markdown(report);
     let store = world.store();
     for n in 1..=REPORTS_MAX {
         let name = named(n);
@@ -46,10 +49,10 @@ pub fn write(world: &World, keys: &dyn KeyService, report: &Report) -> Result<St
             Err(e) => return Err(refused(e)),
         }
         store.put_new(&key(report.session, &name, "md"), markdown.as_bytes()).map_err(refused)?;
-        let says =
-            json!({"json_sha256": Digest::of(json.as_bytes()), "md_sha256": Digest::of(markdown.as_bytes())});
+        let says = json!({"json_sha256": Digest::of(json.as_bytes()), "md_sha256": Digest::of(markdown.as_bytes())});
         let case = Case::new(report.session, store);
-        case.put(keys, &name, says).map_err(|e| Failure::new("cannot sign the report").because(e))?;
+        case.put(keys, &name, says)
+            .map_err(|e| Failure::new("cannot sign the report").because(e))?;
         return Ok(Stored { name, json, markdown });
     }
     Err(Failure::new(format!("there are {REPORTS_MAX} reports of the session already")))
@@ -61,7 +64,8 @@ pub fn write(world: &World, keys: &dyn KeyService, report: &Report) -> Result<St
 /// When the store cannot be read.
 pub fn newest(world: &World, session: SessionId) -> Result<Option<Stored>, Failure> {
     let unreadable = |e| Failure::new("cannot read the stored report").because(e);
-    let (store, keys) = (world.store(), world.keys()?);
+    let store = world.store();
+    let keys = world.keys()?;
     let facts = Facts::read(&*store, session, keys.ring()).map_err(unreadable)?;
     for name in (1..=REPORTS_MAX).rev().map(named) {
         let (Some(json_sha256), Some(md_sha256)) =
@@ -77,7 +81,8 @@ pub fn newest(world: &World, session: SessionId) -> Result<Option<Stored>, Failu
         let json = read("json", &json_sha256).map_err(unreadable)?;
         let markdown = read("md", &md_sha256).map_err(unreadable)?;
         let (Some(json), Some(markdown)) = (json, markdown) else {
-            let what = format!("the stored {name} of session {session} is not the one that was signed");
+            let what =
+                format!("the stored {name} of session {session} is not the one that was signed");
             return Err(Failure::new(what)
                 .hint("somebody has changed evidence; --write makes a new one from the facts"));
         };

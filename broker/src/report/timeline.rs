@@ -33,7 +33,8 @@ fn requested(sources: &Sources) -> Vec<Moment> {
         );
     }
     let access = sources.tape.about("access").and_then(|access| access.get("approvals"));
-    for approval in access.and_then(Value::as_array).into_iter().flatten().filter_map(super::build::approval)
+    for approval in
+        access.and_then(Value::as_array).into_iter().flatten().filter_map(super::build::approval)
     {
         says(approval.made.map(Value::String).as_ref(), format!("{} approved", approval.person));
     }
@@ -67,7 +68,9 @@ fn moment(fact: &Fact) -> Option<Moment> {
         ),
         REVOKE => format!("{} asked for the end: {}", fact.by, of("reason")),
         DENIED => format!("the Deny {} is in place; request id {}", of("policy"), of("request_id")),
-        PROVED if of("state") == "expired" => format!("the credentials have expired: {}", of("why")),
+        PROVED if of("state") == "expired" => {
+            format!("the credentials have expired: {}", of("why"))
+        }
         PROVED => format!(
             "{} is denied with the session's credentials, that is proved; request ids {}",
             of("probe"),
@@ -97,7 +100,8 @@ fn taped(sources: &Sources) -> Vec<Moment> {
         says(genesis.created, format!("the recording began on {}", genesis.host.name), GENESIS);
     }
     if let Some(seal) = &sources.tape.seal {
-        let of = |member: &str| seal.about.get(member).and_then(text).unwrap_or_else(|| "?".to_owned());
+        let of =
+            |member: &str| seal.about.get(member).and_then(text).unwrap_or_else(|| "?".to_owned());
         let what = format!(
             "the tape was sealed: ended by {}, exit {}, {} frames",
             of("ended"),
@@ -108,7 +112,8 @@ fn taped(sources: &Sources) -> Vec<Moment> {
     }
     if let Some(recovery) = &sources.tape.recovery {
         says(recovery.last_write, "the recorder wrote its last byte".to_owned(), "tape recovery");
-        let what = format!("the tape was recovered: {}; {} frames", recovery.reason, recovery.frames);
+        let what =
+            format!("the tape was recovered: {}; {} frames", recovery.reason, recovery.frames);
         says(recovery.recovered, what, "tape recovery");
     }
     moments
@@ -117,11 +122,16 @@ fn taped(sources: &Sources) -> Vec<Moment> {
 fn exposed(sources: &Sources) -> Vec<Moment> {
     let found = sources.seen.iter().flat_map(|seen| &seen.exposures);
     let moments = found.map(|exposure| {
-        let kind = serde_json::to_value(exposure.kind).ok().as_ref().and_then(text).unwrap_or_default();
-        let stream = serde_json::to_value(exposure.stream).ok().as_ref().and_then(text).unwrap_or_default();
+        let kind =
+            serde_json::to_value(exposure.kind).ok().as_ref().and_then(text).unwrap_or_default();
+        let stream =
+            serde_json::to_value(exposure.stream).ok().as_ref().and_then(text).unwrap_or_default();
         Moment {
             at: exposure.at,
-            what: format!("{kind} {} appeared, byte {} of the {stream}", exposure.shown, exposure.offset),
+            what: format!(
+                "{kind} {} appeared, byte {} of the {stream}",
+                exposure.shown, exposure.offset
+            ),
             source: format!("fact {SEEN}"),
         }
     });

@@ -38,12 +38,17 @@ impl<'a> Bench<'a> {
         let standing = dossier.standing(now);
         let late = decision == Decision::Approve && now > dossier.request().expires;
         if !standing.is_open() || late {
-            let word = if late { "expired".to_owned() } else { standing.to_string().to_lowercase() };
+            let word =
+                if late { "expired".to_owned() } else { standing.to_string().to_lowercase() };
             let hint = match dossier.claim.as_ref() {
-                Some(claim) => format!("it is a session: bg-shell revoke {} ends that", claim.session),
+                Some(claim) => {
+                    format!("it is a session: bg-shell revoke {} ends that", claim.session)
+                }
                 None => "make a new request: bg-shell request".to_owned(),
             };
-            return Err(Failure::new(format!("request {} is {word}", dossier.request().id)).hint(hint));
+            return Err(
+                Failure::new(format!("request {} is {word}", dossier.request().id)).hint(hint)
+            );
         }
         Ok(Self { dossier, world, decision })
     }
@@ -112,7 +117,9 @@ impl<'a> Bench<'a> {
         if self.decision != Decision::Cancel {
             let approvals = self.dossier.approvals.iter().map(|(one, _)| Some(one));
             let mut others = std::iter::once(None).chain(approvals);
-            others.find_map(|one| petition.same(one, &decided)).map_or(Ok(()), |what| Err(refused(what)))?;
+            others
+                .find_map(|one| petition.same(one, &decided))
+                .map_or(Ok(()), |what| Err(refused(what)))?;
         }
         let id = self.dossier.request().id;
         let key = match self.decision {
@@ -120,7 +127,8 @@ impl<'a> Bench<'a> {
             Decision::Deny => format!("{REQUESTS}{id}/denials/{person}"),
             Decision::Cancel => format!("{REQUESTS}{id}/cancel"),
         };
-        let signed = Signed { statement: base64::encode(statement), signature: signature.to_owned() };
+        let signed =
+            Signed { statement: base64::encode(statement), signature: signature.to_owned() };
         store(self.world, &key, &signed)?;
         Ok(person)
     }
@@ -130,10 +138,15 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When it cannot be read again.
     pub fn tell(&self, person: &Principal) -> Result<(), Failure> {
-        let (id, now) = (self.dossier.request().id, SystemClock.now());
+        let id = self.dossier.request().id;
+        let now = SystemClock.now();
         let dossier = Dossier::open(self.world, id, now)?;
-        let (count, quorum) = (dossier.approvals.len(), dossier.request().quorum);
-        say!("bg-shell: signed by {person}, {count} of {quorum} approvals: {} {id}", dossier.standing(now));
+        let count = dossier.approvals.len();
+        let quorum = dossier.request().quorum;
+        say!(
+            "bg-shell: signed by {person}, {count} of {quorum} approvals: {} {id}",
+            dossier.standing(now)
+        );
         let occasion = match self.decision {
             Decision::Approve => Occasion::Approved,
             Decision::Deny => Occasion::Denied,
@@ -159,9 +172,8 @@ impl<'a> Bench<'a> {
                 .hint("somebody else must; bg-shell cancel withdraws a request of one's own"));
         }
         if self.dossier.decided.iter().any(|who| who == person.as_str()) {
-            return Err(
-                Failure::new(format!("{person} has decided already")).hint("bg-shell requests shows how")
-            );
+            return Err(Failure::new(format!("{person} has decided already"))
+                .hint("bg-shell requests shows how"));
         }
         Ok(())
     }
@@ -220,7 +232,11 @@ pub fn describe(dossier: &Dossier) -> Vec<String> {
         ("incident", request.incident.as_deref().map_or_else(|| "none".to_owned(), neutral)),
         (
             "session",
-            format!("{}, within {} of approval", for_s(request.duration_s), for_s(request.execution_s)),
+            format!(
+                "{}, within {} of approval",
+                for_s(request.duration_s),
+                for_s(request.execution_s)
+            ),
         ),
         ("approvals", approvals),
         ("made", request.created.to_string()),

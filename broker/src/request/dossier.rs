@@ -64,7 +64,8 @@ impl Dossier {
         let store = world.store();
         let key = format!("{REQUESTS}{id}/request");
         let filed: Filed = read(&*store, &key)?;
-        let bytes = base64::decode(&filed.request).ok_or_else(|| invalid(id, "it is not base64"))?;
+        let bytes =
+            base64::decode(&filed.request).ok_or_else(|| invalid(id, "it is not base64"))?;
         let request = Request::parse(&bytes).map_err(|what| invalid(id, what))?;
         let role = world.role(&request.role)?;
         let (text, signers) = signers(role)?;
@@ -119,13 +120,21 @@ impl Dossier {
     /// Returns what the genesis carries of it, with the claim of its session.
     pub fn access(&self, claim: Signed) -> Access {
         let approvals = self.approvals.iter().map(|(_, signed)| signed.clone()).collect();
-        Access::new(self.request(), &self.bytes, &self.filed.signature, &self.signers, approvals, claim)
+        Access::new(
+            self.request(),
+            &self.bytes,
+            &self.filed.signature,
+            &self.signers,
+            approvals,
+            claim,
+        )
     }
 
     fn facts(&mut self, store: &dyn ObjectStore, now: Stamp) -> Result<(), Failure> {
         let prefix = format!("{REQUESTS}{}/", self.request().id);
-        let entries =
-            store.list(&prefix).map_err(|e| Failure::new("cannot list the request's facts").because(e))?;
+        let entries = store
+            .list(&prefix)
+            .map_err(|e| Failure::new("cannot list the request's facts").because(e))?;
         let mut approvals = Vec::new();
         for entry in entries {
             let Some(name) = entry.key.strip_prefix(&prefix) else { continue };
@@ -156,7 +165,8 @@ impl Dossier {
         approvals.sort_by_key(|(decided, _)| decided.statement.made);
         for (decided, signed) in approvals {
             let who = &decided.statement.approver;
-            let before = self.approvals.iter().find_map(|(one, _)| self.petition.same(Some(one), &decided));
+            let before =
+                self.approvals.iter().find_map(|(one, _)| self.petition.same(Some(one), &decided));
             let refused = match () {
                 () if decided.statement.expires <= now => Some("it has expired".to_owned()),
                 () if decided.statement.made.0 > now.0.saturating_add(SKEW_US) => {
@@ -201,9 +211,11 @@ impl Dossier {
     /// Takes note of a claim. Even one that cannot be read uses the request up: its name is taken.
     fn claimed(&mut self, store: &dyn ObjectStore, key: &str) -> Result<(), String> {
         let bytes = store.get(key, NOTE_MAX as u64).map_err(|e| e.to_string())?;
-        let fact: Fact =
-            Note::parse(Kind::Fact, &bytes).and_then(|note| note.read()).map_err(|e| e.to_string())?;
-        let says = |member: &str| fact.says.get(member).and_then(|text| text.as_str()).unwrap_or_default();
+        let fact: Fact = Note::parse(Kind::Fact, &bytes)
+            .and_then(|note| note.read())
+            .map_err(|e| e.to_string())?;
+        let says =
+            |member: &str| fact.says.get(member).and_then(|text| text.as_str()).unwrap_or_default();
         let statement = base64::decode(says("statement")).unwrap_or_default();
         let taken = self.petition.taken(&statement, says("signature"), fact.session);
         self.claim = Some(fact);
@@ -216,7 +228,8 @@ impl Dossier {
 /// # Errors
 /// When the store cannot be listed.
 pub fn ids(store: &dyn ObjectStore) -> Result<Vec<SessionId>, Failure> {
-    let entries = store.list(REQUESTS).map_err(|e| Failure::new("cannot list the requests").because(e))?;
+    let entries =
+        store.list(REQUESTS).map_err(|e| Failure::new("cannot list the requests").because(e))?;
     let id = |key: &str| key.strip_prefix(REQUESTS)?.strip_suffix("/request")?.parse().ok();
     Ok(entries.iter().filter_map(|entry| id(&entry.key)).collect())
 }
@@ -257,16 +270,25 @@ pub fn find(store: &dyn ObjectStore, text: &str) -> Result<SessionId, Failure> {
 pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> {
     let path = role.allowed_signers.display();
     let text = std::fs::read(&role.allowed_signers).map_err(|e| {
-        Failure::new(format!("cannot read {path}")).because(e).hint("see allowed_signers of the role")
+        Failure::new(format!("cannot read {path}"))
+            .because(e)
+            .hint("see allowed_signers of the role")
     })?;
     let signers = AllowedSigners::parse(&text).map_err(|e| {
-        Failure::new(format!("cannot use {path}")).because(e).hint("see ssh-keygen(1), ALLOWED SIGNERS")
+        Failure::new(format!("cannot use {path}"))
+            .because(e)
+            .hint("see ssh-keygen(1), ALLOWED SIGNERS")
     })?;
     Ok((text, signers))
 }
 
 /// A request holds for the role as its approvers knew it, and asks for no more than the role gives.
-fn same_terms(request: &Request, role: &RoleConfig, scope: Option<&[u8]>, now: Stamp) -> Result<(), Failure> {
+fn same_terms(
+    request: &Request,
+    role: &RoleConfig,
+    scope: Option<&[u8]>,
+    now: Stamp,
+) -> Result<(), Failure> {
     let what = |what: &str| {
         Failure::new(format!("request {} is void: {what}", request.id)).hint("make a new request")
     };

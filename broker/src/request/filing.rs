@@ -61,7 +61,8 @@ pub fn file(world: &World, ask: &Ask<'_>, args: &SignerArgs) -> Result<Request, 
 /// # Errors
 /// When there is one already, or the store refuses.
 pub fn store<T: serde::Serialize>(world: &World, key: &str, fact: &T) -> Result<(), Failure> {
-    let bytes = serde_json::to_vec(fact).map_err(|e| Failure::new("cannot write a fact").because(e))?;
+    let bytes =
+        serde_json::to_vec(fact).map_err(|e| Failure::new("cannot write a fact").because(e))?;
     world.store().put_new(key, &bytes).map_err(|e| {
         Failure::new("cannot store it")
             .because(e)
@@ -71,7 +72,9 @@ pub fn store<T: serde::Serialize>(world: &World, key: &str, fact: &T) -> Result<
 
 fn allowed<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a RoleConfig, Failure> {
     if ask.role == PRACTICE {
-        return Err(Failure::new("the practice role needs no request").hint("bg-shell opens it at once"));
+        return Err(
+            Failure::new("the practice role needs no request").hint("bg-shell opens it at once")
+        );
     }
     let role = world.role(ask.role)?;
     if ask.reason.trim().is_empty() {
@@ -127,7 +130,10 @@ pub fn filed(world: &World, request: &Request) {
     say!("bg-shell: request of {requester} for {role} is filed: {id}");
     match (forced, quorum) {
         (true, _) => {
-            say!("bg-shell: OVERRIDE: it can be opened without approvals, until {}", minute(*expires));
+            say!(
+                "bg-shell: OVERRIDE: it can be opened without approvals, until {}",
+                minute(*expires)
+            );
         }
         (false, 0) => say!("bg-shell: it needs no approvals"),
         (false, quorum) => {

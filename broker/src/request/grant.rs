@@ -78,8 +78,10 @@ impl<'a> Grant<'a> {
                 .hint(format!("open it with --role {}", request.role)));
         }
         if args.forced && !request.forced {
-            return Err(Failure::new(format!("request {id} does not ask to be opened without approvals"))
-                .hint("make another with bg-shell request --override"));
+            return Err(Failure::new(format!(
+                "request {id} does not ask to be opened without approvals"
+            ))
+            .hint("make another with bg-shell request --override"));
         }
         let session = SessionId::mint();
         let taking = take(&dossier, session, &signer)?;
@@ -132,7 +134,8 @@ impl<'a> Grant<'a> {
 
     /// What came in until the claim counts: a denial or a withdrawal that was there first wins.
     fn settle(self) -> Result<Claim, Failure> {
-        let (session, now) = (self.session, SystemClock.now());
+        let session = self.session;
+        let now = SystemClock.now();
         let id = self.dossier.request().id;
         let mut dossier = Dossier::open(self.world, id, now)?;
         if dossier.claim.take().is_none_or(|claim| claim.session != session) {
@@ -140,7 +143,8 @@ impl<'a> Grant<'a> {
         }
         still(&dossier, dossier.standing(now))?;
         let (access, approved) = holds(&dossier, session, &self.taking)?;
-        let (request, role) = (approved.request, self.role.clone());
+        let request = approved.request;
+        let role = self.role.clone();
         let duration_us = request.duration_s.saturating_mul(1_000_000);
         Ok(Claim {
             session,
@@ -176,11 +180,22 @@ fn ask<'a>(role: &'a str, args: &'a GrantArgs) -> Result<Ask<'a>, Failure> {
         Failure::new(format!("opening {role} needs a reason"))
             .hint("give one with --reason, or an approved request with --request")
     })?;
-    Ok(Ask { role, reason, incident: args.incident.as_deref(), duration: args.duration, forced: args.forced })
+    Ok(Ask {
+        role,
+        reason,
+        incident: args.incident.as_deref(),
+        duration: args.duration,
+        forced: args.forced,
+    })
 }
 
 /// Finds a key of whoever asked: nobody else may open what was approved for them.
-fn opener(world: &World, role: &RoleConfig, id: SessionId, args: &SignerArgs) -> Result<Signer, Failure> {
+fn opener(
+    world: &World,
+    role: &RoleConfig,
+    id: SessionId,
+    args: &SignerArgs,
+) -> Result<Signer, Failure> {
     let dossier = Dossier::open(world, id, SystemClock.now())?;
     let requester = &dossier.request().requester;
     if args.person.as_ref().is_some_and(|person| person != requester.as_str()) {
@@ -211,7 +226,9 @@ fn take(dossier: &Dossier, session: SessionId, signer: &Signer) -> Result<Signed
 /// Waits until a request is approved, and says who approves. An interrupt ends the waiting, not the request; so
 /// that is said before, and signals stay what they are.
 fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
-    let (mut told, mut waiting, mut failed) = (0, false, 0);
+    let mut told = 0;
+    let mut waiting = false;
+    let mut failed = 0;
     loop {
         let now = SystemClock.now();
         let dossier = match Dossier::open(world, id, now) {
@@ -227,7 +244,11 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         failed = 0;
         let standing = dossier.standing(now);
         for (decided, _) in dossier.approvals.iter().skip(told) {
-            say!("bg-shell: approved by {}, {}", decided.statement.approver, minute(decided.statement.made));
+            say!(
+                "bg-shell: approved by {}, {}",
+                decided.statement.approver,
+                minute(decided.statement.made)
+            );
         }
         told = dossier.approvals.len();
         if standing != Standing::Requested {
@@ -236,7 +257,8 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         }
         if !waiting {
             let request = dossier.request();
-            let (needed, until) = (approvals(request.quorum), minute(request.expires));
+            let needed = approvals(request.quorum);
+            let until = minute(request.expires);
             say!("bg-shell: waiting for {needed}, until {until}; Ctrl-C stops waiting");
             say!("bg-shell: the request stays; its approvers:  bg-shell approve {id}");
             say!("bg-shell:   to use it later    bg-shell open --request {id}");
@@ -248,10 +270,15 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
 }
 
 /// Judges what the genesis will carry, as its verifiers will.
-fn holds(dossier: &Dossier, session: SessionId, taking: &Signed) -> Result<(Access, Approved), Failure> {
+fn holds(
+    dossier: &Dossier,
+    session: SessionId,
+    taking: &Signed,
+) -> Result<(Access, Approved), Failure> {
     let access = dossier.access(taking.clone());
-    let approved = check(&access, session, SystemClock.now())
-        .map_err(|faults| Failure::new(format!("the approvals do not hold: {}", faults.join("; "))))?;
+    let approved = check(&access, session, SystemClock.now()).map_err(|faults| {
+        Failure::new(format!("the approvals do not hold: {}", faults.join("; ")))
+    })?;
     Ok((access, approved))
 }
 
@@ -260,10 +287,15 @@ fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
         return Ok(());
     }
     let id = dossier.request().id;
-    let by =
-        dossier.denials.first().map_or(String::new(), |denial| format!(" by {}", denial.statement.approver));
-    Err(Failure::new(format!("request {id} is {}{by}", standing.to_string().to_lowercase()))
-        .hint(format!("a request opens one session: make a new one; bg-shell requests {id} shows this one")))
+    let by = dossier
+        .denials
+        .first()
+        .map_or(String::new(), |denial| format!(" by {}", denial.statement.approver));
+    Err(Failure::new(format!("request {id} is {}{by}", standing.to_string().to_lowercase())).hint(
+        format!(
+            "a request opens one session: make a new one; bg-shell requests {id} shows this one"
+        ),
+    ))
 }
 
 const POLL: Duration = Duration::from_secs(1);
@@ -300,7 +332,9 @@ mod tests {
     fn desk(quorum: u32) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().display();
-        let role = format!("arn = \"arn:aws:iam::123456789012:role/x\"\nquorum = {quorum}\noverride = true");
+        let role = format!(
+            "arn = \"arn:aws:iam::123456789012:role/x\"\nquorum = {quorum}\noverride = true"
+        );
         let config = format!(
             "[evidence]\nstore = \"{at}/store\"\n[roles.x]\n{role}\nallowed_signers = \"{at}/signers\"\n[roles.x.mfa]\nmode = \"none\"\n"
         );
@@ -308,8 +342,10 @@ mod tests {
         let mut signers = String::new();
         for name in ["alice", "bob", "carol"] {
             let mut keygen = Command::new("ssh-keygen");
-            let made =
-                keygen.args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(dir.path().join(name)).status();
+            let made = keygen
+                .args(["-q", "-N", "", "-t", "ed25519", "-f"])
+                .arg(dir.path().join(name))
+                .status();
             assert!(made.unwrap().success());
             let public = std::fs::read_to_string(dir.path().join(format!("{name}.pub"))).unwrap();
             signers += &format!("{name}@example.com {public}");
@@ -323,7 +359,12 @@ mod tests {
     }
 
     fn args(dir: &Path, request: Option<String>) -> GrantArgs {
-        GrantArgs { request, reason: Some("x".into()), signer: signer(dir, "alice"), ..GrantArgs::default() }
+        GrantArgs {
+            request,
+            reason: Some("x".into()),
+            signer: signer(dir, "alice"),
+            ..GrantArgs::default()
+        }
     }
 
     fn decide(dir: &Path, name: &str, id: &str, decision: Decision) {
@@ -353,7 +394,10 @@ mod tests {
         let won: Vec<&Claim> = claims.iter().flatten().collect();
         assert_eq!(won.len(), 1);
         let claim = won[0];
-        assert_eq!((claim.person.as_str(), claim.request.as_str()), ("alice@example.com", id.as_str()));
+        assert_eq!(
+            (claim.person.as_str(), claim.request.as_str()),
+            ("alice@example.com", id.as_str())
+        );
         for failure in claims.iter().filter_map(|claim| claim.as_ref().err()) {
             assert!(failure.contains("claimed"), "{failure}");
         }
@@ -370,8 +414,10 @@ mod tests {
         let world = world(dir.path());
         let request = Grant::obtain(&world, "x", &args(dir.path(), None)).unwrap();
         let id = request.dossier.request().id.to_string();
-        let as_bob = SignerArgs { person: Some("bob@example.com".into()), ..signer(dir.path(), "bob") };
-        let as_alice = SignerArgs { person: Some("alice@example.com".into()), ..signer(dir.path(), "bob") };
+        let as_bob =
+            SignerArgs { person: Some("bob@example.com".into()), ..signer(dir.path(), "bob") };
+        let as_alice =
+            SignerArgs { person: Some("alice@example.com".into()), ..signer(dir.path(), "bob") };
         for (signer, expected) in [
             (signer(dir.path(), "bob"), "may not sign for alice@example.com"),
             (as_alice, "may not sign for alice@example.com"),
@@ -403,7 +449,8 @@ mod tests {
     #[test]
     fn the_session_policy_that_was_approved_is_the_one_that_is_used() {
         let dir = desk(0);
-        let (config, policy) = (dir.path().join("config.toml"), dir.path().join("policy.json"));
+        let config = dir.path().join("config.toml");
+        let policy = dir.path().join("policy.json");
         let text = std::fs::read_to_string(&config).unwrap();
         let named = format!("session_policy = \"{}\"\nquorum", policy.display());
         std::fs::write(&config, text.replace("quorum", &named)).unwrap();
@@ -444,7 +491,8 @@ mod tests {
         let dir = desk(1);
         let world = world(dir.path());
         let filed =
-            file(&world, &ask("x", &args(dir.path(), None)).unwrap(), &signer(dir.path(), "alice")).unwrap();
+            file(&world, &ask("x", &args(dir.path(), None)).unwrap(), &signer(dir.path(), "alice"))
+                .unwrap();
         let id = filed.id.to_string();
         decide(dir.path(), "bob", &id, Decision::Approve);
         let grant = Grant::obtain(&world, "x", &args(dir.path(), Some(id.clone()))).unwrap();

@@ -85,16 +85,21 @@ impl Signer {
     pub fn sign(&self, namespace: &str, bytes: &[u8]) -> Result<String, Failure> {
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.key.file);
-        let no_keygen =
-            |e| Failure::new("cannot run ssh-keygen").because(e).hint("it comes with OpenSSH 8.2 or newer");
-        let mut child = keygen.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(no_keygen)?;
+        let no_keygen = |e| {
+            Failure::new("cannot run ssh-keygen")
+                .because(e)
+                .hint("it comes with OpenSSH 8.2 or newer")
+        };
+        let mut child =
+            keygen.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(no_keygen)?;
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(bytes).map_err(no_keygen)?;
         }
         let output = child.wait_with_output().map_err(no_keygen)?;
         let signature = String::from_utf8(output.stdout).ok().filter(|_| output.status.success());
         signature.ok_or_else(|| {
-            Failure::new("ssh-keygen did not sign").hint("is the key's private half here, or in ssh-agent?")
+            Failure::new("ssh-keygen did not sign")
+                .hint("is the key's private half here, or in ssh-agent?")
         })
     }
 }
@@ -128,7 +133,9 @@ fn person(
     match names.as_slice() {
         [] => Ok(None),
         [name] => Principal::try_from((*name).to_owned()).map(Some).map_err(|e| {
-            Failure::new(format!("{name:?} cannot sign here")).because(e).hint("rename it in allowed_signers")
+            Failure::new(format!("{name:?} cannot sign here"))
+                .because(e)
+                .hint("rename it in allowed_signers")
         }),
         names => Err(Failure::new(format!("the key stands for {}", names.join(" and ")))
             .hint("say who is meant with --as")),
@@ -142,10 +149,13 @@ fn nobody(args: &SignerArgs, namespace: &str, count: usize) -> Failure {
         None if count == 0 => format!("no SSH key is here to sign with{whom}"),
         None => format!("none of the {count} SSH keys here may sign{whom}"),
     };
-    let listed = format!("the role's allowed_signers file must list the key, for the namespace {namespace}");
+    let listed =
+        format!("the role's allowed_signers file must list the key, for the namespace {namespace}");
     let hint = match (&args.key, count) {
         (Some(_), _) => listed,
-        (None, 0) => "ssh-agent and ~/.ssh/id_*.pub have none: name one with --key, or ssh-add it".to_owned(),
+        (None, 0) => {
+            "ssh-agent and ~/.ssh/id_*.pub have none: name one with --key, or ssh-add it".to_owned()
+        }
         (None, _) => format!("{listed}; name another key with --key, or ssh-add it"),
     };
     Failure::new(what).hint(hint)
@@ -156,8 +166,9 @@ fn named(file: &Path) -> Result<Candidate, Failure> {
     let beside = PathBuf::from(format!("{}.pub", file.display()));
     let public = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| public(&text));
     if !file.exists() && !beside.exists() {
-        return Err(Failure::new(format!("there is no SSH key {}", file.display()))
-            .hint("name the file of a private or a public key, or leave --key away to use ssh-agent"));
+        return Err(Failure::new(format!("there is no SSH key {}", file.display())).hint(
+            "name the file of a private or a public key, or leave --key away to use ssh-agent",
+        ));
     }
     let key = public(file).or_else(|| public(&beside)).or_else(|| derived(file));
     let key = key.ok_or_else(|| {
@@ -168,15 +179,20 @@ fn named(file: &Path) -> Result<Candidate, Failure> {
 }
 
 fn derived(file: &Path) -> Option<PublicKey> {
-    let output =
-        Command::new("ssh-keygen").args(["-y", "-f"]).arg(file).stderr(Stdio::inherit()).output().ok()?;
+    let output = Command::new("ssh-keygen")
+        .args(["-y", "-f"])
+        .arg(file)
+        .stderr(Stdio::inherit())
+        .output()
+        .ok()?;
     public(&String::from_utf8(output.stdout).ok()?)
 }
 
 /// Returns the keys of the agent, then those in ~/.ssh.
 fn present(world: &World) -> Result<Vec<Candidate>, Failure> {
     let mut candidates = Vec::new();
-    let agent = Command::new("ssh-add").arg("-L").stderr(Stdio::null()).stdin(Stdio::null()).output();
+    let agent =
+        Command::new("ssh-add").arg("-L").stderr(Stdio::null()).stdin(Stdio::null()).output();
     let agent = agent.map(|output| output.stdout).unwrap_or_default();
     for line in String::from_utf8_lossy(&agent).lines() {
         if let Some(key) = public(line) {
@@ -214,6 +230,7 @@ fn is_identity(path: &Path) -> bool {
 /// Reads a line of an authorized_keys file or of a `.pub`.
 fn public(line: &str) -> Option<PublicKey> {
     let mut fields = line.split_ascii_whitespace();
-    let (kind, blob) = (fields.next()?, bg_recorder::base64::decode(fields.next()?)?);
+    let kind = fields.next()?;
+    let blob = bg_recorder::base64::decode(fields.next()?)?;
     PublicKey::parse(&blob).filter(|key| key.type_name() == kind)
 }

@@ -47,7 +47,10 @@ pub(super) fn close(
     recorder.finish(ending(outcome, access), patience)
 }
 
-pub(super) fn finish(outcome: Outcome, closed: Result<Closed, RecordError>) -> Result<ExitCode, Failure> {
+pub(super) fn finish(
+    outcome: Outcome,
+    closed: Result<Closed, RecordError>,
+) -> Result<ExitCode, Failure> {
     let code = status(&outcome);
     match outcome.cause {
         Cause::NoAccess(failure) => return Err(failure),
@@ -117,7 +120,10 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
     let revocation = json!({"custody": "none", "why": "practice: there were no credentials"});
     let about = json!({"ended": ended, "detail": detail, "exit": status(outcome), "signal": signal,
         "killed": killed, "revocation": revocation});
-    members(about).into_iter().chain(access.map(access::Closed::about).unwrap_or_default()).collect()
+    members(about)
+        .into_iter()
+        .chain(access.map(access::Closed::about).unwrap_or_default())
+        .collect()
 }
 
 const OUTAGE_HINT: &str =

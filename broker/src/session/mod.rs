@@ -54,24 +54,29 @@ use crate::world::World;
 /// # Errors
 /// When the session could not be begun, or its tape not be closed.
 pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
-    let (environment, evidence) = (&world.environment, world.evidence());
-    let grant = plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
+    let environment = &world.environment;
+    let evidence = world.evidence();
+    let grant =
+        plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
     let keys = world.keys_to_begin(&plan.outage)?;
     let trusted = keys.ring().sign.clone();
     let digest = thread::spawn(digest_of_this_program);
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
-    let (size, clock) = (terminal::size(), Arc::new(SystemClock));
+    let size = terminal::size();
+    let clock = Arc::new(SystemClock);
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
     let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
     let mut access = grant.map(prepare).transpose()?;
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
-    let (pty, side) = Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
+    let (pty, side) =
+        Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
     let variables = access.as_ref().map_or_else(|| Variables::of(session), Access::variables);
-    let contained =
-        Contained::prepare(&side, &plan.command, &variables).map_err(system("cannot contain the session"))?;
+    let contained = Contained::prepare(&side, &plan.command, &variables)
+        .map_err(system("cannot contain the session"))?;
     drop((side, variables));
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
-    let reason = access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
+    let reason =
+        access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
     let mut recorder = Recorder::begin(Setup {
         session,
         about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
@@ -120,7 +125,8 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         }
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
     };
-    let summary = Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
+    let summary =
+        Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
     end(recorder, outcome, access, &summary, &herald)
 }
 
@@ -155,8 +161,11 @@ fn end(
 /// Returns the ladder that the session stands on; says where its foot is.
 fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
     let outage = &plan.outage;
-    let policy =
-        Policy { countdown: outage.countdown, spool_max: outage.spool_max, ask_at_percent: outage.ask_at };
+    let policy = Policy {
+        countdown: outage.countdown,
+        spool_max: outage.spool_max,
+        ask_at_percent: outage.ask_at,
+    };
     if recorder.watch().stored() > 0 {
         return Ladder::new(policy);
     }
@@ -169,7 +178,8 @@ fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
 fn limit(plan: &Plan, access: Option<&Access<'_>>, clock: &dyn Clock) -> (Stamp, Deadline) {
     let now_us = clock.wall_us();
     let whole_us = u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX);
-    let ends_us = access.map_or(now_us.saturating_add(whole_us), |access| access.claim().deadline.0);
+    let ends_us =
+        access.map_or(now_us.saturating_add(whole_us), |access| access.claim().deadline.0);
     let left = Duration::from_micros(ends_us.saturating_sub(now_us));
     (Stamp(ends_us), Deadline::new(clock.boot_us(), left))
 }
@@ -196,7 +206,8 @@ impl Stage<'_> {
             Ok(raw) => raw,
             Err(cause) => return (Some(recorder), Outcome::of(cause)),
         };
-        let (watch, keys) = (recorder.watch(), recorder.key_watch());
+        let watch = recorder.watch();
+        let keys = recorder.key_watch();
         let mut scribe = match Scribe::start(recorder) {
             Ok(scribe) => scribe,
             Err(e) => return (None, Outcome::of(cannot("start the sealing thread", e))),
@@ -242,8 +253,8 @@ fn beside<T>(recorder: &mut Recorder, work: impl FnOnce() -> T) -> T {
             let mut goes_on = true;
             while goes_on {
                 let pause = Duration::from_millis(recorder.next_tick_ms());
-                goes_on =
-                    wait.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) && recorder.tick().is_ok();
+                goes_on = wait.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+                    && recorder.tick().is_ok();
             }
         };
         // Without a thread the tape has a pause.
@@ -274,7 +285,8 @@ fn cannot(what: &str, e: io::Error) -> Cause {
 
 /// Reads it piece by piece: a program of 40 MB must not be in memory a second time.
 fn digest_of_this_program() -> Option<Digest> {
-    let (mut program, mut hash) = (std::fs::File::open("/proc/self/exe").ok()?, Sha256::new());
+    let mut program = std::fs::File::open("/proc/self/exe").ok()?;
+    let mut hash = Sha256::new();
     let mut piece = vec![0; 65_536];
     loop {
         match program.read(&mut piece).ok()? {
@@ -310,8 +322,7 @@ fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> H
     Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
 }
 
-const OFFLINE_HINT: &str =
-    "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
-const STATE_HINT: &str =
-    "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
-const EVIDENCE_HINT: &str = "see [evidence]; bg-shell doctor checks the store, the keys and the spool";
+const OFFLINE_HINT: &str = "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
+const STATE_HINT: &str = "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
+const EVIDENCE_HINT: &str =
+    "see [evidence]; bg-shell doctor checks the store, the keys and the spool";

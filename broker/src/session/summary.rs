@@ -39,24 +39,37 @@ pub fn banner(
         Secrets::Record => "secret prompts, too",
     };
     let left_s = ends.0.saturating_sub(SystemClock.wall_us()).div_ceil(1_000_000);
-    let limit = humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
+    let limit =
+        humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
     match access.map(Access::claim) {
         None if world.is_practice() => say!("bg-shell: PRACTICE session {session}"),
         None => say!("bg-shell: session {session} (no role)"),
         Some(claim) => {
             say!("bg-shell: EMERGENCY session {session}");
-            say!("bg-shell: role {}, as {}, because: {}", claim.name, claim.person, neutral(&claim.reason));
+            say!(
+                "bg-shell: role {}, as {}, because: {}",
+                claim.name,
+                claim.person,
+                neutral(&claim.reason)
+            );
             if claim.forced {
-                say!("bg-shell: opened WITHOUT ITS APPROVALS: everyone is told, a review must follow");
+                say!(
+                    "bg-shell: opened WITHOUT ITS APPROVALS: everyone is told, a review must follow"
+                );
             }
         }
     }
     say!("bg-shell: recorded: keys typed ({secrets}), output, resizes");
     if by == Containment::Subreaper {
-        say!("bg-shell: warning: no PID namespace here; the session is contained by a subreaper only");
+        say!(
+            "bg-shell: warning: no PID namespace here; the session is contained by a subreaper only"
+        );
     }
-    let credentials =
-        if access.is_some() { "AWS tools find their credentials" } else { "no AWS credentials in here" };
+    let credentials = if access.is_some() {
+        "AWS tools find their credentials"
+    } else {
+        "no AWS credentials in here"
+    };
     say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", time_of(ends));
 }
 
@@ -115,7 +128,11 @@ impl Summary {
             closed.progress.stored_bytes
         );
         if closed.progress.waiting > 0 {
-            let why = closed.progress.down.as_ref().map_or("it was too slow".into(), |(_, why)| chain(why));
+            let why = closed
+                .progress
+                .down
+                .as_ref()
+                .map_or("it was too slow".into(), |(_, why)| chain(why));
             say!(
                 "bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them",
                 closed.progress.waiting
@@ -124,7 +141,10 @@ impl Summary {
         }
         match self.read_back() {
             Some(report) => self.verdict(&report),
-            None => say!("bg-shell: the evidence cannot be read back; see bg-replay verify {}", self.session),
+            None => say!(
+                "bg-shell: the evidence cannot be read back; see bg-replay verify {}",
+                self.session
+            ),
         }
         say!("bg-shell:   replay it   bg-replay play {}", self.session);
         say!("bg-shell:   verify it   bg-replay verify {}", self.session);
@@ -132,7 +152,8 @@ impl Summary {
 
     fn read_back(&self) -> Option<Report> {
         let ahead = Ahead::new(Arc::clone(&self.store));
-        let tape = Tape::list(&ahead, &self.session.prefix(self.created), Some(self.session)).ok()?;
+        let tape =
+            Tape::list(&ahead, &self.session.prefix(self.created), Some(self.session)).ok()?;
         Some(verify(&tape, std::slice::from_ref(&self.trusted), SystemClock.wall_us()))
     }
 

@@ -118,7 +118,8 @@ impl Seen {
             stream,
             offset: hit.offset,
         };
-        let same = |known: &Exposure| (known.kind, &known.sha256) == (exposure.kind, &exposure.sha256);
+        let same =
+            |known: &Exposure| (known.kind, &known.sha256) == (exposure.kind, &exposure.sha256);
         if self.exposures.iter().any(same) {
             return;
         }
@@ -133,7 +134,8 @@ impl Seen {
         let at = SystemClock.now();
         let mut line = typed.text;
         let mut scanner = Scanner::default();
-        let hits: Vec<Hit> = scanner.feed(line.as_bytes()).into_iter().chain(scanner.finish()).collect();
+        let hits: Vec<Hit> =
+            scanner.feed(line.as_bytes()).into_iter().chain(scanner.finish()).collect();
         for hit in &hits {
             line = line.replace(hit.secret.text.as_str(), &hit.secret.masked());
             let offset = typed.offset + hit.offset;

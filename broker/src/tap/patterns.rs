@@ -40,7 +40,11 @@ pub struct Secret {
 
 impl Secret {
     fn new(kind: Kind, text: &[u8]) -> Self {
-        Self { kind, text: Zeroizing::new(String::from_utf8_lossy(text).into_owned()), key_id: None }
+        Self {
+            kind,
+            text: Zeroizing::new(String::from_utf8_lossy(text).into_owned()),
+            key_id: None,
+        }
     }
 
     /// Returns what may be told of it: an access key id is a name and no secret.
@@ -53,7 +57,8 @@ impl Secret {
         if count < 4 * MASK || self.kind == Kind::PrivateKey {
             return "…".to_owned();
         }
-        let (first, last) = (self.text.chars().take(MASK), self.text.chars().skip(count - MASK));
+        let first = self.text.chars().take(MASK);
+        let last = self.text.chars().skip(count - MASK);
         first.chain(['…']).chain(last).collect()
     }
 }
@@ -81,8 +86,10 @@ fn access_key(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let key = Secret::new(kind, &id);
     let mut rest = at.skip(KEY_ID_LEN).upto(NEXT_TO);
     let secret = std::iter::from_fn(|| rest.next_run(base64_byte)).find(|run| is_secret_key(run));
-    let secret = secret
-        .map(|run| Secret { key_id: Some(key.text.to_string()), ..Secret::new(Kind::AwsSecretKey, &run) });
+    let secret = secret.map(|run| Secret {
+        key_id: Some(key.text.to_string()),
+        ..Secret::new(Kind::AwsSecretKey, &run)
+    });
     [key].into_iter().chain(secret).collect()
 }
 
@@ -121,7 +128,11 @@ fn private_key(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
 fn github(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let run = at.run(|b| word_byte(b) || b == b'_', TOKEN_MAX);
     let free = !before.last().copied().is_some_and(|b| word_byte(b) || b == b'_');
-    if free && run.len() >= GITHUB_MIN { vec![Secret::new(Kind::GithubToken, &run)] } else { Vec::new() }
+    if free && run.len() >= GITHUB_MIN {
+        vec![Secret::new(Kind::GithubToken, &run)]
+    } else {
+        Vec::new()
+    }
 }
 
 fn slack(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
@@ -143,7 +154,8 @@ fn jwt(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let run = at.run(inside, TOKEN_MAX);
     let mut parts = run.split(|b| *b == b'.');
     let header = parts.next().is_some_and(|part| part.len() >= JWT_PART_MIN);
-    let claims = parts.next().is_some_and(|part| part.len() >= JWT_PART_MIN && part.starts_with(b"eyJ"));
+    let claims =
+        parts.next().is_some_and(|part| part.len() >= JWT_PART_MIN && part.starts_with(b"eyJ"));
     let signature = parts.next().is_some_and(|part| part.len() >= JWT_PART_MIN);
     if header && claims && signature { vec![Secret::new(Kind::Jwt, &run)] } else { Vec::new() }
 }

@@ -83,7 +83,8 @@ impl Scanner {
     }
 
     fn note_time(&mut self) {
-        let (end, now) = (self.start + self.kept.len() as u64, SystemClock.now());
+        let end = self.start + self.kept.len() as u64;
+        let now = SystemClock.now();
         match self.times.last_mut() {
             Some((known, at)) if now.0.saturating_sub(at.0) < SAME_TIME_US => *known = end,
             _ => self.times.push((end, now)),
@@ -94,10 +95,13 @@ impl Scanner {
     fn look(&mut self, ahead: usize) -> Vec<Hit> {
         let words = words(&self.kept, self.looked);
         let decided = words.iter().take_while(|(at, _)| at + ahead <= self.kept.len()).count();
-        let hits = words.iter().take(decided).flat_map(|(at, needle)| self.look_at(*at, needle)).collect();
+        let hits =
+            words.iter().take(decided).flat_map(|(at, needle)| self.look_at(*at, needle)).collect();
         let waits = words.get(decided).map(|(at, _)| *at);
         self.waiting = waits.is_some();
-        self.keep_from(waits.unwrap_or_else(|| self.looked.max(self.kept.len().saturating_sub(WORD_MAX))));
+        self.keep_from(
+            waits.unwrap_or_else(|| self.looked.max(self.kept.len().saturating_sub(WORD_MAX))),
+        );
         if !self.waiting {
             self.times.clear();
         }
@@ -109,7 +113,8 @@ impl Scanner {
         let before = self.kept.get(at.saturating_sub(BEFORE)..at).unwrap_or_default();
         let before: Vec<u8> = Visible::new(before).collect();
         let end = self.kept.len().min(at + AHEAD);
-        let found = (needle.look)(&before, Visible::new(self.kept.get(at..end).unwrap_or_default()));
+        let found =
+            (needle.look)(&before, Visible::new(self.kept.get(at..end).unwrap_or_default()));
         let came = self.times.iter().find(|(end, _)| *end > offset).map(|(_, at)| *at);
         let at = came.unwrap_or_else(|| SystemClock.now());
         found.into_iter().map(|secret| Hit { secret, at, offset }).collect()
@@ -118,12 +123,14 @@ impl Scanner {
 
 /// Lists the words in bytes, in the order of their places.
 fn words(bytes: &[u8], from: usize) -> Vec<(usize, &'static Needle)> {
-    let (mut words, mut at) = (Vec::new(), from);
+    let mut words = Vec::new();
+    let mut at = from;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty())
         && let Some(next) = next_word(rest)
     {
         at += next;
-        let begins = |needle: &&Needle| bytes.get(at..).is_some_and(|rest| rest.starts_with(needle.word));
+        let begins =
+            |needle: &&Needle| bytes.get(at..).is_some_and(|rest| rest.starts_with(needle.word));
         words.extend(NEEDLES.iter().filter(begins).map(|needle| (at, needle)));
         at += 1;
     }
@@ -169,7 +176,9 @@ mod tests {
         let mut scanner = Scanner::default();
         let mut hits: Vec<Hit> = chunks.into_iter().flat_map(|chunk| scanner.feed(chunk)).collect();
         hits.extend(scanner.finish());
-        hits.into_iter().map(|hit| (hit.secret.kind, hit.secret.text.to_string(), hit.offset)).collect()
+        hits.into_iter()
+            .map(|hit| (hit.secret.kind, hit.secret.text.to_string(), hit.offset))
+            .collect()
     }
 
     fn kinds(text: &str) -> Vec<Kind> {
@@ -182,18 +191,27 @@ mod tests {
         for (text, expected) in [
             ("id AKIAIOSFODNN7EXAMPLE.", vec![Kind::AwsAccessKeyId]),
             ("\"ASIAIOSFODNN7EXAMPLE\"", vec![Kind::AwsTemporaryKeyId]),
-            (&format!("AKIAIOSFODNN7EXAMPLE\t{SECRET}\n"), vec![Kind::AwsAccessKeyId, Kind::AwsSecretKey]),
+            (
+                &format!("AKIAIOSFODNN7EXAMPLE\t{SECRET}\n"),
+                vec![Kind::AwsAccessKeyId, Kind::AwsSecretKey],
+            ),
             (
                 &format!("\x1b[34;1m\"SecretAccessKey\"\x1b[0m: \x1b[32m\"{SECRET}\""),
                 vec![Kind::AwsSecretKey],
             ),
             (&format!("AWS_SECRET_ACCESS_KEY={SECRET}"), vec![Kind::AwsSecretKey]),
             (&format!("aws_session_token = {token}"), vec![Kind::AwsSessionToken]),
-            (&format!("-----BEGIN OPENSSH PRIVATE KEY-----\r\n{token}\r\n"), vec![Kind::PrivateKey]),
+            (
+                &format!("-----BEGIN OPENSSH PRIVATE KEY-----\r\n{token}\r\n"),
+                vec![Kind::PrivateKey],
+            ),
             (&format!("ghp_{}", "a1B2".repeat(9)), vec![Kind::GithubToken]),
             (&format!("github_pat_{}", "a1B2_".repeat(9)), vec![Kind::GithubToken]),
             ("xoxb-123456789012-abcdefABCDEF", vec![Kind::SlackToken]),
-            ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r", vec![Kind::Jwt]),
+            (
+                "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r",
+                vec![Kind::Jwt],
+            ),
         ] {
             assert_eq!(kinds(text), expected, "{text:?}");
         }

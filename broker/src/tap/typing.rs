@@ -123,7 +123,9 @@ impl Typing {
             b"b" | b"[1;5D" | b"[1;3D" => self.cursor = self.word_start(|c| !c.is_alphanumeric()),
             b"f" | b"[1;5C" | b"[1;3C" => self.cursor = self.word_end(),
             b"d" => self.delete(self.cursor, self.word_end()),
-            b"\x7f" | b"\x08" => self.delete(self.word_start(|c| !c.is_alphanumeric()), self.cursor),
+            b"\x7f" | b"\x08" => {
+                self.delete(self.word_start(|c| !c.is_alphanumeric()), self.cursor)
+            }
             // Bracketed paste, focus in and out, answers that a terminal gives by itself.
             b"[200~" | b"[201~" | b"[I" | b"[O" => {}
             [b'[', .., b'R' | b'c' | b'M' | b'm'] => {}
@@ -133,7 +135,8 @@ impl Typing {
 
     fn enter(&mut self) -> Option<Line> {
         let text: String = self.line.iter().collect();
-        let (partial, offset) = (self.partial, self.began);
+        let partial = self.partial;
+        let offset = self.began;
         self.clear();
         let said = !text.trim().is_empty() || partial;
         said.then_some(Line { text, partial, offset })

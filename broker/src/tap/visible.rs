@@ -72,7 +72,9 @@ fn after_sequence(bytes: &[u8]) -> &[u8] {
     let behind = |end: Option<usize>| end.and_then(|end| bytes.get(end + 1..)).unwrap_or_default();
     match bytes.first() {
         // CSI: parameters, intermediates, one final byte.
-        Some(b'[') => behind(bytes.iter().skip(1).position(|b| (0x40..=0x7e).contains(b)).map(|at| at + 1)),
+        Some(b'[') => {
+            behind(bytes.iter().skip(1).position(|b| (0x40..=0x7e).contains(b)).map(|at| at + 1))
+        }
         // OSC, DCS, PM, APC: up to BEL, or ESC \, whose backslash is left.
         Some(b']' | b'P' | b'^' | b'_') => {
             let end = bytes.iter().position(|b| matches!(*b, BEL | ESC));
@@ -96,7 +98,8 @@ mod tests {
 
     #[test]
     fn control_sequences_are_not_seen() {
-        let raw = b"\x1b[0;32mAK\x1b[1mIA\x1b]0;title\x07x\x1b]8;;u\x1b\\y\x1b(Bz\0\x08\r\n\x1b=w\x1b[3";
+        let raw =
+            b"\x1b[0;32mAK\x1b[1mIA\x1b]0;title\x07x\x1b]8;;u\x1b\\y\x1b(Bz\0\x08\r\n\x1b=w\x1b[3";
         assert_eq!(Visible::new(raw).collect::<Vec<u8>>(), b"AKIAxyz\r\nw");
     }
 

@@ -125,13 +125,19 @@ pub mod pty {
         }
 
         pub fn secret_entry(&self) -> io::Result<bool> {
-            world(|world| if world.pty_fails { Err(io::Error::other("no modes")) } else { Ok(world.secret) })
+            world(|world| {
+                if world.pty_fails { Err(io::Error::other("no modes")) } else { Ok(world.secret) }
+            })
         }
 
         pub fn end_of_file(&self) -> io::Result<Option<u8>> {
             world(|world| {
                 let unread = world.let_go || world.shell_busy;
-                if world.pty_fails { Err(io::Error::other("no modes")) } else { Ok((!unread).then_some(4)) }
+                if world.pty_fails {
+                    Err(io::Error::other("no modes"))
+                } else {
+                    Ok((!unread).then_some(4))
+                }
             })
         }
 
@@ -339,7 +345,8 @@ pub mod worker {
         }
 
         pub fn wait(&mut self) -> Option<Done<E>> {
-            let done = if self.outstanding > 0 { world(|world| world.wait_for(E::TRACK)) } else { None };
+            let done =
+                if self.outstanding > 0 { world(|world| world.wait_for(E::TRACK)) } else { None };
             match done {
                 Some(done) => Some(self.back(done)),
                 None => {

@@ -44,7 +44,10 @@ pub mod event {
     }
 
     /// The script goes on whenever the relay waits.
-    pub fn poll(fds: &mut [PollFd], patience: Option<&Timespec>) -> Result<usize, kernel::io::Errno> {
+    pub fn poll(
+        fds: &mut [PollFd],
+        patience: Option<&Timespec>,
+    ) -> Result<usize, kernel::io::Errno> {
         let patience = patience.expect("the relay never waits for ever");
         let patience_us = patience.tv_sec as u64 * 1_000_000 + patience.tv_nsec as u64 / 1_000;
         world(|world| world.wait(fds, patience_us))
@@ -96,7 +99,8 @@ pub unsafe extern "C" fn clock_gettime(clock: i32, to: *mut [i64; 2]) -> i32 {
         3 => clock_gettime(ClockId::ThreadCPUTime),
         _ => {
             let now_us = NOW_US.load(Ordering::Relaxed);
-            let (tv_sec, tv_nsec) = ((now_us / 1_000_000) as i64, (now_us % 1_000_000 * 1_000) as i64);
+            let tv_sec = (now_us / 1_000_000) as i64;
+            let tv_nsec = (now_us % 1_000_000 * 1_000) as i64;
             kernel::event::Timespec { tv_sec, tv_nsec }
         }
     };

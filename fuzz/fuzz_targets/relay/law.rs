@@ -45,9 +45,15 @@ impl Law {
     /// A turn begins. One in which nothing could be done, but that did not wait, is idle: those are few.
     pub fn turn(&mut self, eventful: bool, waited_us: u64, over: bool) {
         self.turns += 1;
-        (self.idle, self.idle_us) = if eventful { (0, 0) } else { (self.idle + 1, self.idle_us + waited_us) };
+        (self.idle, self.idle_us) =
+            if eventful { (0, 0) } else { (self.idle + 1, self.idle_us + waited_us) };
         let allowed = 50 + 40 * self.idle_us / 1_000_000;
-        assert!(self.idle <= allowed, "the relay spins: {} turns in {} us", self.idle, self.idle_us);
+        assert!(
+            self.idle <= allowed,
+            "the relay spins: {} turns in {} us",
+            self.idle,
+            self.idle_us
+        );
         if over {
             let since_us = *self.over_us.get_or_insert_with(now_us);
             assert!(now_us() - since_us < OVER_MAX_US, "the session does not end");
@@ -105,13 +111,19 @@ impl Law {
 
     /// The recorder is given output in the order in which it was read.
     fn judges_output(&mut self, bytes: &[u8]) {
-        assert!(self.output[self.judged_output..].starts_with(bytes), "output is recorded out of order");
+        assert!(
+            self.output[self.judged_output..].starts_with(bytes),
+            "output is recorded out of order"
+        );
         self.judged_output += bytes.len();
     }
 
     /// The shell is offered input.
     pub fn reaches_shell(&mut self, bytes: &[u8]) {
-        assert!(self.for_shell[self.took..].starts_with(bytes), "unrecorded input reaches the shell");
+        assert!(
+            self.for_shell[self.took..].starts_with(bytes),
+            "unrecorded input reaches the shell"
+        );
     }
 
     /// It has taken so much of it.
@@ -126,12 +138,17 @@ impl Law {
         }
         if self.told_to_end || self.ended {
             // Chunks may be left out of a screen that stands still.
-            let here = self.accepted[self.shown..].windows(bytes.len().max(1)).position(|part| part == bytes);
+            let here = self.accepted[self.shown..]
+                .windows(bytes.len().max(1))
+                .position(|part| part == bytes);
             let skipped = here.expect("unrecorded or disordered output reaches the screen");
             self.holes |= skipped > 0;
             self.shown += skipped;
         }
-        assert!(self.accepted[self.shown..].starts_with(bytes), "unrecorded output reaches the screen");
+        assert!(
+            self.accepted[self.shown..].starts_with(bytes),
+            "unrecorded output reaches the screen"
+        );
     }
 
     /// So much of it was drawn, or will be.
@@ -169,7 +186,10 @@ impl Law {
         assert_eq!(outcome.unreleased, lost, "{:?}", outcome.cause);
         assert_eq!(self.output.len(), self.judged_output, "output that nobody recorded or counted");
         // Of these the session declares a gap.
-        assert!(outcome.unreleased == 0 || failed(&outcome.cause), "a loss that nobody says: {outcome:?}");
+        assert!(
+            outcome.unreleased == 0 || failed(&outcome.cause),
+            "a loss that nobody says: {outcome:?}"
+        );
         if self.refusals > 0 {
             assert!(failed(&outcome.cause), "refused, and ended as {:?}", outcome.cause);
         }
@@ -177,7 +197,10 @@ impl Law {
 
     /// All that was accepted was shown, unless somebody wanted an end.
     pub fn all_shown(&self) {
-        assert!(self.holes || self.hurried || self.shown == self.accepted.len(), "accepted, and never shown");
+        assert!(
+            self.holes || self.hurried || self.shown == self.accepted.len(),
+            "accepted, and never shown"
+        );
     }
 }
 

@@ -92,13 +92,17 @@ fn step(world: &mut World, what: u8, much: u8) {
         12 => world.law.interrupted = true,
         13 => pass(u64::from(much) * 10_000),
         14 => pass(u64::from(much) * 1_000_000),
-        15 => world.keyboard_ended = Some(if much < 128 { Ok(()) } else { Err(kernel::io::Errno::IO) }),
+        15 => {
+            world.keyboard_ended =
+                Some(if much < 128 { Ok(()) } else { Err(kernel::io::Errno::IO) })
+        }
         16 => world.output_closed = true,
         17 => world.secret = much < 128,
         18 => world.shell_busy = much < 128,
-        19 => {
-            world.store((much > 0).then(|| Duration::from_secs(u64::from(much % 32))), u64::from(much) * 512)
-        }
+        19 => world.store(
+            (much > 0).then(|| Duration::from_secs(u64::from(much % 32))),
+            u64::from(much) * 512,
+        ),
         20 => world.store(None, u64::from(much) * 512),
         21 if much > 250 => world.told.borrow_mut().fatal = Some("fork".into()),
         21 => world.letters.push(if much % 2 == 0 {
@@ -107,12 +111,16 @@ fn step(world: &mut World, what: u8, much: u8) {
             Err("it is no extension".into())
         }),
         22 => world.tell(u64::from(much)),
-        23 if much > 128 => world.revoked = Some(Revoked { by: "bob@ops".into(), reason: "no".into() }),
+        23 if much > 128 => {
+            world.revoked = Some(Revoked { by: "bob@ops".into(), reason: "no".into() })
+        }
         24 => world.recorder_refuses = much > 64,
         25 if much > 128 => world.screen_gone = true,
         26 if much > 200 => world.pty_fails = true,
         27 => world.keeper_obeys = much > 64,
-        28 if much > 128 => world.word = Some(Ended { how: Ending::Exited(i32::from(much)), killed: 0 }),
+        28 if much > 128 => {
+            world.word = Some(Ended { how: Ending::Exited(i32::from(much)), killed: 0 })
+        }
         28 if much > 64 => world.word = Some(Ended { how: Ending::KeeperLost, killed: 0 }),
         29 if much > 220 => world.scribe.gone = true,
         30 => {
@@ -189,7 +197,8 @@ fn run(limit: Duration, policy: u8, secrets: Secrets, watch: Watch) -> Outcome {
         spool_max: 65_536,
         ask_at_percent: u64::from(policy % 101),
     };
-    let (mut scribe, herald) = (Scribe::default(), Herald(PhantomData));
+    let mut scribe = Scribe::default();
+    let herald = Herald(PhantomData);
     let relay = Relay {
         scribe: &mut scribe,
         watch,

@@ -135,7 +135,8 @@ impl World {
         match source {
             Source::Keyboard => {
                 let ended = self.keyboard_ended.is_some();
-                flag(!self.typed.is_empty(), PollFlags::IN) | flag(ended, PollFlags::IN | PollFlags::HUP)
+                flag(!self.typed.is_empty(), PollFlags::IN)
+                    | flag(ended, PollFlags::IN | PollFlags::HUP)
             }
             Source::Pty => {
                 let hung = self.output_closed && self.let_go;

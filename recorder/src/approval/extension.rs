@@ -33,7 +33,8 @@ impl Extension {
     /// # Errors
     /// When they are none.
     pub fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
-        let extension: Self = read_line(bytes, STATEMENT_MAX).ok_or("the extension is malformed")?;
+        let extension: Self =
+            read_line(bytes, STATEMENT_MAX).ok_or("the extension is malformed")?;
         match extension {
             Self { v: 1, for_s: 1..=EXTENSION_MAX_S, .. } => Ok(extension),
             Self { v: 1, .. } => Err("the extension is for too long, or for no time"),

@@ -48,8 +48,12 @@ impl PublicKey {
             P256_TYPE => Kind::P256(point(&mut wire, "nistp256", 65)?),
             P384_TYPE => Kind::P384(point(&mut wire, "nistp384", 97)?),
             RSA_TYPE => rsa(&mut wire)?,
-            SK_ED25519_TYPE => Kind::SkEd25519(wire.string()?.try_into().ok()?, wire.string()?.to_vec()),
-            SK_P256_TYPE => Kind::SkP256(point(&mut wire, "nistp256", 65)?, wire.string()?.to_vec()),
+            SK_ED25519_TYPE => {
+                Kind::SkEd25519(wire.string()?.try_into().ok()?, wire.string()?.to_vec())
+            }
+            SK_P256_TYPE => {
+                Kind::SkP256(point(&mut wire, "nistp256", 65)?, wire.string()?.to_vec())
+            }
             _ => return None,
         };
         wire.end()?;
@@ -58,7 +62,8 @@ impl PublicKey {
 
     /// Returns whether a key type is one that may sign.
     pub fn is_type(name: &str) -> bool {
-        [ED25519_TYPE, P256_TYPE, P384_TYPE, RSA_TYPE, SK_ED25519_TYPE, SK_P256_TYPE].contains(&name)
+        [ED25519_TYPE, P256_TYPE, P384_TYPE, RSA_TYPE, SK_ED25519_TYPE, SK_P256_TYPE]
+            .contains(&name)
     }
 
     /// Returns the type's name.
@@ -103,11 +108,15 @@ impl PublicKey {
             }
             Kind::P256(key) | Kind::SkP256(key, _) => {
                 let value = fixed(value, 32).ok_or(KeyError::Malformed)?;
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(&signed, &value).is_ok()
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
+                    .verify(&signed, &value)
+                    .is_ok()
             }
             Kind::P384(key) => {
                 let value = fixed(value, 48).ok_or(KeyError::Malformed)?;
-                UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key).verify(&signed, &value).is_ok()
+                UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key)
+                    .verify(&signed, &value)
+                    .is_ok()
             }
             Kind::Rsa { n, e } => rsa_verifies(n, e, algorithm, &signed, value)?,
         };
@@ -129,7 +138,10 @@ impl Trailer {
     /// What is signed in the end (PROTOCOL.u2f of OpenSSH).
     fn signed(&self, kind: &Kind, signed: &[u8]) -> Vec<u8> {
         match (kind, self.0) {
-            (Kind::SkEd25519(_, application) | Kind::SkP256(_, application), Some((flags, counter))) => {
+            (
+                Kind::SkEd25519(_, application) | Kind::SkP256(_, application),
+                Some((flags, counter)),
+            ) => {
                 let mut bytes = Sha256::digest(application).to_vec();
                 bytes.push(flags);
                 bytes.extend(counter.to_be_bytes());
@@ -178,11 +190,18 @@ fn point(wire: &mut Wire<'_>, curve: &str, len: usize) -> Option<Vec<u8>> {
 }
 
 fn rsa(wire: &mut Wire<'_>) -> Option<Kind> {
-    let (e, n) = (wire.mpint()?.to_vec(), wire.mpint()?.to_vec());
+    let e = wire.mpint()?.to_vec();
+    let n = wire.mpint()?.to_vec();
     Some(Kind::Rsa { n, e })
 }
 
-fn rsa_verifies(n: &[u8], e: &[u8], algorithm: &str, signed: &[u8], value: &[u8]) -> Result<bool, KeyError> {
+fn rsa_verifies(
+    n: &[u8],
+    e: &[u8],
+    algorithm: &str,
+    signed: &[u8],
+    value: &[u8],
+) -> Result<bool, KeyError> {
     let parameters = match algorithm {
         "rsa-sha2-256" => &RSA_PKCS1_2048_8192_SHA256,
         "rsa-sha2-512" => &RSA_PKCS1_2048_8192_SHA512,

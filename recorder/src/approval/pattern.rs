@@ -15,7 +15,8 @@ pub fn list_matches(list: &str, text: &str) -> bool {
 
 /// Matches `*` and `?`. After a mismatch, only the last `*` takes one byte more: linear for each byte of the text.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut rest, mut left) = (pattern, text);
+    let mut rest = pattern;
+    let mut left = text;
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         match (rest, left) {

@@ -89,7 +89,12 @@ impl Petition {
     ///
     /// # Errors
     /// With what is wrong.
-    pub fn taken(&self, bytes: &[u8], signature: &str, session: SessionId) -> Result<Taking, String> {
+    pub fn taken(
+        &self,
+        bytes: &[u8],
+        signature: &str,
+        session: SessionId,
+    ) -> Result<Taking, String> {
         let taking = Taking::parse(bytes)?;
         let by = (&self.request.requester, taking.made);
         signed(&self.signers, bytes, signature, CLAIM_NAMESPACE, by)
@@ -121,9 +126,10 @@ impl Petition {
         now: Stamp,
     ) -> Result<Extension, String> {
         let (extension, key) = extended(&self.signers, bytes, signature, session, now)?;
-        let (name, requester) = (&extension.approver, &self.request.requester);
-        let listed =
-            self.signers.lists(name.as_str(), &self.key) || self.signers.lists(requester.as_str(), &key);
+        let name = &extension.approver;
+        let requester = &self.request.requester;
+        let listed = self.signers.lists(name.as_str(), &self.key)
+            || self.signers.lists(requester.as_str(), &key);
         if name == requester || listed {
             return Err(format!("{requester} asked for this session, so {name} cannot extend it"));
         }
@@ -134,8 +140,8 @@ impl Petition {
     pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<String> {
         let (name, key) = one.map_or((&self.request.requester, &self.key), Decided::person);
         let (their_name, their_key) = other.person();
-        let listed =
-            self.signers.lists(their_name.as_str(), key) || self.signers.lists(name.as_str(), their_key);
+        let listed = self.signers.lists(their_name.as_str(), key)
+            || self.signers.lists(name.as_str(), their_key);
         match (name == their_name, one.is_none()) {
             (true, true) => Some(format!("{name} approved their own request")),
             (true, false) => Some(format!("{name} counts once")),
@@ -166,10 +172,12 @@ impl Petition {
         if self.request.forced {
             return self.request.expires;
         }
-        let mut made: Vec<Stamp> = approvals.into_iter().map(|decided| decided.statement.made).collect();
+        let mut made: Vec<Stamp> =
+            approvals.into_iter().map(|decided| decided.statement.made).collect();
         made.sort_unstable();
-        let last =
-            usize::try_from(self.request.quorum).ok().and_then(|quorum| made.get(quorum.checked_sub(1)?));
+        let last = usize::try_from(self.request.quorum)
+            .ok()
+            .and_then(|quorum| made.get(quorum.checked_sub(1)?));
         let from = last.copied().unwrap_or(self.request.created);
         Stamp(from.0.saturating_add(self.request.execution_s.saturating_mul(1_000_000)))
     }
@@ -198,7 +206,8 @@ pub fn check(access: &Access, session: SessionId, created: Stamp) -> Result<Appr
             Ok(decided) => {
                 faults.extend(petition.holds(&decided, created).err());
                 faults.extend(petition.same(None, &decided));
-                faults.extend(approvals.iter().filter_map(|one| petition.same(Some(one), &decided)));
+                faults
+                    .extend(approvals.iter().filter_map(|one| petition.same(Some(one), &decided)));
                 approvals.push(decided);
             }
         }
@@ -263,7 +272,12 @@ fn terms(access: &Access, petition: &Petition, created: Stamp) -> Vec<String> {
     checks.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what.to_owned()).collect()
 }
 
-fn enough(access: &Access, petition: &Petition, approvals: &[Decided], created: Stamp) -> Vec<String> {
+fn enough(
+    access: &Access,
+    petition: &Petition,
+    approvals: &[Decided],
+    created: Stamp,
+) -> Vec<String> {
     let mut faults = Vec::new();
     if !access.forced && (approvals.len() as u64) < access.quorum {
         faults.push(format!("{} of {} approvals", approvals.len(), access.quorum));
@@ -275,8 +289,14 @@ fn enough(access: &Access, petition: &Petition, approvals: &[Decided], created: 
 }
 
 /// Whoever opened it has shown a key of whoever asked.
-fn claimed(access: &Access, petition: &Petition, session: SessionId, created: Stamp) -> Result<(), String> {
-    let bytes = base64::decode(&access.claim.statement).ok_or("the claim's statement is not base64")?;
+fn claimed(
+    access: &Access,
+    petition: &Petition,
+    session: SessionId,
+    created: Stamp,
+) -> Result<(), String> {
+    let bytes =
+        base64::decode(&access.claim.statement).ok_or("the claim's statement is not base64")?;
     let taking = petition.taken(&bytes, &access.claim.signature, session)?;
     let before = taking.made.0 <= created.0.saturating_add(SKEW_US);
     if before { Ok(()) } else { Err("the claim was made after the session began".into()) }

@@ -110,7 +110,8 @@ fn entry(line: &str) -> Result<Option<Entry>, &'static str> {
     }
     let (principals, rest) = field(line);
     let (second, _) = field(rest);
-    let (options, rest) = if is_options(second) { Options::split(rest)? } else { (Options::default(), rest) };
+    let (options, rest) =
+        if is_options(second) { Options::split(rest)? } else { (Options::default(), rest) };
     let (kind, rest) = field(rest);
     let (blob, _) = field(rest);
     if blob.is_empty() {
@@ -144,11 +145,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 
     fn allowed(line: &str, principal: &str, at: &str) -> Result<bool, SignersError> {
         let signers = AllowedSigners::parse(line.as_bytes())?;
-        let key = AllowedSigners::parse(format!("x {KEY}").as_bytes()).unwrap().entries[0].key.clone();
+        let key =
+            AllowedSigners::parse(format!("x {KEY}").as_bytes()).unwrap().entries[0].key.clone();
         let at: Stamp = serde_json::from_str(&format!("\"{at}\"")).unwrap();
         Ok(signers.allow(principal, &key, "n", at, Presence::Unknown).is_ok())
     }
@@ -203,7 +206,11 @@ mod tests {
             "alice namespaces=\"n\", k a",
         ] {
             let text = format!("bob {KEY}\n{line}\n");
-            assert_eq!(AllowedSigners::parse(text.as_bytes()).map_err(|e| e.line), Err(2), "{line}");
+            assert_eq!(
+                AllowedSigners::parse(text.as_bytes()).map_err(|e| e.line),
+                Err(2),
+                "{line}"
+            );
         }
     }
 

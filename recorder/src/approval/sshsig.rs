@@ -137,7 +137,8 @@ fn unarmor(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let text = text.strip_suffix('\n').unwrap_or(text);
-    let body = text.strip_prefix(BEGIN)?.strip_prefix('\n')?.strip_suffix(END)?.strip_suffix('\n')?;
+    let body =
+        text.strip_prefix(BEGIN)?.strip_prefix('\n')?.strip_suffix(END)?.strip_suffix('\n')?;
     base64::decode(&body.replace('\n', ""))
 }
 
@@ -157,8 +158,10 @@ mod tests {
     /// Signs with a software key, or with an authenticator that sets these flags.
     fn sign(message: &[u8], flags: Option<u8>) -> String {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-        let kind: &[u8] = if flags.is_some() { b"sk-ssh-ed25519@openssh.com" } else { b"ssh-ed25519" };
-        let (mut key, mut blob) = (Vec::new(), Vec::new());
+        let kind: &[u8] =
+            if flags.is_some() { b"sk-ssh-ed25519@openssh.com" } else { b"ssh-ed25519" };
+        let mut key = Vec::new();
+        let mut blob = Vec::new();
         put(&mut key, kind);
         put(&mut key, pair.public_key().as_ref());
         let mut signed = signed_data("n", Hash::Sha512, message);
@@ -193,8 +196,9 @@ mod tests {
     #[test]
     fn a_signature_over_its_limit_is_not_read() {
         let good = sign(b"m", None);
-        let grown =
-            |len: usize| good.replace("\n-----END", &format!("{}\n-----END", "\n".repeat(len - good.len())));
+        let grown = |len: usize| {
+            good.replace("\n-----END", &format!("{}\n-----END", "\n".repeat(len - good.len())))
+        };
         assert!(SshSig::parse(&grown(SSHSIG_MAX)).is_ok());
         assert_eq!(SshSig::parse(&grown(SSHSIG_MAX + 1)), Err(SshSigError::Armor));
     }

@@ -49,7 +49,8 @@ impl Statement {
     /// # Errors
     /// When they are none.
     pub fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
-        let statement: Self = read_line(bytes, STATEMENT_MAX).ok_or("the statement is malformed")?;
+        let statement: Self =
+            read_line(bytes, STATEMENT_MAX).ok_or("the statement is malformed")?;
         match statement.v {
             1 => Ok(statement),
             _ => Err("the statement is of another version"),

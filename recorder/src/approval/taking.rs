@@ -33,7 +33,8 @@ impl Taking {
     /// # Errors
     /// When they are none.
     pub fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
-        let taking: Self = read_line(bytes, STATEMENT_MAX).ok_or("the claim's statement is malformed")?;
+        let taking: Self =
+            read_line(bytes, STATEMENT_MAX).ok_or("the claim's statement is malformed")?;
         match taking.v {
             1 => Ok(taking),
             _ => Err("the claim's statement is of another version"),

@@ -54,7 +54,8 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::from_hex(&text).ok_or_else(|| de::Error::custom("not 64 lower-case hexadecimal digits"))
+        Self::from_hex(&text)
+            .ok_or_else(|| de::Error::custom("not 64 lower-case hexadecimal digits"))
     }
 }
 
@@ -129,7 +130,8 @@ mod tests {
     #[test]
     fn links_depend_on_kind_place_and_predecessor() {
         let zero = Link::genesis(b"g");
-        let all = [zero.header(0, b"x"), zero.frame(0, b"x"), zero.frame(1, b"x"), zero.frame(0, b"y")];
+        let all =
+            [zero.header(0, b"x"), zero.frame(0, b"x"), zero.frame(1, b"x"), zero.frame(0, b"y")];
         for (i, a) in all.iter().enumerate() {
             assert!(all.iter().skip(i + 1).all(|b| a != b));
         }
@@ -139,7 +141,10 @@ mod tests {
     #[test]
     fn digests_read_only_their_own_text() {
         let digest = Digest::of(b"");
-        assert_eq!(digest.to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            digest.to_string(),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         assert_eq!(Digest::from_hex(&digest.to_string()), Some(digest));
         assert_eq!(Digest::from_hex(&digest.to_string().to_uppercase()), None);
         assert_eq!(Digest::from_hex("e3"), None);

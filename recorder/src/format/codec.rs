@@ -147,7 +147,10 @@ impl Line {
             serde_json::from_slice(line).map_err(|_| LineError)?;
         let mut codes = code.chars();
         let (Some(code), None) = (codes.next(), codes.next()) else { return Err(LineError) };
-        let text = line.strip_prefix(b"[").and_then(|l| l.split(|b| *b == b',').next()).ok_or(LineError)?;
+        let text = line
+            .strip_prefix(b"[")
+            .and_then(|l| l.split(|b| *b == b',').next())
+            .ok_or(LineError)?;
         time.as_f64().ok_or(LineError)?;
         Ok(Self { time_us: parse_time(text).ok_or(LineError)?, code, data })
     }
@@ -207,7 +210,8 @@ fn parse_time(text: &[u8]) -> Option<u64> {
 }
 
 fn line(to: &mut Vec<u8>, time_us: u64, code: char, data: &str) {
-    let (secs, micros) = (time_us / 1_000_000, time_us % 1_000_000);
+    let secs = time_us / 1_000_000;
+    let micros = time_us % 1_000_000;
     // Writing to a Vec cannot fail, and the type cannot say so.
     if write!(to, "[{secs}.{micros:06},\"{code}\",").is_ok() {
         escape::string(to, data);
@@ -228,11 +232,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn encode(chunks: &[&[u8]]) -> Vec<Line> {
-        let (mut encoder, mut bytes) = (Encoder::default(), Vec::new());
+        let mut encoder = Encoder::default();
+        let mut bytes = Vec::new();
         for (at, chunk) in chunks.iter().enumerate() {
             encoder.event(at as u64, Event::Output(chunk), &mut bytes);
         }
-        bytes.split_inclusive(|b| *b == b'\n').map(|l| Line::parse(&l[..l.len() - 1]).unwrap()).collect()
+        bytes
+            .split_inclusive(|b| *b == b'\n')
+            .map(|l| Line::parse(&l[..l.len() - 1]).unwrap())
+            .collect()
     }
 
     fn exact(lines: &[Line]) -> Vec<u8> {
@@ -273,7 +281,8 @@ mod tests {
 
     #[test]
     fn what_is_not_text_at_all_is_shown_as_one_mark() {
-        let mut noise: Vec<u8> = (0..4_096u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut noise: Vec<u8> =
+            (0..4_096u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         noise.push(b'.');
         let lines = encode(&[&noise, b"\x1b[1m$ "]);
         assert_eq!(shown(&lines), "\u{fffd}\x1b[1m$ ");
@@ -285,7 +294,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_in_any_chunks_come_back(bytes: Vec<u8>, cuts in prop::collection::vec(1usize..9, 1..64)) {
-            let (mut rest, mut chunks) = (&bytes[..], Vec::new());
+            let mut rest = &bytes[..];
+            let mut chunks = Vec::new();
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() { break }
                 let (chunk, more) = rest.split_at((*cut).min(rest.len()));

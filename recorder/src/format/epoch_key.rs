@@ -24,7 +24,8 @@ impl Secret {
     /// When the system has no randomness.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = [0; 32];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Unavailable("no randomness".into()))?;
+        aws_lc_rs::rand::fill(&mut bytes)
+            .map_err(|_| KeyError::Unavailable("no randomness".into()))?;
         Ok(Self(bytes))
     }
 
@@ -64,7 +65,10 @@ impl WrapContext {
 
     /// Returns the RSA-OAEP label: the pairs, each on a line.
     pub fn label(&self) -> Vec<u8> {
-        self.pairs().iter().flat_map(|(name, value)| format!("{name}={value}\n").into_bytes()).collect()
+        self.pairs()
+            .iter()
+            .flat_map(|(name, value)| format!("{name}={value}\n").into_bytes())
+            .collect()
     }
 }
 
@@ -149,7 +153,8 @@ mod tests {
     #[test]
     fn every_step_has_its_own_key_and_commitment() {
         let mut ratchet = Ratchet::begin(Secret::new([7; 32]), SessionId::mint(), 0).unwrap();
-        let (a, b) = (ratchet.step().unwrap(), ratchet.step().unwrap());
+        let a = ratchet.step().unwrap();
+        let b = ratchet.step().unwrap();
         assert_ne!(a.key.expose(), b.key.expose());
         assert_ne!(a.commitment, b.commitment);
         assert_ne!(a.key.expose(), &a.commitment);
@@ -157,8 +162,12 @@ mod tests {
 
     #[test]
     fn the_label_is_that_of_the_format() {
-        let context = WrapContext { session: SessionId::mint(), epoch: 3, link: Link::genesis(b"") };
-        let text = format!("bg:epoch=3\nbg:link={}\nbg:session={}\nbg:v=1\n", context.link, context.session);
+        let context =
+            WrapContext { session: SessionId::mint(), epoch: 3, link: Link::genesis(b"") };
+        let text = format!(
+            "bg:epoch=3\nbg:link={}\nbg:session={}\nbg:v=1\n",
+            context.link, context.session
+        );
         assert_eq!(context.label(), text.into_bytes());
     }
 

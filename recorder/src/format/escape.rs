@@ -18,8 +18,9 @@ pub fn string(to: &mut Vec<u8>, text: &str) {
 /// Returns how many bytes at the start of `bytes` stand for themselves.
 fn plain_len(bytes: &[u8]) -> usize {
     // Sixteen at a time and without a branch inside, which the compiler makes one comparison of.
-    let whole =
-        bytes.chunks_exact(STEP).take_while(|step| !step.iter().fold(false, |any, b| any | special(*b)));
+    let whole = bytes
+        .chunks_exact(STEP)
+        .take_while(|step| !step.iter().fold(false, |any, b| any | special(*b)));
     let len = whole.count() * STEP;
     let rest = bytes.get(len..).unwrap_or_default();
     len + rest.iter().position(|b| special(*b)).unwrap_or(rest.len())

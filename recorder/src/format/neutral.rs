@@ -100,9 +100,12 @@ mod tests {
     /// Any text, with the characters that matter made likely.
     fn text() -> impl Strategy<Value = String> {
         let nasty = prop::sample::select(
-            "\x1b\r\n\t\x07\x7f\u{85}\u{9b}\u{202e}\u{2066}\u{feff}\\\"aé".chars().collect::<Vec<_>>(),
+            "\x1b\r\n\t\x07\x7f\u{85}\u{9b}\u{202e}\u{2066}\u{feff}\\\"aé"
+                .chars()
+                .collect::<Vec<_>>(),
         );
-        prop::collection::vec(prop_oneof![nasty, any::<char>()], 0..64).prop_map(|c| c.into_iter().collect())
+        prop::collection::vec(prop_oneof![nasty, any::<char>()], 0..64)
+            .prop_map(|c| c.into_iter().collect())
     }
 
     #[test]

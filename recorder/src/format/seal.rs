@@ -62,7 +62,12 @@ impl Sealer {
     ///
     /// # Errors
     /// When memory or the library refuses.
-    pub fn new(key: &Secret, session: SessionId, segment: u64, first_frame: u64) -> Result<Self, SealError> {
+    pub fn new(
+        key: &Secret,
+        session: SessionId,
+        segment: u64,
+        first_frame: u64,
+    ) -> Result<Self, SealError> {
         let mut zstd = Encoder::new(LEVEL).map_err(|_| SealError::Refused)?;
         for parameter in [CParameter::WindowLog(WINDOW_LOG), CParameter::HashLog(HASH_LOG)] {
             zstd.set_parameter(parameter).map_err(|_| SealError::Refused)?;
@@ -88,7 +93,12 @@ impl Sealer {
     ///
     /// # Errors
     /// When `plain` is over the limit, or the library refuses.
-    pub fn seal(&mut self, previous: Link, plain: &[u8], to: &mut Vec<u8>) -> Result<(), SealError> {
+    pub fn seal(
+        &mut self,
+        previous: Link,
+        plain: &[u8],
+        to: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
         let (nonce, aad) = self.sequence.next(previous);
         if plain.is_empty() {
             return Err(SealError::Empty);
@@ -112,8 +122,11 @@ impl Sealer {
         loop {
             let fed = input.pos() >= plain.len();
             let mut output = OutBuffer::around(self.scratch.as_mut_slice());
-            let left =
-                if fed { self.zstd.flush(&mut output) } else { self.zstd.run(&mut input, &mut output) };
+            let left = if fed {
+                self.zstd.flush(&mut output)
+            } else {
+                self.zstd.run(&mut input, &mut output)
+            };
             to.extend_from_slice(output.as_slice());
             if left.map_err(|_| SealError::Refused)? == 0 && fed {
                 return Ok(());
@@ -140,7 +153,12 @@ impl Opener {
     ///
     /// # Errors
     /// When memory or the library refuses.
-    pub fn new(key: &Secret, session: SessionId, segment: u64, first_frame: u64) -> Result<Self, SealError> {
+    pub fn new(
+        key: &Secret,
+        session: SessionId,
+        segment: u64,
+        first_frame: u64,
+    ) -> Result<Self, SealError> {
         let mut zstd = Decoder::new().map_err(|_| SealError::Refused)?;
         zstd.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(|_| SealError::Refused)?;
         let sequence = Sequence { session, segment, frame: FrameNumber(first_frame) };
@@ -154,9 +172,12 @@ impl Opener {
     pub fn open(&mut self, previous: Link, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, aad) = self.sequence.next(previous);
         let mut bytes = sealed.to_vec();
-        let opened =
-            self.key.open_in_place(nonce, Aad::from(aad), &mut bytes).map_err(|_| SealError::DoesNotOpen)?;
-        let (mut plain, mut input) = (Vec::new(), InBuffer::around(opened));
+        let opened = self
+            .key
+            .open_in_place(nonce, Aad::from(aad), &mut bytes)
+            .map_err(|_| SealError::DoesNotOpen)?;
+        let mut plain = Vec::new();
+        let mut input = InBuffer::around(opened);
         loop {
             let at = plain.len();
             plain.resize(at + OUT_STEP, 0);
@@ -201,7 +222,9 @@ pub enum SealError {
 }
 
 fn aead_key(key: &Secret) -> Result<LessSafeKey, SealError> {
-    UnboundKey::new(&AES_256_GCM, key.expose()).map(LessSafeKey::new).map_err(|_| SealError::Refused)
+    UnboundKey::new(&AES_256_GCM, key.expose())
+        .map(LessSafeKey::new)
+        .map_err(|_| SealError::Refused)
 }
 
 /// The most bytes of a sealed frame, tag included.
@@ -238,18 +261,24 @@ mod tests {
 
     #[test]
     fn a_frame_opens_only_at_its_place() {
-        let (key, link) = (Secret::new([1; 32]), Link::genesis(b"x"));
+        let key = Secret::new([1; 32]);
+        let link = Link::genesis(b"x");
         let mut sealed = Vec::new();
         sealer(&key, 3, 5).seal(link, b"hello", &mut sealed).unwrap();
         assert_eq!(opener(&key, 3, 5).open(link, &sealed).unwrap(), b"hello");
         assert_eq!(opener(&key, 3, 6).open(link, &sealed), Err(SealError::DoesNotOpen));
         assert_eq!(opener(&key, 4, 5).open(link, &sealed), Err(SealError::DoesNotOpen));
-        assert_eq!(opener(&key, 3, 5).open(Link::genesis(b"y"), &sealed), Err(SealError::DoesNotOpen));
+        assert_eq!(
+            opener(&key, 3, 5).open(Link::genesis(b"y"), &sealed),
+            Err(SealError::DoesNotOpen)
+        );
     }
 
     #[test]
     fn a_frame_over_the_limit_is_refused() {
-        let (key, link, mut sealed) = (Secret::new([1; 32]), Link::genesis(b"x"), Vec::new());
+        let key = Secret::new([1; 32]);
+        let link = Link::genesis(b"x");
+        let mut sealed = Vec::new();
         assert_eq!(
             sealer(&key, 0, 0).seal(link, &vec![0; PLAIN_MAX + 1], &mut sealed),
             Err(SealError::TooLarge)
@@ -259,25 +288,35 @@ mod tests {
 
     #[test]
     fn a_frame_without_content_is_refused() {
-        let (key, link, mut sealed) = (Secret::new([1; 32]), Link::genesis(b"x"), Vec::new());
+        let key = Secret::new([1; 32]);
+        let link = Link::genesis(b"x");
+        let mut sealed = Vec::new();
         assert_eq!(sealer(&key, 0, 0).seal(link, b"", &mut sealed), Err(SealError::Empty));
     }
 
     #[test]
     fn the_next_segment_opens_without_this_one() {
-        let (first, second, link) = (Secret::new([1; 32]), Secret::new([2; 32]), Link::genesis(b"x"));
-        let (mut one, mut two) = (Vec::new(), Vec::new());
+        let first = Secret::new([1; 32]);
+        let second = Secret::new([2; 32]);
+        let link = Link::genesis(b"x");
+        let mut one = Vec::new();
+        let mut two = Vec::new();
         let mut last = sealer(&first, 3, 5);
         last.seal(link, &b"hello ".repeat(1_000), &mut one).unwrap();
-        last.next_segment(&second, 6).unwrap().seal(link, &b"hello ".repeat(1_000), &mut two).unwrap();
+        last.next_segment(&second, 6)
+            .unwrap()
+            .seal(link, &b"hello ".repeat(1_000), &mut two)
+            .unwrap();
         assert_eq!(opener(&second, 4, 6).open(link, &two).unwrap(), b"hello ".repeat(1_000));
     }
 
     proptest! {
         #[test]
         fn any_frames_come_back(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..70_000), 1..4)) {
-            let (key, link) = (Secret::new([9; 32]), Link::genesis(b"x"));
-            let (mut sealer, mut opener) = (sealer(&key, 0, 0), opener(&key, 0, 0));
+            let key = Secret::new([9; 32]);
+            let link = Link::genesis(b"x");
+            let mut sealer = sealer(&key, 0, 0);
+            let mut opener = opener(&key, 0, 0);
             for frame in &frames {
                 let mut sealed = Vec::new();
                 sealer.seal(link, frame, &mut sealed).unwrap();

@@ -111,7 +111,8 @@ impl Header {
         }
         let keys = fields.0.get(..keys_len).ok_or(SegmentError::Header("keys"))?;
         if keys_len > 0 {
-            header.keys = Some(serde_json::from_slice(keys).map_err(|_| SegmentError::Header("keys"))?);
+            header.keys =
+                Some(serde_json::from_slice(keys).map_err(|_| SegmentError::Header("keys"))?);
         }
         Ok((header, segment.get(..header_len).ok_or(SegmentError::Header("header_len"))?))
     }
@@ -211,7 +212,8 @@ impl Walk {
         }
         let Some((check, rest)) = rest.split_first_chunk::<8>() else { return Ok(torn) };
         let Some(sealed) = rest.get(..len) else { return Ok(torn) };
-        let (previous, frame) = (self.link, self.frame);
+        let previous = self.link;
+        let frame = self.frame;
         let link = previous.frame(frame, sealed);
         if link.check() != *check {
             return Err(SegmentError::Check);

@@ -30,7 +30,8 @@ impl SessionId {
 
     /// Returns when it was made, which a UUIDv7 says in its first 48 bits (RFC 9562).
     pub fn minted(&self) -> Stamp {
-        let ms = self.as_bytes().iter().take(6).fold(0_u64, |ms, byte| (ms << 8) | u64::from(*byte));
+        let ms =
+            self.as_bytes().iter().take(6).fold(0_u64, |ms, byte| (ms << 8) | u64::from(*byte));
         Stamp(ms.saturating_mul(1_000))
     }
 
@@ -52,7 +53,11 @@ impl FromStr for SessionId {
     /// Reads the lower-case hyphenated text of a UUIDv7 and nothing else.
     fn from_str(text: &str) -> Result<Self, NotASessionId> {
         let id = Self(Uuid::try_parse(text).map_err(|_| NotASessionId)?);
-        if id.0.get_version_num() == 7 && id.to_string() == text { Ok(id) } else { Err(NotASessionId) }
+        if id.0.get_version_num() == 7 && id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(NotASessionId)
+        }
     }
 }
 
@@ -143,13 +148,23 @@ mod tests {
 
     #[test]
     fn object_names_read_only_what_they_print() {
-        for name in [ObjectName::Genesis, ObjectName::Segment(7), ObjectName::Checkpoint(0), ObjectName::Seal]
-        {
+        for name in [
+            ObjectName::Genesis,
+            ObjectName::Segment(7),
+            ObjectName::Checkpoint(0),
+            ObjectName::Seal,
+        ] {
             assert_eq!(name.to_string().parse::<ObjectName>().unwrap(), name);
         }
-        for text in
-            ["", "Seal", "seal/", "segments/7", "segments/+000000007", "segments/00000000000", "../seal"]
-        {
+        for text in [
+            "",
+            "Seal",
+            "seal/",
+            "segments/7",
+            "segments/+000000007",
+            "segments/00000000000",
+            "../seal",
+        ] {
             assert!(text.parse::<ObjectName>().is_err(), "{text}");
         }
     }

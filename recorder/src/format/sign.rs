@@ -2,7 +2,8 @@
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_ASN1, ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, UnparsedPublicKey,
+    self, ECDSA_P256_SHA256_ASN1, ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey,
+    UnparsedPublicKey,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
@@ -146,8 +147,8 @@ impl SigningKey {
     /// # Errors
     /// When it cannot be written as DER.
     pub fn public(&self) -> Result<SigningPublic, SignError> {
-        let spki =
-            AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key()).map_err(|_| SignError::Failed)?;
+        let spki = AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key())
+            .map_err(|_| SignError::Failed)?;
         SigningPublic::from_spki(spki.as_ref())
     }
 }
@@ -188,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_session_key_signs_for_its_session_only() {
-        let (key, session) = (SessionKey::generate().unwrap(), SessionId::mint());
+        let key = SessionKey::generate().unwrap();
+        let session = SessionId::mint();
         let public = key.public();
         let signature = key.sign(session, b"text");
         assert!(public.verifies(session, b"text", &signature));

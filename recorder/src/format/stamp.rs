@@ -60,7 +60,8 @@ impl Serialize for Stamp {
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse_stamp(&text).ok_or_else(|| de::Error::custom("not an RFC 3339 time in UTC with six decimals"))
+        parse_stamp(&text)
+            .ok_or_else(|| de::Error::custom("not an RFC 3339 time in UTC with six decimals"))
     }
 }
 
@@ -87,7 +88,9 @@ mod tests {
         assert_eq!(stamp.clock(), "06:00:00");
         assert_eq!(stamp.seconds(), "2026-11-23T06:00:00Z");
         assert_eq!(stamp.until(stamp.after(Duration::from_secs(9))), Duration::from_secs(9));
-        for bad in ["2026-11-23T06:00:00Z", "2026-11-23T06:00:00.1234567Z", "2026-11-23 06:00:00.123456Z"] {
+        for bad in
+            ["2026-11-23T06:00:00Z", "2026-11-23T06:00:00.1234567Z", "2026-11-23 06:00:00.123456Z"]
+        {
             assert!(serde_json::from_str::<Stamp>(&format!("\"{bad}\"")).is_err(), "{bad}");
         }
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
-    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
-    PublicEncryptingKey,
+    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+    PrivateDecryptingKey, PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use pem_rfc7468::LineEnding;
@@ -18,7 +18,9 @@ use crate::format::base64;
 use crate::format::chain::Digest;
 use crate::format::genesis::{WRAP_ALG, WrapKey};
 use crate::format::sign::{SignError, SigningKey, SigningPublic};
-use crate::keys::{KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext, ours_of};
+use crate::keys::{
+    KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext, ours_of,
+};
 use crate::store::dir::read_limited;
 
 /// A public key that epoch keys are wrapped to: whoever holds its private half can open.
@@ -39,7 +41,10 @@ impl Wrapper {
             .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
             .ok_or_else(|| LocalKeyError::NotAKey(path.into()))?;
         let spki_sha256 = Some(Digest::of(&spki));
-        Ok(Self { named: WrapKey { name: name.to_owned(), alg: WRAP_ALG.into(), spki_sha256 }, key })
+        Ok(Self {
+            named: WrapKey { name: name.to_owned(), alg: WRAP_ALG.into(), spki_sha256 },
+            key,
+        })
     }
 
     /// Returns what the genesis says of it.
@@ -138,7 +143,8 @@ impl LocalOpener {
         let der = read_pem(path, PRIVATE)?;
         let not_a_key = || LocalKeyError::NotAKey(path.into());
         let key = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| not_a_key())?;
-        let spki = AsDer::<PublicKeyX509Der<'_>>::as_der(&key.public_key()).map_err(|_| not_a_key())?;
+        let spki =
+            AsDer::<PublicKeyX509Der<'_>>::as_der(&key.public_key()).map_err(|_| not_a_key())?;
         let spki_sha256 = Digest::of(spki.as_ref());
         Ok(Self { spki_sha256, key: OaepPrivateDecryptingKey::new(key).map_err(|_| not_a_key())? })
     }
@@ -151,7 +157,12 @@ impl std::fmt::Debug for LocalOpener {
 }
 
 impl KeyOpener for LocalOpener {
-    fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError> {
+    fn open(
+        &self,
+        context: &WrapContext,
+        keys: &[WrapKey],
+        wraps: &[Wrap],
+    ) -> Result<Secret, KeyError> {
         let ours = |key: &WrapKey| key.alg == WRAP_ALG && key.spki_sha256 == Some(self.spki_sha256);
         let wrap = ours_of(keys, wraps, ours)?;
         let wrapped = base64::decode(&wrap.wrapped).ok_or(KeyError::DoesNotOpen)?;
@@ -169,7 +180,8 @@ impl KeyOpener for LocalOpener {
 /// # Errors
 /// When the file is missing, unreadable, or no P-256 key.
 pub fn read_signing(path: &Path) -> Result<SigningKey, LocalKeyError> {
-    SigningKey::from_pkcs8(&read_pem(path, PRIVATE)?).map_err(|_| LocalKeyError::NotAKey(path.into()))
+    SigningKey::from_pkcs8(&read_pem(path, PRIVATE)?)
+        .map_err(|_| LocalKeyError::NotAKey(path.into()))
 }
 
 /// Reads a public signing key (SubjectPublicKeyInfo PEM), for a verifier to trust.
@@ -177,7 +189,8 @@ pub fn read_signing(path: &Path) -> Result<SigningKey, LocalKeyError> {
 /// # Errors
 /// When the file is missing, unreadable, or no P-256 key.
 pub fn read_signing_public(path: &Path) -> Result<SigningPublic, LocalKeyError> {
-    SigningPublic::from_spki(&read_pem(path, PUBLIC)?).map_err(|_| LocalKeyError::NotAKey(path.into()))
+    SigningPublic::from_spki(&read_pem(path, PUBLIC)?)
+        .map_err(|_| LocalKeyError::NotAKey(path.into()))
 }
 
 /// Why key files cannot be used.
@@ -230,8 +243,9 @@ fn write_keys(dir: &Path) -> io::Result<()> {
     write_pem(&dir.join(WRAP_FILE), PUBLIC, public.as_ref())?;
     let sign = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(refused)?;
     let private = sign.to_pkcs8v1().map_err(refused)?;
-    let public =
-        SigningKey::from_pkcs8(private.as_ref()).and_then(|k| k.public()).map_err(io::Error::other)?;
+    let public = SigningKey::from_pkcs8(private.as_ref())
+        .and_then(|k| k.public())
+        .map_err(io::Error::other)?;
     write_pem(&dir.join(SIGN_FILE), PRIVATE, private.as_ref())?;
     write_pem(&dir.join(TRUST_FILE), PUBLIC, public.spki())
 }
@@ -279,7 +293,8 @@ mod tests {
     fn a_minted_key_opens_under_its_own_context_only() {
         let dir = tempfile::tempdir().unwrap();
         let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
-        let context = WrapContext { session: SessionId::mint(), epoch: 0, link: Link::genesis(b"") };
+        let context =
+            WrapContext { session: SessionId::mint(), epoch: 0, link: Link::genesis(b"") };
         let minted = keys.mint(&context).unwrap();
         let opener = LocalOpener::from_file(&dir.path().join("keys/open.pem")).unwrap();
         assert_eq!(
@@ -287,7 +302,10 @@ mod tests {
             minted.key.expose()
         );
         let other = WrapContext { epoch: 1, ..context };
-        assert!(matches!(opener.open(&other, &keys.ring().wrap, &minted.wraps), Err(KeyError::DoesNotOpen)));
+        assert!(matches!(
+            opener.open(&other, &keys.ring().wrap, &minted.wraps),
+            Err(KeyError::DoesNotOpen)
+        ));
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl KeyRing {
     /// Returns whether a signature line over `text` is by the signing key, or by a standby key.
     pub fn vouches(&self, text: &[u8], line: &Signature) -> bool {
         let also = |key: &SigningPublic| key.verifies_line(&line.name, text, line);
-        self.sign.verifies_line(&self.sign_name, text, line) || self.trusted().iter().skip(1).any(also)
+        self.sign.verifies_line(&self.sign_name, text, line)
+            || self.trusted().iter().skip(1).any(also)
     }
 }
 
@@ -78,7 +79,12 @@ pub trait KeyOpener {
     ///
     /// # Errors
     /// When none of them is for this opener, or the context is another one.
-    fn open(&self, context: &WrapContext, keys: &[WrapKey], wraps: &[Wrap]) -> Result<Secret, KeyError>;
+    fn open(
+        &self,
+        context: &WrapContext,
+        keys: &[WrapKey],
+        wraps: &[Wrap],
+    ) -> Result<Secret, KeyError>;
 }
 
 /// Returns the wrap that is for one of our keys.

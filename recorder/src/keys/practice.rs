@@ -41,8 +41,9 @@ impl Practice {
     /// specification: a relative value is ignored).
     pub fn find(xdg_state_home: Option<&Path>, home: Option<&Path>) -> Option<Self> {
         let state = xdg_state_home.filter(|path| path.is_absolute()).map(Path::to_owned);
-        let state =
-            state.or_else(|| home.filter(|path| path.is_absolute()).map(|home| home.join(".local/state")))?;
+        let state = state.or_else(|| {
+            home.filter(|path| path.is_absolute()).map(|home| home.join(".local/state"))
+        })?;
         Some(Self { root: state.join("bg-shell") })
     }
 }

@@ -40,7 +40,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the genesis cannot be read, or the first key cannot be opened.
-    pub fn begin(tape: &'a Tape<'a>, report: &Report, opener: &'a dyn KeyOpener) -> Result<Self, ReadError> {
+    pub fn begin(
+        tape: &'a Tape<'a>,
+        report: &Report,
+        opener: &'a dyn KeyOpener,
+    ) -> Result<Self, ReadError> {
         let bytes = tape.get(ObjectName::Genesis)?;
         let genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
         let mut reader = Self {

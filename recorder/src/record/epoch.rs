@@ -95,9 +95,12 @@ impl Epochs {
             self.turn(now_us)?;
         }
         if self.used(now_us, 3, 4) && self.next.is_none() {
-            let epoch =
-                self.number.checked_add(1).ok_or_else(|| KeyError::Unavailable("no epoch left".into()))?;
-            self.next = Some((segment, clerk.mint(WrapContext { session: self.session, epoch, link })));
+            let epoch = self
+                .number
+                .checked_add(1)
+                .ok_or_else(|| KeyError::Unavailable("no epoch left".into()))?;
+            self.next =
+                Some((segment, clerk.mint(WrapContext { session: self.session, epoch, link })));
         }
         let stepped = Stepped {
             epoch: self.number,

@@ -115,7 +115,8 @@ impl HostCount {
 
     fn store(&self) -> io::Result<()> {
         let fresh = self.path.with_extension("json.new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
         file.write_all(&serde_json::to_vec(&self.record)?)?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)
@@ -131,7 +132,8 @@ mod tests {
     #[test]
     fn sessions_are_counted_and_linked() {
         let dir = tempfile::tempdir().unwrap();
-        let (a, link) = (SessionId::mint(), Link::genesis(b"a"));
+        let a = SessionId::mint();
+        let link = Link::genesis(b"a");
         let count = HostCount::open(dir.path()).unwrap();
         let host = count.next("h");
         assert_eq!((host.seq, &host.previous), (1, &None));

@@ -216,7 +216,11 @@ impl Recorder {
     ///
     /// # Errors
     /// When the seal could not be written. The spool stays, and `recover` finishes.
-    pub fn finish(mut self, about: Map<String, Value>, patience: Duration) -> Result<Closed, RecordError> {
+    pub fn finish(
+        mut self,
+        about: Map<String, Value>,
+        patience: Duration,
+    ) -> Result<Closed, RecordError> {
         self.release_reserve()?;
         let now_us = self.clock.boot_us();
         self.close_segment(now_us)?;
@@ -251,8 +255,8 @@ impl Recorder {
             about,
         };
         let text = note::text(Kind::Seal, &seal)?;
-        let by_session =
-            std::mem::replace(&mut self.session_key, SessionKey::generate()?).sign(self.session, &text);
+        let by_session = std::mem::replace(&mut self.session_key, SessionKey::generate()?)
+            .sign(self.session, &text);
         let ring = self.clerk.ring().clone();
         let by_signer = match (self.clerk.sign(&text).wait(), &ring.standby) {
             (Ok(der), _) => ring.sign.line(&ring.sign_name, der),

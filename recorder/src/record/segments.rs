@@ -82,7 +82,14 @@ impl Recorder {
         self.spool.append(&head).map_err(RecordError::Spool)?;
         self.link = self.link.header(number, &head);
         let digest = sha2::Digest::new_with_prefix(&head);
-        Ok(Open { sealer, opened_us: now_us, frames: 0, bytes: head.len() as u64, digest, spent: false })
+        Ok(Open {
+            sealer,
+            opened_us: now_us,
+            frames: 0,
+            bytes: head.len() as u64,
+            digest,
+            spent: false,
+        })
     }
 
     /// Ends the growing segment and signs its checkpoint; both are then shipped.

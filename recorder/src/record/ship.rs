@@ -70,13 +70,19 @@ impl Shipper {
     /// When no threads can be had.
     pub fn start(store: Arc<dyn ObjectStore>, spool: &Path, prefix: &str) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let carrier = Arc::new(Carrier { store, spool: spool.to_owned(), prefix: prefix.to_owned() });
+        let carrier =
+            Arc::new(Carrier { store, spool: spool.to_owned(), prefix: prefix.to_owned() });
         // No room in it: an object waits in the spool, not here.
         let (stored, inbox) = sync_channel(0);
-        let (theirs, its) = (Arc::clone(&shared), Arc::clone(&carrier));
-        thread::Builder::new().name("ship".into()).spawn(move || store_all(&theirs, &its, &stored))?;
         let theirs = Arc::clone(&shared);
-        thread::Builder::new().name("readback".into()).spawn(move || read_back(&theirs, &carrier, &inbox))?;
+        let its = Arc::clone(&carrier);
+        thread::Builder::new()
+            .name("ship".into())
+            .spawn(move || store_all(&theirs, &its, &stored))?;
+        let theirs = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("readback".into())
+            .spawn(move || read_back(&theirs, &carrier, &inbox))?;
         Ok(Self { shared })
     }
 
@@ -205,7 +211,11 @@ impl Carrier {
 
     fn forget(&self, name: ObjectName) -> Result<(), ShipError> {
         let path = self.spool.join(name.to_string());
-        if name == ObjectName::Genesis { Ok(()) } else { fs::remove_file(path).map_err(ShipError::Spool) }
+        if name == ObjectName::Genesis {
+            Ok(())
+        } else {
+            fs::remove_file(path).map_err(ShipError::Spool)
+        }
     }
 
     fn key(&self, name: ObjectName) -> String {

@@ -37,7 +37,8 @@ impl Spool {
     pub fn create(root: &Path, session: SessionId, sync_ms: u64) -> io::Result<Self> {
         let dir = root.join(session.to_string());
         make_dir(&dir)?;
-        let lock = lock(&dir)?.ok_or_else(|| io::Error::other("another process holds this spool"))?;
+        let lock =
+            lock(&dir)?.ok_or_else(|| io::Error::other("another process holds this spool"))?;
         make_dir(&dir.join("segments"))?;
         make_dir(&dir.join("checkpoints"))?;
         let reserve = dir.join("reserve");
@@ -68,7 +69,8 @@ impl Spool {
     /// When not all could be written, or an earlier sync failed. The object keeps what it had before.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.syncer.check()?;
-        let growing = self.growing.as_mut().ok_or_else(|| io::Error::other("no object is growing"))?;
+        let growing =
+            self.growing.as_mut().ok_or_else(|| io::Error::other("no object is growing"))?;
         // At its place, not at a cursor: that would stay behind a part that a full disk took and that was cut off.
         if let Err(e) = growing.file.write_all_at(bytes, growing.len) {
             growing.file.set_len(growing.len)?;
@@ -150,7 +152,10 @@ pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         entries => {
             let ours = |entry: &fs::DirEntry| {
-                let named = entry.file_name().to_str().is_some_and(|name| name.parse::<SessionId>().is_ok());
+                let named = entry
+                    .file_name()
+                    .to_str()
+                    .is_some_and(|name| name.parse::<SessionId>().is_ok());
                 named && entry.file_type().is_ok_and(|kind| kind.is_dir())
             };
             entries?
@@ -167,11 +172,12 @@ pub fn all(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// When the lock file cannot be opened.
 pub fn lock(dir: &Path) -> io::Result<Option<File>> {
     let path = dir.join(LOCK_FILE);
-    let file = match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
-        // A file system turns read-only when its disk fails: what it still gives back must get out of it.
-        Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
-        opened => opened?,
-    };
+    let file =
+        match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
+            // A file system turns read-only when its disk fails: what it still gives back must get out of it.
+            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
+            opened => opened?,
+        };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -195,7 +201,11 @@ pub fn clear(dir: &Path) -> io::Result<()> {
     fs::remove_file(dir.join(LOCK_FILE))?;
     match fs::remove_dir(dir) {
         // A recovery came between the two: it has found nothing, and clears what it made.
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        Err(e)
+            if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
+        {
+            Ok(())
+        }
         removed => removed,
     }
 }

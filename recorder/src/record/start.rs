@@ -27,7 +27,8 @@ impl Recorder {
         let clerk = Clerk::start(setup.keys).map_err(RecordError::Spool)?;
         let session_key = SessionKey::generate()?;
         let boot_id = boot_id().map_err(RecordError::Spool)?;
-        let (created, start_us) = (setup.clock.now(), setup.clock.boot_us());
+        let created = setup.clock.now();
+        let start_us = setup.clock.boot_us();
         let keys = Keys {
             sign: SignKey::of(&clerk.ring().sign_name, &clerk.ring().sign),
             standby: clerk.ring().standby.as_ref().map(|standby| standby.named()),
@@ -35,7 +36,9 @@ impl Recorder {
             session: session_key.public(),
         };
         let mut count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
-        spool::all(&setup.spool).and_then(|spools| count.adopt(&spools)).map_err(RecordError::Spool)?;
+        spool::all(&setup.spool)
+            .and_then(|spools| count.adopt(&spools))
+            .map_err(RecordError::Spool)?;
         let host = count.next(&setup.host_name);
         let genesis = Genesis {
             session: setup.session,
@@ -50,8 +53,8 @@ impl Recorder {
         };
         let bytes = signed(&genesis, &clerk)?;
         let link = Link::genesis(&bytes);
-        let mut spool =
-            Spool::create(&setup.spool, setup.session, setup.limits.sync_ms).map_err(RecordError::Spool)?;
+        let mut spool = Spool::create(&setup.spool, setup.session, setup.limits.sync_ms)
+            .map_err(RecordError::Spool)?;
         spooled(&mut spool, &bytes, count, &host, &genesis, link)?;
         let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created))
             .map_err(RecordError::Spool)?;

@@ -122,7 +122,8 @@ impl Shared {
 }
 
 fn work(shared: &Shared, patience: Duration) {
-    let (mut state, mut quiet) = (shared.state(), QUIET_MAX);
+    let mut state = shared.state();
+    let mut quiet = QUIET_MAX;
     loop {
         if quiet >= QUIET_MAX {
             state.awake = false;
@@ -192,7 +193,8 @@ mod tests {
 
     #[test]
     fn no_more_files_wait_than_the_limit() {
-        let (syncer, dir) = (Syncer::start(50).unwrap(), tempfile::tempdir().unwrap());
+        let syncer = Syncer::start(50).unwrap();
+        let dir = tempfile::tempdir().unwrap();
         let shared = Arc::new(File::open(dir.path()).unwrap());
         for n in 0..20 * DUE_MAX {
             syncer.directory(Arc::clone(&shared));

@@ -48,13 +48,15 @@ impl Ahead {
         let ahead = state.after(name);
         state.last = Some(name);
         state.wanted.clear();
-        state
-            .slots
-            .retain(|slot, content| *slot == name || ahead.contains(slot) || matches!(content, Slot::Coming));
+        state.slots.retain(|slot, content| {
+            *slot == name || ahead.contains(slot) || matches!(content, Slot::Coming)
+        });
         state.wanted.extend(ahead.into_iter().filter(|next| !state.slots.contains_key(next)));
         while state.workers < WORKERS.min(state.wanted.len()) {
-            let (shared, store) = (Arc::clone(&self.shared), Arc::clone(&self.store));
-            let started = thread::Builder::new().name("ahead".into()).spawn(move || work(&shared, &*store));
+            let shared = Arc::clone(&self.shared);
+            let store = Arc::clone(&self.store);
+            let started =
+                thread::Builder::new().name("ahead".into()).spawn(move || work(&shared, &*store));
             // Without threads everything is read when it is asked for.
             if started.is_err() {
                 return;
@@ -127,8 +129,7 @@ impl State {
     /// takes segments only.
     fn after(&self, name: ObjectName) -> Vec<ObjectName> {
         use ObjectName::{Checkpoint, Segment};
-        let plays =
-            matches!((self.last, name), (Some(Segment(last)), Segment(n)) if last.checked_add(1) == Some(n));
+        let plays = matches!((self.last, name), (Some(Segment(last)), Segment(n)) if last.checked_add(1) == Some(n));
         let here = match name {
             Segment(n) => (n, 0),
             Checkpoint(n) => (n, 1),
@@ -157,7 +158,8 @@ fn work(shared: &Shared, store: &dyn ObjectStore) {
             state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
-        let (key, len) = (format!("{}{name}", state.prefix), state.sizes.get(&name).copied().unwrap_or(0));
+        let key = format!("{}{name}", state.prefix);
+        let len = state.sizes.get(&name).copied().unwrap_or(0);
         state.slots.insert(name, Slot::Coming);
         drop(state);
         let read = store.get(&key, len);
@@ -203,13 +205,18 @@ mod tests {
                 return Err(StoreError::Missing(key.to_owned()));
             }
             let bytes = key.as_bytes().to_vec();
-            if bytes.len() as u64 > max { Err(StoreError::TooLarge(key.to_owned())) } else { Ok(bytes) }
+            if bytes.len() as u64 > max {
+                Err(StoreError::TooLarge(key.to_owned()))
+            } else {
+                Ok(bytes)
+            }
         }
 
         fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
             let names = (0..40).flat_map(|n| [ObjectName::Segment(n), ObjectName::Checkpoint(n)]);
-            let keys =
-                names.chain([ObjectName::Genesis, ObjectName::Seal]).map(|name| format!("{prefix}{name}"));
+            let keys = names
+                .chain([ObjectName::Genesis, ObjectName::Seal])
+                .map(|name| format!("{prefix}{name}"));
             Ok(keys.map(|key| Entry { len: key.len() as u64, key, object: true }).collect())
         }
     }
@@ -234,7 +241,10 @@ mod tests {
         read(&ahead, &[ObjectName::Genesis]);
         read(&ahead, &pairs);
         read(&ahead, &[ObjectName::Seal]);
-        assert!(far.0.load(Ordering::SeqCst) <= 82 + 4, "each is read once, but for those that failed");
+        assert!(
+            far.0.load(Ordering::SeqCst) <= 82 + 4,
+            "each is read once, but for those that failed"
+        );
         read(&ahead, &(0..40).map(ObjectName::Segment).collect::<Vec<_>>());
         let backwards: Vec<_> = pairs.iter().rev().copied().collect();
         read(&ahead, &backwards);

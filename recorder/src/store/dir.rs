@@ -81,7 +81,8 @@ impl ObjectStore for DirStore {
 fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
     for entry in fs::read_dir(at)? {
         let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
+        let path = entry.path();
+        let kind = entry.file_type()?;
         if kind.is_dir() {
             walk(root, &path, entries)?;
         } else {

@@ -69,7 +69,8 @@ pub enum StoreError {
 /// [`StoreError::NotAKey`] when it is none.
 pub fn check_key(key: &str) -> Result<(), StoreError> {
     let plain = |part: &str| !matches!(part, "" | "." | "..");
-    let fits = key.len() <= KEY_LEN_MAX && key.split('/').all(plain) && !key.contains(char::is_control);
+    let fits =
+        key.len() <= KEY_LEN_MAX && key.split('/').all(plain) && !key.contains(char::is_control);
     if fits { Ok(()) } else { Err(StoreError::NotAKey(key.to_owned())) }
 }
 

@@ -67,7 +67,8 @@ impl<'a> Vault<'a> {
     /// Says on standard error that only a part is shown.
     pub fn warn(&self) {
         if self.report.verdict == Verdict::Broken {
-            let (frames, segments) = (self.report.frames, self.report.segments);
+            let frames = self.report.frames;
+            let segments = self.report.segments;
             eprintln!(
                 "bg-replay: warning: the tape is broken: only its first {frames} frames are shown ({segments} good segments)"
             );
@@ -101,7 +102,9 @@ pub fn seconds(duration: Duration) -> String {
 }
 
 fn unverifiable(report: &Report) -> String {
-    let first =
-        report.findings.iter().find(|finding| finding.weight == bg_recorder::verdict::Weight::Unverifiable);
+    let first = report
+        .findings
+        .iter()
+        .find(|finding| finding.weight == bg_recorder::verdict::Weight::Unverifiable);
     format!("the tape is unverifiable: {}", first.map_or("", |finding| &finding.what))
 }

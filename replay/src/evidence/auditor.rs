@@ -56,10 +56,15 @@ impl Auditor {
         let path = Path::new(name);
         if name.starts_with(SCHEME) {
             let store = Some(name.to_owned());
-            let archive = self.archive(&EvidenceConfig { store, ..self.config.evidence.clone() })?;
+            let archive =
+                self.archive(&EvidenceConfig { store, ..self.config.evidence.clone() })?;
             return Place::in_bucket(archive);
         }
-        if name.contains('/') || path.is_dir() { Place::at(path) } else { self.catalog()?.find(name) }
+        if name.contains('/') || path.is_dir() {
+            Place::at(path)
+        } else {
+            self.catalog()?.find(name)
+        }
     }
 
     /// Returns the signing keys that are trusted: those of files, or KMS's, or the state directory's;
@@ -69,7 +74,8 @@ impl Auditor {
     /// # Errors
     /// When a key is unreadable.
     pub fn trusted(&self) -> Result<Vec<SigningPublic>, Failure> {
-        let (mut files, mut trusted) = (self.trust.clone(), Vec::new());
+        let mut files = self.trust.clone();
+        let mut trusted = Vec::new();
         if files.is_empty() {
             match self.kms_trust.as_ref().or(self.config.evidence.signing_key.as_ref()) {
                 Some(key) => trusted.push(self.kms_trusted(key)?),
@@ -77,7 +83,8 @@ impl Auditor {
             }
             files.extend(self.config.evidence.trusted.iter().cloned());
         }
-        let hint = "--trust takes the signing key's public half, a PEM file such as keys/sign.pub.pem";
+        let hint =
+            "--trust takes the signing key's public half, a PEM file such as keys/sign.pub.pem";
         let failed = |e| Failure::blind("cannot use a trusted key").because(e).hint(hint);
         for file in &files {
             trusted.push(read_signing_public(file).map_err(failed)?);
@@ -125,7 +132,8 @@ impl Auditor {
     }
 
     fn edge(&self) -> Result<Edge, Failure> {
-        let cannot = |e| Failure::blind("cannot call AWS").because(e).hint("see [aws] in the configuration");
+        let cannot =
+            |e| Failure::blind("cannot call AWS").because(e).hint("see [aws] in the configuration");
         Edge::open(&self.config.aws).map_err(cannot)
     }
 }
@@ -140,6 +148,8 @@ fn wrapped_by_kms(tape: &Tape<'_>) -> bool {
 }
 
 fn homeless() -> Failure {
-    Failure::blind("there is no practice world: neither XDG_STATE_HOME nor HOME is an absolute path")
-        .hint("set HOME, or name the session's directory, --trust FILE and --key FILE")
+    Failure::blind(
+        "there is no practice world: neither XDG_STATE_HOME nor HOME is an absolute path",
+    )
+    .hint("set HOME, or name the session's directory, --trust FILE and --key FILE")
 }

@@ -69,7 +69,11 @@ impl Place {
         settled.map(|report| (tape, report))
     }
 
-    fn verified<'p>(&'p self, tape: &mut Tape<'p>, trusted: &[SigningPublic]) -> Result<Report, Failure> {
+    fn verified<'p>(
+        &'p self,
+        tape: &mut Tape<'p>,
+        trusted: &[SigningPublic],
+    ) -> Result<Report, Failure> {
         for _ in 0..GROWTHS_MAX {
             let report = verify(tape, trusted, SystemClock.wall_us());
             if report.verdict != Verdict::Broken {
@@ -102,17 +106,23 @@ impl Place {
     /// # Errors
     /// When there is no such directory, or no tape in it.
     pub fn at(path: &Path) -> Result<Self, Failure> {
-        let cannot = |source| Failure::blind(format!("cannot look at {}", path.display())).because(source);
+        let cannot =
+            |source| Failure::blind(format!("cannot look at {}", path.display())).because(source);
         let root = fs::canonicalize(path).map_err(cannot)?;
         if !root.is_dir() {
-            let hint = "name the directory that has the session's objects, the one with `genesis` in it";
+            let hint =
+                "name the directory that has the session's objects, the one with `genesis` in it";
             return Err(Failure::blind(format!("{} is not a directory", path.display())).hint(hint));
         }
-        let session = root.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let session =
+            root.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         let place = Self::new(session, Archive::dir(root), String::new());
         if place.session.is_none() && place.tape()?.objects.is_empty() {
-            let hint = "name the directory that has the session's objects, the one with `genesis` in it";
-            return Err(Failure::blind(format!("there is no tape in {}", path.display())).hint(hint));
+            let hint =
+                "name the directory that has the session's objects, the one with `genesis` in it";
+            return Err(
+                Failure::blind(format!("there is no tape in {}", path.display())).hint(hint)
+            );
         }
         Ok(place)
     }
@@ -155,7 +165,8 @@ impl Catalog {
 
     /// Returns what the versions say of sessions that are not among those found: deleted whole, perhaps.
     pub fn deleted(&self, found: &Found) -> Vec<Finding> {
-        let known: BTreeSet<&str> = found.places.iter().map(|place| place.prefix.as_str()).collect();
+        let known: BTreeSet<&str> =
+            found.places.iter().map(|place| place.prefix.as_str()).collect();
         surplus::findings(&self.archive, SESSIONS, |key| {
             let there = placed(key).is_some_and(|(_, prefix)| known.contains(prefix.as_str()));
             (!there).then_some(key)
@@ -183,8 +194,9 @@ impl Catalog {
             (Some(place), 0) => Ok(place),
             (Some(_), _) => Err(Failure::blind(format!("more than one session is called {name}"))
                 .hint(format!("give more of the id: {}", ids.join(", ")))),
-            (None, _) => Err(Failure::blind(format!("there is no session {name}"))
-                .hint("`bg-replay ls` lists the sessions; a directory is named with a slash in it")),
+            (None, _) => Err(Failure::blind(format!("there is no session {name}")).hint(
+                "`bg-replay ls` lists the sessions; a directory is named with a slash in it",
+            )),
         }
     }
 
@@ -206,7 +218,9 @@ fn placed(key: &str) -> Option<(SessionId, String)> {
 }
 
 fn unlistable(source: StoreError) -> Failure {
-    Failure::blind("cannot look into the evidence store").because(source).hint("check that you may read it")
+    Failure::blind("cannot look into the evidence store")
+        .because(source)
+        .hint("check that you may read it")
 }
 
 const SESSIONS: &str = "sessions/";
@@ -221,14 +235,22 @@ mod tests {
     #[test]
     fn sessions_are_found_by_id_beginning_last_and_path() {
         let sample = Sample::default();
-        let (a, b) = (sample.record(&[(b"a", 0)]), sample.record(&[(b"b", 0)]));
+        let a = sample.record(&[(b"a", 0)]);
+        let b = sample.record(&[(b"b", 0)]);
         let catalog = sample.catalog();
-        let ids: Vec<_> = catalog.found().unwrap().places.iter().filter_map(|p| p.session).collect();
+        let ids: Vec<_> =
+            catalog.found().unwrap().places.iter().filter_map(|p| p.session).collect();
         assert_eq!(
             ids,
-            [a, b].into_iter().max().into_iter().chain([a, b].into_iter().min()).collect::<Vec<_>>()
+            [a, b]
+                .into_iter()
+                .max()
+                .into_iter()
+                .chain([a, b].into_iter().min())
+                .collect::<Vec<_>>()
         );
-        for (name, id) in [(a.to_string(), a), (b.to_string()[..30].to_owned(), b), ("last".into(), a.max(b))]
+        for (name, id) in
+            [(a.to_string(), a), (b.to_string()[..30].to_owned(), b), ("last".into(), a.max(b))]
         {
             assert_eq!(catalog.find(&name).unwrap().session, Some(id), "{name}");
         }

@@ -54,7 +54,11 @@ impl Roll {
                 }
                 next = seq.saturating_add(1);
                 if entries.len() > 1 {
-                    report(format!("count {seq} is there {} times: {}", entries.len(), ids(entries)));
+                    report(format!(
+                        "count {seq} is there {} times: {}",
+                        entries.len(),
+                        ids(entries)
+                    ));
                 }
                 let before = seq.checked_sub(1).and_then(|before| counted.get(&before));
                 entries.iter().filter_map(|entry| entry.misfit(before)).for_each(&mut report);
@@ -72,12 +76,18 @@ impl Entry {
                 .then(|| format!("session {} names no session before it", self.session));
         };
         if previous.seq.checked_add(1) != Some(self.host.seq) {
-            return Some(format!("session {} names one before it with the wrong count", self.session));
+            return Some(format!(
+                "session {} names one before it with the wrong count",
+                self.session
+            ));
         }
         // A hole was said already.
         let before = before?;
         let Some(entry) = before.iter().find(|entry| entry.session == previous.session) else {
-            return Some(format!("session {} followed {}, which is missing", self.session, previous.session));
+            return Some(format!(
+                "session {} followed {}, which is missing",
+                self.session, previous.session
+            ));
         };
         let link = match previous.at {
             At::Genesis => Some(entry.first),

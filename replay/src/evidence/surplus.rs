@@ -30,10 +30,18 @@ pub fn findings(
         Ok(found) => found,
         // A server without versions has no second one.
         Err(e) if lacks_versions(&e) => {
-            return vec![finding("versions", Weight::Note, format!("not looked at: {}", chain(&e)))];
+            return vec![finding(
+                "versions",
+                Weight::Note,
+                format!("not looked at: {}", chain(&e)),
+            )];
         }
         Err(e) => {
-            return vec![finding("versions", Weight::Unverifiable, format!("not readable: {}", chain(&e)))];
+            return vec![finding(
+                "versions",
+                Weight::Unverifiable,
+                format!("not readable: {}", chain(&e)),
+            )];
         }
     };
     let told = found.iter().filter_map(|surplus| {
@@ -53,5 +61,8 @@ fn finding(object: &str, weight: Weight, what: String) -> Finding {
 fn lacks_versions(error: &StoreError) -> bool {
     let StoreError::Failed { source, .. } = error else { return false };
     let call = source.get_ref().and_then(|source| source.downcast_ref::<CallError>());
-    matches!(call.and_then(|call| call.code.as_deref()), Some("NotImplemented" | "MethodNotAllowed"))
+    matches!(
+        call.and_then(|call| call.code.as_deref()),
+        Some("NotImplemented" | "MethodNotAllowed")
+    )
 }

@@ -15,7 +15,8 @@ impl Format for Cast {
     }
 
     fn event(&mut self, event: &TapeEvent) -> Vec<u8> {
-        let (code, data) = (event.line.code, &event.line.data);
+        let code = event.line.code;
+        let data = &event.line.data;
         // Text is empty where the bytes of a character were split: the later event has it whole.
         let known = matches!(code, 'r' | 'm') || matches!(code, 'o' | 'i') && !data.is_empty();
         if !known {

@@ -22,16 +22,20 @@ impl Format for Cast3 {
         }
         let mut line = value!({"version": 3, "term": term, "timestamp": header.timestamp});
         if let Some(object) = line.as_object_mut() {
-            object.extend(header.title.clone().map(|title| ("title".to_owned(), Value::String(title))));
+            object.extend(
+                header.title.clone().map(|title| ("title".to_owned(), Value::String(title))),
+            );
             object.extend(other_env(&header.env).map(|env| ("env".to_owned(), Value::Object(env))));
         }
         format!("{}\n", json(&line)).into_bytes()
     }
 
     fn event(&mut self, event: &TapeEvent) -> Vec<u8> {
-        let (code, data) = (event.line.code, &event.line.data);
+        let code = event.line.code;
+        let data = &event.line.data;
         // Text is empty where the bytes of a character were split: the later event has it whole.
-        let known = matches!(code, 'r' | 'm' | 'x') || matches!(code, 'o' | 'i') && !data.is_empty();
+        let known =
+            matches!(code, 'r' | 'm' | 'x') || matches!(code, 'o' | 'i') && !data.is_empty();
         if !known {
             return Vec::new();
         }
@@ -44,7 +48,8 @@ impl Format for Cast3 {
 /// Returns the environment without `TERM`, which has a place of its own; its values must be strings.
 fn other_env(env: &Value) -> Option<Map<String, Value>> {
     let rest = env.as_object()?.iter().filter(|(name, value)| *name != "TERM" && value.is_string());
-    let rest: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let rest: Map<String, Value> =
+        rest.map(|(name, value)| (name.clone(), value.clone())).collect();
     (!rest.is_empty()).then_some(rest)
 }
 

@@ -10,7 +10,8 @@ use bg_recorder::neutral::Visible;
 /// # Errors
 /// When the tape does not open, or nobody reads.
 pub fn cat(vault: &Vault<'_>, mut sink: Sink) -> Result<(), Failure> {
-    let (mut events, mut visible) = (vault.events()?, Visible::default());
+    let mut events = vault.events()?;
+    let mut visible = Visible::default();
     while let Some(event) = events.event().map_err(unread)? {
         if event.line.code == 'o' {
             sink.put(visible.chunk(&event.line.data).as_bytes())?;

@@ -17,8 +17,10 @@ impl Format for Jsonl {
 
     fn event(&mut self, event: &TapeEvent) -> Vec<u8> {
         let raw = event.raw.as_ref().map(|raw| format!(",\"raw\":\"{}\"", BASE64.encode(raw)));
-        let (time, code) = (seconds(event.line.time_us), json(&event.line.code));
-        let (data, raw) = (json(&event.line.data), raw.unwrap_or_default());
+        let time = seconds(event.line.time_us);
+        let code = json(&event.line.code);
+        let data = json(&event.line.data);
+        let raw = raw.unwrap_or_default();
         format!("{{\"time\":{time},\"code\":{code},\"data\":{data}{raw}}}\n").into_bytes()
     }
 }

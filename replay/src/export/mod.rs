@@ -31,7 +31,11 @@ pub trait Format {
 ///
 /// # Errors
 /// When it does not open, or the sink takes no more.
-pub fn export(vault: &Vault<'_>, mut format: Box<dyn Format>, mut sink: Sink) -> Result<(), Failure> {
+pub fn export(
+    vault: &Vault<'_>,
+    mut format: Box<dyn Format>,
+    mut sink: Sink,
+) -> Result<(), Failure> {
     let mut events = vault.events()?;
     sink.put(&format.begin(events.header()))?;
     while let Some(event) = events.event().map_err(unread)? {
@@ -90,9 +94,14 @@ pub mod sample {
 
     /// Any events, in order of time, some at the same.
     pub fn events() -> impl Strategy<Value = Vec<TapeEvent>> {
-        let code = prop::sample::select(vec!['o', 'o', 'o', 'i', 'm', 'r', 'x', 'N', 'B', 'P', 'A']);
-        let event =
-            (prop_oneof![Just(0u64), 0..10_000_000u64], code, any::<String>(), any::<Option<Vec<u8>>>());
+        let code =
+            prop::sample::select(vec!['o', 'o', 'o', 'i', 'm', 'r', 'x', 'N', 'B', 'P', 'A']);
+        let event = (
+            prop_oneof![Just(0u64), 0..10_000_000u64],
+            code,
+            any::<String>(),
+            any::<Option<Vec<u8>>>(),
+        );
         prop::collection::vec(event, 0..40).prop_map(|events| {
             let mut time_us = 0;
             let timed = |(after_us, code, data, raw): (u64, char, String, Option<Vec<u8>>)| {

@@ -58,8 +58,11 @@ impl Sink {
         let name = path
             .file_name()
             .ok_or_else(|| Failure::blind(format!("{} is not a file name", path.display())))?;
-        let temporary =
-            path.with_file_name(format!(".{}.bg-replay-{}", name.to_string_lossy(), std::process::id()));
+        let temporary = path.with_file_name(format!(
+            ".{}.bg-replay-{}",
+            name.to_string_lossy(),
+            std::process::id()
+        ));
         let mut options = OpenOptions::new();
         let file = options
             .write(true)
@@ -67,7 +70,12 @@ impl Sink {
             .mode(0o600)
             .open(&temporary)
             .map_err(|e| unwritten(path, e))?;
-        Ok(Self::File(Growing { file: BufWriter::new(file), temporary, path: path.to_owned(), existing }))
+        Ok(Self::File(Growing {
+            file: BufWriter::new(file),
+            temporary,
+            path: path.to_owned(),
+            existing,
+        }))
     }
 
     /// Takes bytes.
@@ -77,7 +85,9 @@ impl Sink {
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Stdout(out) => out.write_all(bytes).map_err(Failure::stdout),
-            Self::File(growing) => growing.file.write_all(bytes).map_err(|e| unwritten(&growing.path, e)),
+            Self::File(growing) => {
+                growing.file.write_all(bytes).map_err(|e| unwritten(&growing.path, e))
+            }
         }
     }
 
@@ -99,8 +109,11 @@ impl Growing {
             .flush()
             .and_then(|()| self.file.get_ref().sync_all())
             .map_err(|e| unwritten(&self.path, e))?;
-        let flags =
-            if self.existing == Existing::Keep { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        let flags = if self.existing == Existing::Keep {
+            RenameFlags::NOREPLACE
+        } else {
+            RenameFlags::empty()
+        };
         match renameat_with(CWD, &self.temporary, CWD, &self.path, flags) {
             Err(rustix::io::Errno::EXIST) => Err(exists(&self.path)),
             // Not every file system can refuse to replace; that the name was free was checked at the start.

@@ -62,11 +62,20 @@ mod tests {
 
     #[test]
     fn what_scrolled_by_is_there_and_what_was_overwritten_is_not() {
-        let output: String = (0..40).map(|n| format!("\x1b[3{}mline {n}\x1b[0m   \r\n", n % 8)).collect();
-        let event =
-            |data: &str| TapeEvent { line: Line { time_us: 0, code: 'o', data: data.into() }, raw: None };
-        let text = written(Text::default(), &[event(&output), event("50%\r100%\x1b[?1049hvim\x1b[?1049l")]);
-        assert!(text.starts_with("line 0\nline 1\n") && text.ends_with("line 39\n100%\n"), "{text}");
+        let output: String =
+            (0..40).map(|n| format!("\x1b[3{}mline {n}\x1b[0m   \r\n", n % 8)).collect();
+        let event = |data: &str| TapeEvent {
+            line: Line { time_us: 0, code: 'o', data: data.into() },
+            raw: None,
+        };
+        let text = written(
+            Text::default(),
+            &[event(&output), event("50%\r100%\x1b[?1049hvim\x1b[?1049l")],
+        );
+        assert!(
+            text.starts_with("line 0\nline 1\n") && text.ends_with("line 39\n100%\n"),
+            "{text}"
+        );
     }
 
     proptest! {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{stdin, stdout};
-use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 
 use crate::play::keys::{Decoder, Key};
@@ -44,9 +46,16 @@ impl Console {
         let (wake, poke) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         poke.set_nonblocking(true)?;
-        let (resized, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let mut console =
-            Self { keyboard, wake, resized, ended, signals: Vec::new(), decoder: Decoder::default() };
+        let resized = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(AtomicUsize::new(0));
+        let mut console = Self {
+            keyboard,
+            wake,
+            resized,
+            ended,
+            signals: Vec::new(),
+            decoder: Decoder::default(),
+        };
         console.watch(&poke)?;
         restore_on_panic();
         if keyboard == Keyboard::None {
@@ -65,7 +74,11 @@ impl Console {
     fn watch(&mut self, poke: &UnixStream) -> io::Result<()> {
         for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT] {
             let number = usize::try_from(signal).unwrap_or_default();
-            self.signals.push(signal_hook::flag::register_usize(signal, Arc::clone(&self.ended), number)?);
+            self.signals.push(signal_hook::flag::register_usize(
+                signal,
+                Arc::clone(&self.ended),
+                number,
+            )?);
             self.signals.push(signal_hook::low_level::pipe::register(signal, poke.try_clone()?)?);
         }
         self.signals.push(signal_hook::flag::register(SIGWINCH, Arc::clone(&self.resized))?);
@@ -84,7 +97,8 @@ impl Console {
             tv_nsec: duration.subsec_nanos().into(),
         });
         let input = stdin();
-        let wanted = if self.keyboard == Keyboard::Raw { PollFlags::IN } else { PollFlags::empty() };
+        let wanted =
+            if self.keyboard == Keyboard::Raw { PollFlags::IN } else { PollFlags::empty() };
         let mut fds = [PollFd::new(&input, wanted), PollFd::new(&self.wake, PollFlags::IN)];
         match poll(&mut fds, timeout.as_ref()) {
             // A signal: its flag says which.
@@ -123,7 +137,9 @@ impl Console {
         match rustix::io::read(stdin(), &mut bytes) {
             // The terminal is gone.
             Ok(0) | Err(rustix::io::Errno::IO) => Ok(vec![Key::Quit]),
-            Ok(len) => Ok(bytes.iter().take(len).filter_map(|byte| self.decoder.byte(*byte)).collect()),
+            Ok(len) => {
+                Ok(bytes.iter().take(len).filter_map(|byte| self.decoder.byte(*byte)).collect())
+            }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(Vec::new()),
             Err(e) => Err(e.into()),
         }

@@ -89,7 +89,9 @@ fn control(mut parameters: String, byte: u8) -> (State, Option<Key>) {
         b'~' => {
             // xterm's modifyOtherKeys: 27 ; modifiers ; code.
             let mut fields = parameters.split(';');
-            let (lead, modifiers, code) = (fields.next(), fields.next(), fields.next());
+            let lead = fields.next();
+            let modifiers = fields.next();
+            let code = fields.next();
             (
                 State::Ground,
                 code.filter(|_| lead == Some("27"))
@@ -177,7 +179,10 @@ mod tests {
     #[test]
     fn answers_and_mouse_reports_are_no_keys() {
         assert_eq!(keys(b"\x1b]11;rgb:1e1e/iqi+\x1b\\"), []);
-        assert_eq!(keys(b"\x1b[?62;22c\x1b[12;40R\x1b[M qq\x1b[<0;3;3M\x1bP1+r696e\x1b\\\x1b[I"), []);
+        assert_eq!(
+            keys(b"\x1b[?62;22c\x1b[12;40R\x1b[M qq\x1b[<0;3;3M\x1bP1+r696e\x1b\\\x1b[I"),
+            []
+        );
     }
 
     proptest! {

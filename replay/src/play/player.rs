@@ -51,13 +51,17 @@ pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
     let unusable = |e| Failure::blind("cannot use this terminal").because(e);
     let Some(size) = size else {
         // Nothing reads keys; yet a terminal must come out of it as it went in.
-        let console =
-            stdout().is_terminal().then(|| Console::open(Keyboard::None)).transpose().map_err(unusable)?;
+        let console = stdout()
+            .is_terminal()
+            .then(|| Console::open(Keyboard::None))
+            .transpose()
+            .map_err(unusable)?;
         return Player::new(vault, manner, reel, Stage::bare(stdout())).run(console);
     };
     let recorded = Size::of(reel.header());
     if !recorded.fits_in(size) {
-        let (cols, rows) = (recorded.cols, recorded.rows);
+        let cols = recorded.cols;
+        let rows = recorded.rows;
         eprintln!(
             "bg-replay: the recording is {cols}x{rows}, larger than this terminal: it is shown cut, following the cursor"
         );
@@ -69,12 +73,15 @@ pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
 
 /// Says what is about to be played.
 fn announce(vault: &Vault<'_>) {
-    let (report, glance) = (vault.report(), Glance::of(vault.tape()));
+    let report = vault.report();
+    let glance = Glance::of(vault.tape());
     let session = report.session.map_or(String::new(), |id| id.to_string());
     let word = |name| glance.about(name).map_or("unknown".to_owned(), |text| neutral(&text));
     let started = glance.started().map_or(String::new(), |at| at.to_string());
     let length = glance.duration_us.map_or("length unknown".to_owned(), human_duration);
-    let (user, reason, verdict) = (word("user"), word("reason"), report.verdict);
+    let user = word("user");
+    let reason = word("reason");
+    let verdict = report.verdict;
     eprintln!(
         "bg-replay: session {session}, {user}, reason: {reason}, started {started}, {length}, {verdict}"
     );
@@ -119,7 +126,8 @@ impl<W: Write> Player<'_, W> {
             self.stage.paint(now)?;
             let Some(next_us) = self.reel.next_us() else { return Ok(Ended::Well) };
             let now = Instant::now();
-            let wait = [self.pace.until(next_us, now), self.stage.due(now)].into_iter().flatten().min();
+            let wait =
+                [self.pace.until(next_us, now), self.stage.due(now)].into_iter().flatten().min();
             let Some(console) = console.as_deref_mut() else {
                 std::thread::sleep(wait.unwrap_or_default());
                 continue;
@@ -137,7 +145,11 @@ impl<W: Write> Player<'_, W> {
     }
 
     /// Waits for keys; takes note of what asks for the end.
-    fn listen(&mut self, console: &mut Console, wait: Option<Duration>) -> Result<Vec<Key>, Failure> {
+    fn listen(
+        &mut self,
+        console: &mut Console,
+        wait: Option<Duration>,
+    ) -> Result<Vec<Key>, Failure> {
         let keys = console.wait(wait).map_err(|e| Failure::blind("cannot read keys").because(e))?;
         if let Some(signal) = console.ended() {
             self.ended = Some(Ended::Signal(signal));
@@ -160,7 +172,9 @@ impl<W: Write> Player<'_, W> {
 
     /// Goes ahead where nothing happens for longer than the limit.
     fn skip_idle(&mut self, now: Instant) {
-        let (Some(idle_us), Some(next_us)) = (self.manner.idle_us, self.reel.next_us()) else { return };
+        let (Some(idle_us), Some(next_us)) = (self.manner.idle_us, self.reel.next_us()) else {
+            return;
+        };
         let from_us = next_us.saturating_sub(idle_us);
         if from_us > self.last_us && from_us > self.pace.at_us(now) {
             self.pace.jump(from_us, now);
@@ -255,13 +269,17 @@ mod tests {
             (Event::Output(b"three"), 700),
         ];
         let id = sample.record_events(&events);
-        let (auditor, place) = (sample.auditor(), sample.catalog().find(&id.to_string()).unwrap());
+        let auditor = sample.auditor();
+        let place = sample.catalog().find(&id.to_string()).unwrap();
         let (tape, report) = place.judged(&auditor.trusted().unwrap()).unwrap();
-        let vault = Vault::admit((&tape, report), |tape| auditor.opener(tape), Extent::Whole).unwrap();
+        let vault =
+            Vault::admit((&tape, report), |tape| auditor.opener(tape), Extent::Whole).unwrap();
         let mut out = Vec::new();
         let pace = Pace::new(manner.speed, Instant::now());
-        let (reel, stage) = (Reel::begin(&vault).unwrap(), Stage::bare(&mut out));
-        let mut player = Player { vault: &vault, manner, reel, stage, pace, last_us: 0, ended: None };
+        let reel = Reel::begin(&vault).unwrap();
+        let stage = Stage::bare(&mut out);
+        let mut player =
+            Player { vault: &vault, manner, reel, stage, pace, last_us: 0, ended: None };
         steps(&mut player);
         assert_eq!(player.run(None).unwrap(), Ended::Well);
         String::from_utf8_lossy(&out).into_owned()

@@ -49,7 +49,11 @@ impl<'v> Reel<'v> {
     /// # Errors
     /// When what follows does not open.
     pub fn take_until(&mut self, time_us: u64) -> Result<Option<TapeEvent>, Failure> {
-        if self.next_us().is_some_and(|next_us| next_us <= time_us) { self.take() } else { Ok(None) }
+        if self.next_us().is_some_and(|next_us| next_us <= time_us) {
+            self.take()
+        } else {
+            Ok(None)
+        }
     }
 
     fn advance(&mut self) -> Result<(), Failure> {
@@ -77,7 +81,8 @@ pub fn first_after(vault: &Vault<'_>, code: char, time_us: u64) -> Result<Option
 /// # Errors
 /// When the tape does not open.
 pub fn last_before(vault: &Vault<'_>, code: char, time_us: u64) -> Result<Option<u64>, Failure> {
-    let (mut reel, mut last) = (Reel::begin(vault)?, None);
+    let mut reel = Reel::begin(vault)?;
+    let mut last = None;
     while reel.next_us().is_some_and(|next_us| next_us < time_us) {
         let Some(event) = reel.take()? else { break };
         if event.line.code == code {

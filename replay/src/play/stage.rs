@@ -49,7 +49,9 @@ impl<W: Write> Stage<W> {
     /// When the first bytes cannot be written.
     pub fn on_terminal(out: W, size: Size, header: &Header, trust: Trust) -> Result<Self, Failure> {
         let screens = blank(header, size)?;
-        let (painter, dirty, painting) = (Painter::default(), false, false);
+        let painter = Painter::default();
+        let dirty = false;
+        let painting = false;
         let theatre = Theatre { size, trust, screens, painter, painting, dirty, painted_at: None };
         let mut stage = Self { out, theatre: Some(theatre) };
         if stage.paints() {
@@ -88,9 +90,11 @@ impl<W: Write> Stage<W> {
                 theatre.dirty = true;
                 Ok(())
             }
-            _ if event.line.code == 'o' => {
-                self.out.write_all(event.bytes()).and_then(|()| self.out.flush()).map_err(Failure::stdout)
-            }
+            _ if event.line.code == 'o' => self
+                .out
+                .write_all(event.bytes())
+                .and_then(|()| self.out.flush())
+                .map_err(Failure::stdout),
             _ => Ok(()),
         }
     }
@@ -116,7 +120,10 @@ impl<W: Write> Stage<W> {
         let bytes = if theatre.painting {
             (theatre.dirty, theatre.painted_at) = (false, Some(Instant::now()));
             let clear = theatre.painter.clear();
-            format!("{RESTORE}{clear}{}", theatre.painter.draw(theatre.screens.recorded(), theatre.size))
+            format!(
+                "{RESTORE}{clear}{}",
+                theatre.painter.draw(theatre.screens.recorded(), theatre.size)
+            )
         } else {
             format!("{RESTORE}\x1b[2J\x1b[H{}", theatre.screens.restoring())
         };
@@ -175,7 +182,10 @@ impl<W: Write> Stage<W> {
     }
 
     fn write(&mut self, bytes: &str) -> Result<(), Failure> {
-        self.out.write_all(bytes.as_bytes()).and_then(|()| self.out.flush()).map_err(Failure::stdout)
+        self.out
+            .write_all(bytes.as_bytes())
+            .and_then(|()| self.out.flush())
+            .map_err(Failure::stdout)
     }
 }
 
@@ -206,11 +216,21 @@ mod tests {
     use bg_recorder::codec::Line;
 
     fn header(width: u16, height: u16) -> Header {
-        Header { version: 2, width, height, timestamp: 0, title: None, env: serde_json::Value::Null }
+        Header {
+            version: 2,
+            width,
+            height,
+            timestamp: 0,
+            title: None,
+            env: serde_json::Value::Null,
+        }
     }
 
     fn event(code: char, data: &str, raw: Option<&[u8]>) -> TapeEvent {
-        TapeEvent { line: Line { time_us: 0, code, data: data.into() }, raw: raw.map(<[u8]>::to_vec) }
+        TapeEvent {
+            line: Line { time_us: 0, code, data: data.into() },
+            raw: raw.map(<[u8]>::to_vec),
+        }
     }
 
     #[test]

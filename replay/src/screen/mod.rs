@@ -181,7 +181,8 @@ mod tests {
             raw: None,
         };
         screens.feed(&event('o', "abcdef"));
-        let rows: Vec<String> = screens.recorded().screen().visible_lines().map(avt::Line::text).collect();
+        let rows: Vec<String> =
+            screens.recorded().screen().visible_lines().map(avt::Line::text).collect();
         assert_eq!(rows, ["abcd", "ef  "]);
         screens.feed(&event('r', "6x3"));
         assert_eq!(screens.recorded_size(), Size::new(6, 3));
@@ -189,6 +190,8 @@ mod tests {
         screens.feed(&event('o', "\x1b[?1049hx\x1b[?1049l\x1b[?1049h"));
         assert!(screens.restoring().contains("\x1b[?1049h"));
         screens.feed(&event('o', "\x1b[?1049l"));
-        assert!(screens.restoring().contains("abcdef") && screens.mid_line() && !screens.alternate());
+        assert!(
+            screens.restoring().contains("abcdef") && screens.mid_line() && !screens.alternate()
+        );
     }
 }

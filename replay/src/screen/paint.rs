@@ -35,7 +35,8 @@ impl Painter {
                 *drawn = row;
             }
         }
-        let (row, col) = (cursor.row.saturating_sub(self.top), cursor.col.saturating_sub(self.left));
+        let row = cursor.row.saturating_sub(self.top);
+        let col = cursor.col.saturating_sub(self.left);
         bytes.push_str(&format!("\x1b[{};{}H", row + 1, col.min(size.cols.saturating_sub(1)) + 1));
         if cursor.visible {
             bytes.push_str("\x1b[?25h");
@@ -53,7 +54,9 @@ fn follow(begin: usize, at: usize, room: usize, all: usize) -> usize {
 
 /// Returns one row, padded to its full width: erasing to the end of the line in the last column would erase it.
 fn row(line: Option<&Line>, left: usize, cols: usize) -> String {
-    let (mut text, mut width, mut pen) = (String::new(), 0, None);
+    let mut text = String::new();
+    let mut width = 0;
+    let mut pen = None;
     let cells = line.map(Line::cells).unwrap_or_default();
     for cell in cells.iter().skip(left).take(cols) {
         if pen != Some(*cell.pen()) {
@@ -128,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_larger_screen_is_cropped_and_follows_the_cursor() {
-        let (from, to) = (Size::new(8, 4), Size::new(4, 2));
+        let from = Size::new(8, 4);
+        let to = Size::new(4, 2);
         assert_eq!(painted("abcdefgh\x1b[H", from, to), ["abcd", "    "]);
         assert_eq!(painted("1\r\n2\r\n3\r\n4", from, to), ["3   ", "4   "]);
         assert_eq!(painted("abcdefg", from, to), ["efg ", "    "]);
@@ -136,14 +140,16 @@ mod tests {
 
     #[test]
     fn half_of_a_wide_character_is_a_space() {
-        let (from, to) = (Size::new(8, 2), Size::new(3, 1));
+        let from = Size::new(8, 2);
+        let to = Size::new(3, 1);
         assert_eq!(painted("ab界\x1b[H", from, to), ["ab "]);
     }
 
     #[test]
     fn only_changes_are_drawn_again() {
         let size = Size::new(8, 2);
-        let (mut screen, mut painter) = (size.blank().unwrap(), Painter::default());
+        let mut screen = size.blank().unwrap();
+        let mut painter = Painter::default();
         screen.feed("one\r\ntwo");
         painter.draw(&screen, size);
         assert!(!painter.draw(&screen, size).contains("two"));

@@ -33,7 +33,8 @@ pub struct Put {
 
 impl CountedStore {
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        let (gets, lists) = (AtomicU64::new(0), AtomicU64::new(0));
+        let gets = AtomicU64::new(0);
+        let lists = AtomicU64::new(0);
         Self { inner, gets, lists, puts: Mutex::default() }
     }
 
@@ -51,7 +52,8 @@ impl ObjectStore for CountedStore {
     fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let began = Instant::now();
         self.inner.put_new(key, bytes)?;
-        let (done, took) = (Instant::now(), began.elapsed());
+        let done = Instant::now();
+        let took = began.elapsed();
         let frames = key.contains("/segments/").then(|| frames(bytes));
         let put = Put { key: key.to_owned(), len: bytes.len() as u64, took, done, frames };
         self.puts.lock().unwrap().push(put);

@@ -25,7 +25,8 @@ impl Usage {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
             line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
         };
-        let (rss_kib, rss_max_kib) = (of("VmRSS:"), of("VmHWM:"));
+        let rss_kib = of("VmRSS:");
+        let rss_max_kib = of("VmHWM:");
         Self { cpu_s: ticks / TICKS_PER_S, rss_kib, rss_max_kib }
     }
 
@@ -61,9 +62,15 @@ pub fn of_sessions(lived: &[Lived], world: &World, took: Duration, used: &Usage)
     spread("PUT", puts.iter().map(|put| put.took).collect());
     spread("start (begin to stored genesis)", lived.iter().map(|session| session.begin).collect());
     spread("end (finish to stored seal)", lived.iter().map(|session| session.finish).collect());
-    spread("slowest accept of each session", lived.iter().map(|session| session.accept_max).collect());
+    spread(
+        "slowest accept of each session",
+        lived.iter().map(|session| session.accept_max).collect(),
+    );
     let late = lateness(lived, &puts);
-    spread("in the store after it happened, all frames", late.values().flatten().copied().collect());
+    spread(
+        "in the store after it happened, all frames",
+        late.values().flatten().copied().collect(),
+    );
     println!("\nper session-hour, without what is once a session:");
     println!(
         "| kind | sessions | PUTs | GETs | data keys | signatures | bytes in | bytes stored | late p50 | late p99 |"
@@ -87,8 +94,9 @@ fn of_kind(kind: Kind, lived: &[Lived], puts: &[Put], world: &World, late: &[Dur
         .iter()
         .filter(|put| sessions.iter().any(|session| put.key.starts_with(&session.prefix)))
         .collect();
-    let living =
-        ours.iter().filter(|put| put.key.contains("/segments/") || put.key.contains("/checkpoints/"));
+    let living = ours
+        .iter()
+        .filter(|put| put.key.contains("/segments/") || put.key.contains("/checkpoints/"));
     let (objects, bytes) = living.fold((0, 0), |(n, bytes), put| (n + 1, bytes + put.len));
     let (minted, signed) = world.calls.of(kind);
     let mut late = late.to_vec();
@@ -116,7 +124,9 @@ fn lateness(lived: &[Lived], puts: &[Put]) -> BTreeMap<Kind, Vec<Duration>> {
         let session = sessions[prefix];
         for frame in first..first + count {
             let happened = session.frames[usize::try_from(frame).unwrap()];
-            late.entry(session.kind).or_default().push(put.done.saturating_duration_since(happened));
+            late.entry(session.kind)
+                .or_default()
+                .push(put.done.saturating_duration_since(happened));
         }
     }
     late

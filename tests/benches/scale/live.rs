@@ -68,7 +68,10 @@ impl Driven {
 /// Lives for so long.
 pub fn live(world: &Arc<World>, n: usize, kind: Kind, broker: usize, long: Duration) -> Lived {
     let mut driven = begin(world, kind, broker);
-    let (began, mut last, mut events, mut line) = (Instant::now(), Instant::now(), 0, 0);
+    let began = Instant::now();
+    let mut last = Instant::now();
+    let mut events = 0;
+    let mut line = 0;
     while began.elapsed() < long {
         let next = kind.next(events);
         let due = match &next {
@@ -94,9 +97,11 @@ pub fn live(world: &Arc<World>, n: usize, kind: Kind, broker: usize, long: Durat
 }
 
 fn begin(world: &Arc<World>, kind: Kind, broker: usize) -> Driven {
-    let (id, began) = (SessionId::mint(), Instant::now());
+    let id = SessionId::mint();
+    let began = Instant::now();
     let state = world.state.join(format!("broker-{broker}"));
-    let cast = Header { version: 2, width: 80, height: 24, timestamp: 0, title: None, env: Value::Null };
+    let cast =
+        Header { version: 2, width: 80, height: 24, timestamp: 0, title: None, env: Value::Null };
     let recorder = Recorder::begin(Setup {
         session: id,
         about: Map::new(),

@@ -44,9 +44,11 @@ fn main() -> ExitCode {
         "{} sessions on {} brokers' state for {} s, evidence in {}",
         plan.sessions, plan.brokers, plan.seconds, world.place
     );
-    let (before, began) = (Usage::now(), Instant::now());
+    let before = Usage::now();
+    let began = Instant::now();
     let lived = live(&plan, &world);
-    let (used, took) = (Usage::now().since(&before), began.elapsed());
+    let used = Usage::now().since(&before);
+    let took = began.elapsed();
     figures::of_sessions(&lived, &world, took, &used);
     let intact = verify_all(&lived, &world);
     if intact == plan.sessions { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -58,8 +60,10 @@ fn live(plan: &Plan, world: &Arc<World>) -> Vec<Lived> {
     let sessions: Vec<_> = (0..plan.sessions)
         .map(|n| {
             thread::sleep(gap);
-            let (world, seconds) = (Arc::clone(world), Duration::from_secs(plan.seconds));
-            let (kind, broker) = (Kind::of(n, plan.flooding), n % plan.brokers);
+            let world = Arc::clone(world);
+            let seconds = Duration::from_secs(plan.seconds);
+            let kind = Kind::of(n, plan.flooding);
+            let broker = n % plan.brokers;
             thread::spawn(move || live::live(&world, n, kind, broker, seconds))
         })
         .collect();
@@ -68,7 +72,8 @@ fn live(plan: &Plan, world: &Arc<World>) -> Vec<Lived> {
 
 /// Verifies every tape as an auditor would: listed, read from the store, judged.
 fn verify_all(lived: &[Lived], world: &World) -> usize {
-    let (before, began) = (Usage::now(), Instant::now());
+    let before = Usage::now();
+    let began = Instant::now();
     let gets = world.store.gets();
     let mut intact = 0;
     for session in lived {

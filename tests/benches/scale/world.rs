@@ -30,8 +30,10 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let practice = Practice { root: dir.path().join("state") };
         let read = |path| std::fs::read_to_string(path).expect("a configuration");
-        let config: Config = toml::from_str(&config.map_or_else(String::new, read)).expect("a configuration");
-        let evidence = Evidence::open(&config.evidence, &config.aws, &practice).expect("an evidence world");
+        let config: Config =
+            toml::from_str(&config.map_or_else(String::new, read)).expect("a configuration");
+        let evidence =
+            Evidence::open(&config.evidence, &config.aws, &practice).expect("an evidence world");
         let keys = evidence.keys().expect("keys");
         let place = config.evidence.store.clone().unwrap_or_else(|| "a directory".into());
         let place = match &config.evidence.kms_key {

@@ -38,15 +38,24 @@ fn granted() -> Vec<Fault> {
         good("access_ecdsa", "none: approved with P-256 and P-384", |g| {
             plead(g, |p| p.votes = vec![Vote::of("dave", DAVE), Vote::of("grace", GRACE)]);
         }),
-        good("access_authenticators", "none: approved with touched authenticators of both kinds", |g| {
-            plead(g, |p| p.votes = vec![Vote::of("erin", ERIN), Vote::of("frank", FRANK)]);
-        }),
-        good("access_user_verified", "none: an authenticator that must verify its user, and did", |g| {
-            plead(g, |p| {
-                p.signers = p.signers.replace("erin@example.com ", "erin@example.com verify-required ");
-                p.votes[0] = Vote::of("erin", Key::SkEd25519(5, 5));
-            });
-        }),
+        good(
+            "access_authenticators",
+            "none: approved with touched authenticators of both kinds",
+            |g| {
+                plead(g, |p| p.votes = vec![Vote::of("erin", ERIN), Vote::of("frank", FRANK)]);
+            },
+        ),
+        good(
+            "access_user_verified",
+            "none: an authenticator that must verify its user, and did",
+            |g| {
+                plead(g, |p| {
+                    p.signers =
+                        p.signers.replace("erin@example.com ", "erin@example.com verify-required ");
+                    p.votes[0] = Vote::of("erin", Key::SkEd25519(5, 5));
+                });
+            },
+        ),
         good("access_options", "none: options that allow, in any case, with patterns", |g| {
             plead(g, |p| {
                 let options = "?ob@*.com,!mallory* Namespaces=\"x,bg-shell-app*\",VALID-AFTER=\"20261123\",\
@@ -78,28 +87,44 @@ fn requests() -> Vec<Fault> {
             plead(g, |_| {});
             g.about.remove("access");
         }),
-        bad("access_request_byte_changed", "a byte of the request was changed after it was signed", |g| {
-            plead(g, |p| p.access = |a| edit(&mut a.request, "db-3", "db-4"));
-        }),
+        bad(
+            "access_request_byte_changed",
+            "a byte of the request was changed after it was signed",
+            |g| {
+                plead(g, |p| p.access = |a| edit(&mut a.request, "db-3", "db-4"));
+            },
+        ),
         bad("access_request_unsigned", "the requester's signature is missing", |g| {
             plead(g, |p| p.access = |a| a.request_signature.clear());
         }),
         bad("access_request_signed_by_another", "another person signed the request", |g| {
             plead(g, |p| p.by = BOB)
         }),
-        bad("access_request_namespace", "the request was signed in the approvals' namespace", |g| {
-            plead(g, |p| p.namespace = APPROVAL_NAMESPACE);
-        }),
-        bad("access_request_unknown_member", "the request has a member that nobody was shown", |g| {
-            plead(g, |p| p.bytes = |bytes| changed(&bytes, "{\"v\":1,", "{\"v\":1,\"also\":1,"));
-        }),
+        bad(
+            "access_request_namespace",
+            "the request was signed in the approvals' namespace",
+            |g| {
+                plead(g, |p| p.namespace = APPROVAL_NAMESPACE);
+            },
+        ),
+        bad(
+            "access_request_unknown_member",
+            "the request has a member that nobody was shown",
+            |g| {
+                plead(g, |p| {
+                    p.bytes = |bytes| changed(&bytes, "{\"v\":1,", "{\"v\":1,\"also\":1,")
+                });
+            },
+        ),
         bad("access_request_member_doubled", "a member of the request stands twice", |g| {
             plead(g, |p| p.bytes = |bytes| changed(&bytes, "{\"v\":1,", "{\"v\":1,\"v\":1,"));
         }),
         bad("access_request_member_missing", "the request leaves incident out", |g| {
             plead(g, |p| p.bytes = |bytes| changed(&bytes, "\"incident\":\"INC-7\",", ""));
         }),
-        bad("access_request_version", "the request is of version 2", |g| plead(g, |p| p.request.v = 2)),
+        bad("access_request_version", "the request is of version 2", |g| {
+            plead(g, |p| p.request.v = 2)
+        }),
         bad("access_request_without_line_feed", "the request has no LF at its end", |g| {
             plead(g, |p| p.bytes = |bytes| bytes[..bytes.len() - 1].to_vec());
         }),
@@ -124,26 +149,38 @@ fn claims() -> Vec<Fault> {
             plead(g, |_| {});
             g.about["access"].as_object_mut().unwrap().remove("claim");
         }),
-        bad("access_claim_by_another", "an approver opens what was approved for the requester", |g| {
-            plead(g, |p| {
-                p.claim.by = BOB;
-                p.claim.taking.requester = principal("bob");
-            });
-        }),
+        bad(
+            "access_claim_by_another",
+            "an approver opens what was approved for the requester",
+            |g| {
+                plead(g, |p| {
+                    p.claim.by = BOB;
+                    p.claim.taking.requester = principal("bob");
+                });
+            },
+        ),
         bad("access_claim_signed_by_another", "another person's key signed the claim", |g| {
             plead(g, |p| p.claim.by = BOB);
         }),
-        bad("access_claim_names_another", "the requester signed the claim in another's name", |g| {
-            plead(g, |p| p.claim.taking.requester = principal("bob"));
-        }),
+        bad(
+            "access_claim_names_another",
+            "the requester signed the claim in another's name",
+            |g| {
+                plead(g, |p| p.claim.taking.requester = principal("bob"));
+            },
+        ),
         bad("access_claim_namespace", "the claim was signed in the requests' namespace", |g| {
             plead(g, |p| p.claim.namespace = REQUEST_NAMESPACE);
         }),
         bad("access_claim_of_another_session", "the claim is for another session", |g| {
-            plead(g, |p| p.claim.taking.session = "01a20764-d400-7000-8000-00000000000b".parse().unwrap());
+            plead(g, |p| {
+                p.claim.taking.session = "01a20764-d400-7000-8000-00000000000b".parse().unwrap()
+            });
         }),
         bad("access_claim_of_another_id", "the claim names another request", |g| {
-            plead(g, |p| p.claim.taking.request = "01a20764-d400-7000-8000-00000000000b".parse().unwrap());
+            plead(g, |p| {
+                p.claim.taking.request = "01a20764-d400-7000-8000-00000000000b".parse().unwrap()
+            });
         }),
         bad("access_claim_of_another_request", "the claim is for another request's bytes", |g| {
             plead(g, |p| p.claim.digest = Some(Digest::of(b"another")));
@@ -154,15 +191,20 @@ fn claims() -> Vec<Fault> {
         bad("access_claim_too_late", "the claim was signed after the session began", |g| {
             plead(g, |p| p.claim.taking.made = Stamp(WALL_US + 301_000_000));
         }),
-        bad("access_claim_version", "the claim is of version 2", |g| plead(g, |p| p.claim.taking.v = 2)),
+        bad("access_claim_version", "the claim is of version 2", |g| {
+            plead(g, |p| p.claim.taking.v = 2)
+        }),
         bad("access_claim_edited", "a byte of the claim was changed after it was signed", |g| {
-            plead(g, |p| p.access = |a| edit(&mut a.claim.statement, "\"nonce\":\"08", "\"nonce\":\"07"));
+            plead(g, |p| {
+                p.access = |a| edit(&mut a.claim.statement, "\"nonce\":\"08", "\"nonce\":\"07")
+            });
         }),
         bad("access_claim_too_long", "the claim is over its limit", |g| {
             plead(g, |p| {
                 p.access = |a| {
                     let bytes = BASE64.decode(a.claim.statement.as_bytes()).unwrap();
-                    let bytes = changed(&bytes, "{\"v\":1,", &format!("{{\"v\":1,{}", " ".repeat(2_048)));
+                    let bytes =
+                        changed(&bytes, "{\"v\":1,", &format!("{{\"v\":1,{}", " ".repeat(2_048)));
                     a.claim.statement = BASE64.encode(&bytes);
                     a.claim.signature = ALICE.sign(CLAIM_NAMESPACE, &bytes);
                 };
@@ -173,25 +215,40 @@ fn claims() -> Vec<Fault> {
 
 fn signatures() -> Vec<Fault> {
     vec![
-        bad("access_approval_of_another_request", "an approval signs another request's bytes", |g| {
-            plead(g, |p| p.votes[0].digest = Some(Digest::of(b"another")));
-        }),
+        bad(
+            "access_approval_of_another_request",
+            "an approval signs another request's bytes",
+            |g| {
+                plead(g, |p| p.votes[0].digest = Some(Digest::of(b"another")));
+            },
+        ),
         bad("access_approval_of_another_id", "an approval names another request", |g| {
             plead(g, |p| {
-                p.votes[0].statement.request = "01a20764-d400-7000-8000-00000000000b".parse().unwrap();
+                p.votes[0].statement.request =
+                    "01a20764-d400-7000-8000-00000000000b".parse().unwrap();
             });
         }),
-        bad("access_approval_namespace", "an approval was signed in the requests' namespace", |g| {
-            plead(g, |p| p.votes[0].namespace = REQUEST_NAMESPACE);
-        }),
-        bad("access_approval_edited", "a byte of a statement was changed after it was signed", |g| {
-            plead(g, |p| {
-                p.access = |a| edit(&mut a.approvals[0].statement, "\"nonce\":\"09", "\"nonce\":\"08")
-            });
-        }),
+        bad(
+            "access_approval_namespace",
+            "an approval was signed in the requests' namespace",
+            |g| {
+                plead(g, |p| p.votes[0].namespace = REQUEST_NAMESPACE);
+            },
+        ),
+        bad(
+            "access_approval_edited",
+            "a byte of a statement was changed after it was signed",
+            |g| {
+                plead(g, |p| {
+                    p.access =
+                        |a| edit(&mut a.approvals[0].statement, "\"nonce\":\"09", "\"nonce\":\"08")
+                });
+            },
+        ),
         bad("access_approval_too_long", "a statement is over its limit", |g| {
             plead(g, |p| {
-                p.access = |a| resign(a, |text| text.replace(":1,", &format!(":1,{}", " ".repeat(2_048))))
+                p.access =
+                    |a| resign(a, |text| text.replace(":1,", &format!(":1,{}", " ".repeat(2_048))))
             });
         }),
         bad("access_denial", "a denial stands among the approvals", |g| {
@@ -204,26 +261,39 @@ fn signatures() -> Vec<Fault> {
         bad("access_untouched_ed25519", "an authenticator signed without touch", |g| {
             plead(g, |p| p.votes[0] = Vote::of("erin", Key::SkEd25519(5, 0)));
         }),
-        bad("access_untouched_p256", "an authenticator of the other kind signed without touch", |g| {
-            plead(g, |p| p.votes[0] = Vote::of("frank", Key::SkP256(6, 4)));
-        }),
-        bad("access_user_not_verified", "an authenticator must verify its user, and did not", |g| {
-            plead(g, |p| {
-                p.signers = p.signers.replace("erin@example.com ", "erin@example.com verify-required ");
-                p.votes[0] = Vote::of("erin", ERIN);
-            });
-        }),
-        bad("access_signature_flags_edited", "the flags were set after the authenticator signed", |g| {
-            plead(g, |p| {
-                p.votes[0] = Vote::of("erin", Key::SkEd25519(5, 0));
-                p.access = |a| {
-                    reblob(a, |blob| {
-                        let flags = blob.len() - 5;
-                        blob[flags] = 1;
-                    })
-                };
-            });
-        }),
+        bad(
+            "access_untouched_p256",
+            "an authenticator of the other kind signed without touch",
+            |g| {
+                plead(g, |p| p.votes[0] = Vote::of("frank", Key::SkP256(6, 4)));
+            },
+        ),
+        bad(
+            "access_user_not_verified",
+            "an authenticator must verify its user, and did not",
+            |g| {
+                plead(g, |p| {
+                    p.signers =
+                        p.signers.replace("erin@example.com ", "erin@example.com verify-required ");
+                    p.votes[0] = Vote::of("erin", ERIN);
+                });
+            },
+        ),
+        bad(
+            "access_signature_flags_edited",
+            "the flags were set after the authenticator signed",
+            |g| {
+                plead(g, |p| {
+                    p.votes[0] = Vote::of("erin", Key::SkEd25519(5, 0));
+                    p.access = |a| {
+                        reblob(a, |blob| {
+                            let flags = blob.len() - 5;
+                            blob[flags] = 1;
+                        })
+                    };
+                });
+            },
+        ),
         bad("access_signature_version", "an SSHSIG of version 0", |g| {
             plead(g, |p| p.access = |a| reblob(a, |blob| blob[9] = 0));
         }),
@@ -240,20 +310,24 @@ fn signatures() -> Vec<Fault> {
                 };
             });
         }),
-        bad("access_signature_sha1", "an RSA signature that calls itself ssh-rsa, which is SHA-1", |g| {
-            plead(g, |p| {
-                p.access = |a| {
-                    let armor = &mut a.approvals[1].signature;
-                    rewrite(armor, |blob| {
-                        let at = find(blob, b"rsa-sha2-512");
-                        blob.splice(at - 4..at + 12, [&[0, 0, 0, 7], &b"ssh-rsa"[..]].concat());
-                        let at = at - 8;
-                        let len = (blob.len() - at - 4) as u32;
-                        blob.splice(at..at + 4, len.to_be_bytes());
-                    });
-                };
-            });
-        }),
+        bad(
+            "access_signature_sha1",
+            "an RSA signature that calls itself ssh-rsa, which is SHA-1",
+            |g| {
+                plead(g, |p| {
+                    p.access = |a| {
+                        let armor = &mut a.approvals[1].signature;
+                        rewrite(armor, |blob| {
+                            let at = find(blob, b"rsa-sha2-512");
+                            blob.splice(at - 4..at + 12, [&[0, 0, 0, 7], &b"ssh-rsa"[..]].concat());
+                            let at = at - 8;
+                            let len = (blob.len() - at - 4) as u32;
+                            blob.splice(at..at + 4, len.to_be_bytes());
+                        });
+                    };
+                });
+            },
+        ),
         bad("access_signature_armor", "text before an armored signature", |g| {
             plead(g, |p| p.access = |a| a.approvals[0].signature.insert(0, '\n'));
         }),
@@ -270,34 +344,48 @@ fn signatures() -> Vec<Fault> {
 
 fn people() -> Vec<Fault> {
     vec![
-        bad("access_one_person_three_keys", "one person approves three times, with three keys", |g| {
-            plead(g, |p| {
-                for key in [Key::Ed25519(21), Key::Ed25519(22)] {
-                    p.signers += &format!("bob@example.com {}\n", key.line());
-                }
-                p.votes = [BOB, Key::Ed25519(21), Key::Ed25519(22)].map(|key| Vote::of("bob", key)).into();
-            });
-        }),
+        bad(
+            "access_one_person_three_keys",
+            "one person approves three times, with three keys",
+            |g| {
+                plead(g, |p| {
+                    for key in [Key::Ed25519(21), Key::Ed25519(22)] {
+                        p.signers += &format!("bob@example.com {}\n", key.line());
+                    }
+                    p.votes = [BOB, Key::Ed25519(21), Key::Ed25519(22)]
+                        .map(|key| Vote::of("bob", key))
+                        .into();
+                });
+            },
+        ),
         bad("access_one_key_two_names", "one key approves under two names", |g| {
             plead(g, |p| {
                 p.signers += &format!("robert@example.com {}\n", BOB.line());
                 p.votes[1] = Vote::of("robert", BOB);
             });
         }),
-        bad("access_two_names_one_person", "a key of one approver also stands under the other's name", |g| {
-            plead(g, |p| {
-                p.signers += &format!("carol@example.com {}\n", BOB.line());
-            });
-        }),
+        bad(
+            "access_two_names_one_person",
+            "a key of one approver also stands under the other's name",
+            |g| {
+                plead(g, |p| {
+                    p.signers += &format!("carol@example.com {}\n", BOB.line());
+                });
+            },
+        ),
         bad("access_self_approval", "the requester approves", |g| {
             plead(g, |p| p.votes[0] = Vote::of("alice", ALICE));
         }),
-        bad("access_self_approval_with_another_key", "the requester approves with another key", |g| {
-            plead(g, |p| {
-                p.signers += &format!("alice@example.com {}\n", Key::Ed25519(21).line());
-                p.votes[0] = Vote::of("alice", Key::Ed25519(21));
-            });
-        }),
+        bad(
+            "access_self_approval_with_another_key",
+            "the requester approves with another key",
+            |g| {
+                plead(g, |p| {
+                    p.signers += &format!("alice@example.com {}\n", Key::Ed25519(21).line());
+                    p.votes[0] = Vote::of("alice", Key::Ed25519(21));
+                });
+            },
+        ),
         bad(
             "access_self_approval_under_another_name",
             "the requester's key approves under another name",
@@ -320,9 +408,13 @@ fn people() -> Vec<Fault> {
         bad("access_unknown_signer", "an approver whose key is not in allowed_signers", |g| {
             plead(g, |p| p.votes[0] = Vote::of("bob", Key::Ed25519(99)));
         }),
-        bad("access_another_name", "an approver who signs with a key of their own in another's name", |g| {
-            plead(g, |p| p.votes[0] = Vote::of("dave", BOB));
-        }),
+        bad(
+            "access_another_name",
+            "an approver who signs with a key of their own in another's name",
+            |g| {
+                plead(g, |p| p.votes[0] = Vote::of("dave", BOB));
+            },
+        ),
         bad("access_principal", "an approver whose name is no principal", |g| {
             plead(g, |p| p.access = |a| resign(a, |text| text.replace("bob@", "../bob@")));
         }),
@@ -407,24 +499,36 @@ fn signers() -> Vec<Fault> {
             plead(g, |p| option(&mut p.signers, "cert-authority"));
         }),
         bad("access_signer_refused", "the approver is refused by a pattern", |g| {
-            plead(g, |p| p.signers = p.signers.replace("bob@example.com ", "*@example.com,!bob@* "));
+            plead(g, |p| {
+                p.signers = p.signers.replace("bob@example.com ", "*@example.com,!bob@* ")
+            });
         }),
         bad(
             "access_signers_unknown_option",
             "an option that this page does not have, on another's line",
             |g| {
                 plead(g, |p| {
-                    p.signers += &format!("zoe@example.com touch=\"yes\" {}\n", Key::Ed25519(30).line())
+                    p.signers +=
+                        &format!("zoe@example.com touch=\"yes\" {}\n", Key::Ed25519(30).line())
                 });
             },
         ),
-        bad("access_signers_unquoted", "an option's value without quotes, on another's line", |g| {
-            plead(g, |p| p.signers += &format!("zoe@example.com namespaces=x {}\n", Key::Ed25519(30).line()));
-        }),
+        bad(
+            "access_signers_unquoted",
+            "an option's value without quotes, on another's line",
+            |g| {
+                plead(g, |p| {
+                    p.signers +=
+                        &format!("zoe@example.com namespaces=x {}\n", Key::Ed25519(30).line())
+                });
+            },
+        ),
         bad("access_signers_time", "a thirteenth month, on another's line", |g| {
             plead(g, |p| {
-                p.signers +=
-                    &format!("zoe@example.com valid-after=\"20261301\" {}\n", Key::Ed25519(30).line());
+                p.signers += &format!(
+                    "zoe@example.com valid-after=\"20261301\" {}\n",
+                    Key::Ed25519(30).line()
+                );
             });
         }),
         bad("access_signers_times_swapped", "valid-before is not later than valid-after", |g| {
@@ -439,11 +543,16 @@ fn signers() -> Vec<Fault> {
         bad("access_signers_too_large", "an allowed_signers text over its limit", |g| {
             plead(g, |p| p.signers += &"#\n".repeat(32_768));
         }),
-        good("access_signers_other_keys", "none: keys of types that cannot sign here are passed over", |g| {
-            plead(g, |p| {
-                p.signers += "zoe@example.com ssh-dss AAAA\r\nzoe@example.com cert-authority ssh-foo AAAA x"
-            });
-        }),
+        good(
+            "access_signers_other_keys",
+            "none: keys of types that cannot sign here are passed over",
+            |g| {
+                plead(
+                    g,
+                    |p| p.signers += "zoe@example.com ssh-dss AAAA\r\nzoe@example.com cert-authority ssh-foo AAAA x",
+                );
+            },
+        ),
     ]
 }
 

@@ -26,10 +26,11 @@ fn seals() -> Vec<Fault> {
             "names another session",
             bent(|s| s.session = SessionId::mint()),
         ),
-        broken("seal_from_another_tape", SEAL, "the seal of another session's tape", as_it_is()).edit(|o| {
-            let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
-            o.insert(SEAL.into(), forge(&keys, &as_it_is()).1[SEAL].clone());
-        }),
+        broken("seal_from_another_tape", SEAL, "the seal of another session's tape", as_it_is())
+            .edit(|o| {
+                let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
+                o.insert(SEAL.into(), forge(&keys, &as_it_is()).1[SEAL].clone());
+            }),
         broken("seal_segments", SEAL, "counts other segments", bent(|s| s.segments += 1)),
         broken("seal_frames", SEAL, "counts other frames", bent(|s| s.frames -= 1)),
         broken("seal_link", SEAL, "names another link", bent(|s| s.link = s.link.frame(0, b""))),
@@ -118,8 +119,18 @@ fn recoveries() -> Vec<Fault> {
             "more segments were stored than there are",
             bent(|r| r.stored_segments += 1),
         ),
-        broken("recovery_link", RECOVERY, "names another link", bent(|r| r.link = r.link.frame(0, b""))),
-        broken("recovery_objects", RECOVERY, "leaves an object out", bent(|r| r.objects.truncate(1))),
+        broken(
+            "recovery_link",
+            RECOVERY,
+            "names another link",
+            bent(|r| r.link = r.link.frame(0, b"")),
+        ),
+        broken(
+            "recovery_objects",
+            RECOVERY,
+            "leaves an object out",
+            bent(|r| r.objects.truncate(1)),
+        ),
         broken(
             "recovery_of_another_session",
             RECOVERY,

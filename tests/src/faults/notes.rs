@@ -40,8 +40,13 @@ fn objects() -> Vec<Fault> {
             as_it_is(),
         )
         .edit(|o| drop(o.insert("segments/3".into(), o["segments/0000000002"].clone()))),
-        broken("checkpoint_missing", CHECKPOINT, "a checkpoint in the middle is missing", as_it_is())
-            .edit(|o| drop(o.remove(CHECKPOINT))),
+        broken(
+            "checkpoint_missing",
+            CHECKPOINT,
+            "a checkpoint in the middle is missing",
+            as_it_is(),
+        )
+        .edit(|o| drop(o.remove(CHECKPOINT))),
         broken(
             "checkpoint_without_segment",
             "segments/0000000001",
@@ -153,8 +158,13 @@ fn grammar() -> Vec<Fault> {
                 }
             }),
         ),
-        broken("signature_base64_not_canonical", GENESIS, "bits behind the last byte are set", as_it_is())
-            .edit(|o| loosen_base64(o, GENESIS)),
+        broken(
+            "signature_base64_not_canonical",
+            GENESIS,
+            "bits behind the last byte are set",
+            as_it_is(),
+        )
+        .edit(|o| loosen_base64(o, GENESIS)),
         broken(
             "signature_base64_joined",
             GENESIS,
@@ -178,12 +188,19 @@ fn grammar() -> Vec<Fault> {
                 }
             }),
         ),
-        broken("bytes_after_the_last_line", "seal", "an empty line follows the signatures", as_it_is())
-            .edit(|o| o.get_mut("seal").unwrap().push(b'\n')),
-        broken("last_line_feed_missing", "seal", "the last line does not end", as_it_is()).edit(|o| {
-            let seal = o.get_mut("seal").unwrap();
-            seal.truncate(seal.len() - 1)
-        }),
+        broken(
+            "bytes_after_the_last_line",
+            "seal",
+            "an empty line follows the signatures",
+            as_it_is(),
+        )
+        .edit(|o| o.get_mut("seal").unwrap().push(b'\n')),
+        broken("last_line_feed_missing", "seal", "the last line does not end", as_it_is()).edit(
+            |o| {
+                let seal = o.get_mut("seal").unwrap();
+                seal.truncate(seal.len() - 1)
+            },
+        ),
     ]
 }
 
@@ -198,7 +215,12 @@ fn genesis() -> Vec<Fault> {
             "the genesis names another session",
             bent(|g| g.session = SessionId::mint()),
         ),
-        broken("genesis_suite", GENESIS, "a suite that version 1 does not have", bent(|g| g.suite = 2)),
+        broken(
+            "genesis_suite",
+            GENESIS,
+            "a suite that version 1 does not have",
+            bent(|g| g.suite = 2),
+        ),
         broken(
             "genesis_wrap_algorithm",
             GENESIS,
@@ -364,5 +386,4 @@ fn loosen_base64(objects: &mut Objects, name: &str) {
 }
 
 /// A well-formed DER signature over something else.
-const FOREIGN_SIGNATURE: &str =
-    "MEQCIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAiABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ==";
+const FOREIGN_SIGNATURE: &str = "MEQCIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAiABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ==";

@@ -203,23 +203,43 @@ pub fn chain() -> Vec<Fault> {
             .edit(|o| records(o, SECOND, |r| r[1] = [&16u32.to_be_bytes()[..], &[0; 24]].concat())),
         broken("frame_too_long", SECOND, "a frame over its limit", as_it_is())
             .edit(|o| records(o, SECOND, |r| r[1][0] = 1)),
-        broken("frame_from_elsewhere", SECOND, "a frame of another segment was spliced in", as_it_is()).edit(
-            |o| {
-                let mut taken = Vec::new();
-                records(o, FIRST, |r| taken = r[1].clone());
-                records(o, SECOND, |r| r[1] = taken.clone());
-            },
-        ),
-        broken("end_marker_missing", SECOND, "a segment in the middle has no end marker", as_it_is())
-            .edit(|o| records(o, SECOND, |r| drop(r.pop()))),
-        broken("end_marker_count", SECOND, "the end marker counts another number of frames", as_it_is())
-            .edit(|o| records(o, SECOND, |r| r[3][7] ^= 1)),
+        broken(
+            "frame_from_elsewhere",
+            SECOND,
+            "a frame of another segment was spliced in",
+            as_it_is(),
+        )
+        .edit(|o| {
+            let mut taken = Vec::new();
+            records(o, FIRST, |r| taken = r[1].clone());
+            records(o, SECOND, |r| r[1] = taken.clone());
+        }),
+        broken(
+            "end_marker_missing",
+            SECOND,
+            "a segment in the middle has no end marker",
+            as_it_is(),
+        )
+        .edit(|o| records(o, SECOND, |r| drop(r.pop()))),
+        broken(
+            "end_marker_count",
+            SECOND,
+            "the end marker counts another number of frames",
+            as_it_is(),
+        )
+        .edit(|o| records(o, SECOND, |r| r[3][7] ^= 1)),
         broken("end_marker_link", SECOND, "the end marker names another link", as_it_is())
             .edit(|o| records(o, SECOND, |r| r[3][39] ^= 1)),
-        broken("bytes_after_the_end_marker", SECOND, "something follows the end marker", as_it_is())
-            .edit(|o| o.get_mut(SECOND).unwrap().push(0)),
+        broken(
+            "bytes_after_the_end_marker",
+            SECOND,
+            "something follows the end marker",
+            as_it_is(),
+        )
+        .edit(|o| o.get_mut(SECOND).unwrap().push(0)),
         broken("segments_swapped", FIRST, "two segments are swapped", as_it_is()).edit(|o| {
-            let (first, second) = (o[FIRST].clone(), o[SECOND].clone());
+            let first = o[FIRST].clone();
+            let second = o[SECOND].clone();
             o.insert(FIRST.into(), second);
             o.insert(SECOND.into(), first);
         }),
@@ -230,13 +250,12 @@ pub fn chain() -> Vec<Fault> {
             as_it_is(),
         )
         .edit(|o| drop(o.insert("segments/0000000003".into(), o[THIRD].clone()))),
-        broken("segment_from_another_session", SECOND, "a segment of another session", as_it_is()).edit(
-            |o| {
+        broken("segment_from_another_session", SECOND, "a segment of another session", as_it_is())
+            .edit(|o| {
                 let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
                 let (_, other) = forge(&keys, &Bend { end: End::None, ..as_it_is() });
                 o.insert(SECOND.into(), other[SECOND].clone());
-            },
-        ),
+            }),
     ]
 }
 
@@ -245,7 +264,8 @@ fn records(objects: &mut Objects, name: &str, edit: impl FnOnce(&mut Vec<Vec<u8>
     let bytes = objects[name].clone();
     let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let head = word(12);
-    let (mut at, mut list) = (head, Vec::new());
+    let mut at = head;
+    let mut list = Vec::new();
     while at < bytes.len() {
         let len = match word(at) {
             0 => 40,

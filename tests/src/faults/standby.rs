@@ -12,7 +12,12 @@ pub fn list() -> Vec<Fault> {
     let seal = || standby_for(|kind| if kind == Kind::Seal { By::Standby } else { By::Signing });
     vec![
         verdict("intact_standby_unused", "intact", "none: the standby key was not needed", named()),
-        verdict("intact_sealed_by_standby", "intact", "none: the signing key was away at the end", seal()),
+        verdict(
+            "intact_sealed_by_standby",
+            "intact",
+            "none: the signing key was away at the end",
+            seal(),
+        ),
         broken(
             "seal_by_a_standby_not_named",
             "seal",
@@ -59,7 +64,8 @@ pub fn list() -> Vec<Fault> {
             "a standby key of another algorithm",
             Bend {
                 genesis: |g| {
-                    g.keys.standby = Some(SignKey { alg: "ECDSA-P384-SHA384".into(), ..standby().named() })
+                    g.keys.standby =
+                        Some(SignKey { alg: "ECDSA-P384-SHA384".into(), ..standby().named() })
                 },
                 ..as_it_is()
             },
@@ -69,7 +75,9 @@ pub fn list() -> Vec<Fault> {
             "genesis",
             "a standby key that is none",
             Bend {
-                genesis: |g| g.keys.standby = Some(SignKey { spki: "AAAA".into(), ..standby().named() }),
+                genesis: |g| {
+                    g.keys.standby = Some(SignKey { spki: "AAAA".into(), ..standby().named() })
+                },
                 ..as_it_is()
             },
         ),
@@ -86,7 +94,12 @@ pub fn list() -> Vec<Fault> {
                 ..as_it_is()
             },
         ),
-        broken("begun_by_standby", "genesis", "begun by a standby key that is not trusted", begun()),
+        broken(
+            "begun_by_standby",
+            "genesis",
+            "begun by a standby key that is not trusted",
+            begun(),
+        ),
     ]
 }
 

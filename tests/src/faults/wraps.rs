@@ -188,6 +188,7 @@ fn kms_wrap_first(header: &mut Header) {
     }
 }
 
-const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0d5c1ec7-5b54-4a8b-9c33-77e4a1f7a0d1";
+const KMS_KEY: &str =
+    "arn:aws:kms:eu-central-1:111122223333:key/0d5c1ec7-5b54-4a8b-9c33-77e4a1f7a0d1";
 const GENESIS: &str = "genesis";
 const FIRST: &str = "segments/0000000000";

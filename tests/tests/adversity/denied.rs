@@ -12,12 +12,20 @@ type Row = (&'static str, &'static str);
 
 #[test]
 fn a_call_of_the_keys_that_is_denied_before_there_are_credentials_leaves_nothing_open() {
-    refused_before(&[("kms:GetPublicKey", "drill"), ("kms:GenerateDataKey", "drill"), ("kms:Sign", "drill")]);
+    refused_before(&[
+        ("kms:GetPublicKey", "drill"),
+        ("kms:GenerateDataKey", "drill"),
+        ("kms:Sign", "drill"),
+    ]);
 }
 
 #[test]
 fn a_call_of_the_store_that_is_denied_before_there_are_credentials_leaves_nothing_open() {
-    refused_before(&[("s3:PutObject", "drill"), ("s3:GetObject", "drill"), ("s3:ListBucket", "drill")]);
+    refused_before(&[
+        ("s3:PutObject", "drill"),
+        ("s3:GetObject", "drill"),
+        ("s3:ListBucket", "drill"),
+    ]);
 }
 
 #[test]
@@ -37,7 +45,11 @@ fn refused(rows: &[Row], when: When) {
         field.deny(call, when);
         let output = field.open(role, "echo here").output().unwrap();
         let said = stderr(&output);
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), &b""[..]), "{call}: {said}");
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(125), &b""[..]),
+            "{call}: {said}"
+        );
         told(&said, call);
         assert!(!field.ran() && field.issued().is_empty(), "{call}: {said}");
         field.heal();
@@ -55,7 +67,10 @@ fn an_object_that_may_not_be_put_stops_what_it_was_to_announce() {
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{key}: {said}");
         told(&said, "s3:PutObject");
-        assert!(field.aws.actions("AssumeRole").is_empty(), "{key}: what is not written down is not done");
+        assert!(
+            field.aws.actions("AssumeRole").is_empty(),
+            "{key}: what is not written down is not done"
+        );
         field.settle(&said);
     }
 }
@@ -83,7 +98,10 @@ fn a_role_whose_probe_is_denied_is_not_used_and_not_called_revoked() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(125), "{said}");
     told(&said, PROBE);
-    assert!(!field.ran() && said.contains("REVOKE PENDING") && !said.contains("proved in"), "{said}");
+    assert!(
+        !field.ran() && said.contains("REVOKE PENDING") && !said.contains("proved in"),
+        "{said}"
+    );
     // A refusal that no Deny explains proves nothing; the Deny is there all the same.
     assert!(field.call(&field.issued()[0]).unwrap_err().contains("explicit deny"));
     field.heal();
@@ -102,7 +120,10 @@ fn a_second_factor_that_aws_refuses_three_times_is_the_end() {
     }
     assert_eq!(driver.wait(), 125, "{}", driver.screen());
     let said = driver.screen().replace('\r', "");
-    assert!(told(&said, "sts:GetSessionToken").contains("does not accept the second factor"), "{said}");
+    assert!(
+        told(&said, "sts:GetSessionToken").contains("does not accept the second factor"),
+        "{said}"
+    );
     assert!(field.aws.actions("AssumeRole").is_empty() && !field.ran());
     field.settle(&said);
 }
@@ -120,20 +141,28 @@ fn a_deny_that_is_denied_is_an_error_and_the_access_is_pending() {
     assert_eq!(field.fact("close/pending-1").unwrap()["state"], "pending");
     assert_eq!(field.lines(&["sessions"])[0]["state"], "pending");
     let report = field.run(&["report", "last"]);
-    assert!(String::from_utf8_lossy(&report.stdout).contains("NOT PROVED: iam:PutRolePolicy"), "{report:?}");
+    assert!(
+        String::from_utf8_lossy(&report.stdout).contains("NOT PROVED: iam:PutRolePolicy"),
+        "{report:?}"
+    );
     field.settle(&said);
 }
 
 #[test]
 fn a_gate_that_cannot_be_shut_is_an_error_until_reconcile_shuts_it() {
-    for (call, role) in [("iam:DetachRolePolicy", "attach"), ("iam:UpdateAssumeRolePolicy", "trust")] {
+    for (call, role) in
+        [("iam:DetachRolePolicy", "attach"), ("iam:UpdateAssumeRolePolicy", "trust")]
+    {
         let field = Field::new();
         field.deny(call, When::Inside);
         let output = field.open(role, "true").output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(0), "{said}");
         assert!(told(&said, call).contains("cannot close the gate"), "{said}");
-        assert!(said.contains("access revoked and proved in") && said.contains("reconcile"), "{said}");
+        assert!(
+            said.contains("access revoked and proved in") && said.contains("reconcile"),
+            "{said}"
+        );
         assert_eq!(field.fact("close/gate"), None);
         field.heal();
         let output = field.run(&["reconcile"]);
@@ -170,7 +199,8 @@ fn a_store_that_is_closed_to_a_running_session_gets_its_tape_later() {
     let output = field.open("drill", "echo here").output().unwrap();
     let said = stderr(&output);
     assert!(
-        said.contains("access revoked and proved in") && said.contains("bg-shell recover ships them"),
+        said.contains("access revoked and proved in")
+            && said.contains("bg-shell recover ships them"),
         "{said}"
     );
     assert!(said.contains("s3:PutObject: AccessDenied"), "{said}");
@@ -195,7 +225,10 @@ fn a_key_that_signs_no_more_ends_the_tape_and_keeps_no_access_alive() {
     field.heal();
     let recovered = field.run(&["recover"]);
     let again = stderr(&recovered);
-    assert!(recovered.status.success() && again.contains("its access is revoked by its name"), "{again}");
+    assert!(
+        recovered.status.success() && again.contains("its access is revoked by its name"),
+        "{again}"
+    );
     let verdict = field.site.replay().args(["verify", "last"]).output().unwrap();
     assert!(String::from_utf8_lossy(&verdict.stdout).starts_with("recovered: "), "{verdict:?}");
 }
@@ -222,8 +255,12 @@ fn old_denies_that_may_not_be_listed_or_removed_change_nothing_about_this_one() 
     let output = field.open("drill", "true").output().unwrap();
     let said = stderr(&output);
     assert!(output.status.success() && said.contains("access revoked and proved in"), "{said}");
-    let line = said.lines().find(|line| line.contains("old Denies stay on the role")).unwrap_or_default();
-    assert!(line.contains("iam:ListRolePolicies: AccessDenied") && line.contains(REQUEST_ID), "{said}");
+    let line =
+        said.lines().find(|line| line.contains("old Denies stay on the role")).unwrap_or_default();
+    assert!(
+        line.contains("iam:ListRolePolicies: AccessDenied") && line.contains(REQUEST_ID),
+        "{said}"
+    );
     field.settle(&said);
 }
 
@@ -241,8 +278,12 @@ fn a_store_that_shows_nothing_to_who_looks_for_sessions_says_so() {
 #[test]
 fn a_kill_switch_that_cannot_be_written_down_says_how_iam_alone_does_it() {
     let field = Field::new();
-    let mut session =
-        field.open("drill", "cat >/dev/null").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut session = field
+        .open("drill", "cat >/dev/null")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     until("the session runs", || field.ran());
     let id = field.sessions()[0].clone();
     field.deny_puts("/revoke", When::Always);
@@ -267,7 +308,8 @@ fn a_kill_switch_that_cannot_be_written_down_says_how_iam_alone_does_it() {
 fn a_decision_that_may_not_be_stored_is_none() {
     let field = Field::new();
     let key = |person: &str| field.site.sandbox.key(person).into_os_string().into_string().unwrap();
-    let (alice, bob) = (key("alice"), key("bob"));
+    let alice = key("alice");
+    let bob = key("bob");
     let ask = ["request", "--role", "two", "--reason", "a test", "--key", &alice];
     let request = String::from_utf8(field.run(&ask).stdout).unwrap().trim().to_owned();
     field.deny("s3:PutObject", When::Always);
@@ -279,7 +321,11 @@ fn a_decision_that_may_not_be_stored_is_none() {
     ] {
         let output = field.run(decision);
         let said = stderr(&output);
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(125), 0), "{decision:?}: {said}");
+        assert_eq!(
+            (output.status.code(), output.stdout.len()),
+            (Some(125), 0),
+            "{decision:?}: {said}"
+        );
         told(&said, "s3:PutObject");
     }
     field.heal();

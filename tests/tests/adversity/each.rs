@@ -12,10 +12,13 @@ fn whichever_call_is_refused_nothing_is_left_alive_and_unsaid() {
     let calm = Field::new();
     let output = calm.open("attach", "true").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let (aws, s3) = (calm.aws.requests().len(), calm.s3.requests().len());
+    let aws = calm.aws.requests().len();
+    let s3 = calm.s3.requests().len();
     let all = std::env::var("BG_TESTS_CALLS").is_ok_and(|calls| calls == "all");
-    let few = usize::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let picked = (0..aws + s3).rev().filter(|call| all || (call + few).is_multiple_of((aws + s3) / FEW));
+    let few =
+        usize::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let picked =
+        (0..aws + s3).rev().filter(|call| all || (call + few).is_multiple_of((aws + s3) / FEW));
     for call in picked {
         let from_then_on = (call + few).is_multiple_of(2);
         refuse(call, aws, if all { &[false, true] } else { std::slice::from_ref(&from_then_on) });

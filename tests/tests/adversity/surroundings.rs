@@ -38,7 +38,10 @@ fn a_bucket_in_another_region_is_told_as_such() {
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{said}");
         assert!(told(&said, "s3:PutObject").contains(code), "{said}");
-        assert!(said.contains("the bucket is in another region: set region in the [evidence]"), "{said}");
+        assert!(
+            said.contains("the bucket is in another region: set region in the [evidence]"),
+            "{said}"
+        );
     }
 }
 
@@ -75,11 +78,15 @@ fn a_key_that_is_not_there_is_told_before_anything_is_opened() {
 fn a_key_that_was_disabled_opens_nothing_and_a_session_that_runs_loses_only_its_seal() {
     let field = Field::new();
     let broker = json!({ "AWS": "arn:aws:iam::000000000000:user/bg-broker" });
-    let may =
-        json!({ "Effect": "Allow", "Principal": broker, "Action": "kms:GenerateDataKey", "Resource": "*" });
+    let may = json!({ "Effect": "Allow", "Principal": broker, "Action": "kms:GenerateDataKey", "Resource": "*" });
     let policy = json!({ "Version": "2012-10-17", "Statement": [may] }).to_string();
-    let root = |call: &str, with: Value| field.site.sandbox.call("root", "kms", call, with).unwrap();
-    let key = root("create_key", json!({ "Policy": policy, "BypassPolicyLockoutSafetyCheck": true }))["KeyMetadata"]["Arn"].clone();
+    let root =
+        |call: &str, with: Value| field.site.sandbox.call("root", "kms", call, with).unwrap();
+    let key = root(
+        "create_key",
+        json!({ "Policy": policy, "BypassPolicyLockoutSafetyCheck": true }),
+    )["KeyMetadata"]["Arn"]
+        .clone();
     root("disable_key", json!({ "KeyId": key }));
     set(&field, "kms_key", key.as_str().unwrap());
     let output = field.open("drill", "echo here").output().unwrap();
@@ -103,7 +110,11 @@ fn a_key_that_was_disabled_opens_nothing_and_a_session_that_runs_loses_only_its_
 fn a_bucket_without_versions_is_found_by_doctor_and_a_session_there_is_sealed() {
     let field = Field::new();
     let bucket = format!("bg-plain-{}", field.site.name);
-    field.site.sandbox.call("root", "evidence", "create_bucket", json!({ "Bucket": bucket })).unwrap();
+    field
+        .site
+        .sandbox
+        .call("root", "evidence", "create_bucket", json!({ "Bucket": bucket }))
+        .unwrap();
     field.site.configure(|text| {
         text.replace("s3://bg-evidence", &format!("s3://{bucket}"))
             .replace("path_style = true", "path_style = true\nprofile = \"bg-admin\"")
@@ -122,8 +133,11 @@ fn a_bucket_without_versions_is_found_by_doctor_and_a_session_there_is_sealed() 
     assert!(output.status.success() && said.contains("read back from the store: intact"), "{said}");
     let looked = field.run(&["doctor", "--json"]);
     let looked: Value = serde_json::from_slice(&looked.stdout).unwrap();
-    let finding =
-        looked["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == "bucket versions");
+    let finding = looked["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["check"] == "bucket versions");
     let finding = finding.unwrap_or_else(|| panic!("{looked}"));
     assert_eq!(finding["verdict"], "fail");
     assert!(finding["fix"].as_str().unwrap().contains("versioning"), "{finding}");
@@ -140,7 +154,8 @@ fn a_clock_that_is_ten_minutes_off_opens_nothing() {
         let output = command.output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{said}");
-        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("bg-shell: error: ")).collect();
+        let errors: Vec<&str> =
+            said.lines().filter(|line| line.starts_with("bg-shell: error: ")).collect();
         assert!(errors.len() == 1 && errors[0].contains(words), "{said}");
         assert!(said.contains("bg-shell: hint: set it (timedatectl, chronyc)"), "{said}");
         assert!(field.issued().is_empty() && !field.ran());
@@ -180,7 +195,10 @@ fn an_account_that_dies_in_a_session_is_told_and_what_was_recorded_is_kept() {
     let output = session.wait_with_output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(125), "{said}");
-    assert!(said.contains("cannot close the tape: ") && said.contains("bg-shell recover"), "{said}");
+    assert!(
+        said.contains("cannot close the tape: ") && said.contains("bg-shell recover"),
+        "{said}"
+    );
     assert!(
         said.contains("REVOKE PENDING: iam:PutRolePolicy: ") && said.contains("may live until"),
         "{said}"
@@ -199,7 +217,8 @@ fn waiting(mut shell: Command) -> std::process::Child {
 /// Names another key in the configuration.
 fn set(field: &Field, name: &str, value: &str) {
     field.site.configure(|text| {
-        let line = text.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap().to_owned();
+        let line =
+            text.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap().to_owned();
         text.replace(&line, &format!("{name} = {value:?}"))
     });
 }

@@ -46,7 +46,10 @@ fn a_service_that_asks_for_ever_is_an_error_in_one_line() {
         let output = field.open("drill", "echo here").output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{call}: {said}");
-        assert!(told(&said, call).contains(code) && said.contains("AWS asks for fewer calls"), "{said}");
+        assert!(
+            told(&said, call).contains(code) && said.contains("AWS asks for fewer calls"),
+            "{said}"
+        );
         assert!(!field.ran() && field.issued().is_empty(), "{call}: {said}");
         field.settle(&said);
     }

@@ -51,7 +51,8 @@ fn a_session_policy_that_cannot_fit_is_refused_before_anybody_is_asked() {
     let output = field.open("drill", "echo here").output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(125), "{said}");
-    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("bg-shell: error: ")).collect();
+    let errors: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("bg-shell: error: ")).collect();
     assert!(errors.len() == 1 && errors[0].contains("2048 are the most"), "{said}");
     assert!(said.contains("bg-shell: hint: see roles.<name>.session_policy"), "{said}");
     assert!(field.aws.actions("AssumeRole").is_empty());
@@ -90,7 +91,8 @@ fn people_are_told_to_aws_by_their_names_and_who_has_none_that_fits_is_refused()
 
 /// Lists alice's key under another name.
 fn sign_as(field: &Field, person: &str) {
-    let (old, new) = (field.site.sandbox.allowed_signers(), field.site.world.home().join("signers"));
+    let old = field.site.sandbox.allowed_signers();
+    let new = field.site.world.home().join("signers");
     let known = std::fs::read_to_string(&old).unwrap();
     let alice = known.lines().find(|line| line.starts_with("alice")).unwrap();
     let (_, rest) = alice.split_once(' ').unwrap();

@@ -32,7 +32,8 @@ impl Blow {
             Self::Group => {
                 let group = Pid::from_raw(driver.pid().try_into().unwrap()).unwrap();
                 // Before setsid(2) it has no group of its own.
-                kill_process_group(group, Signal::KILL).unwrap_or_else(|_| driver.signal(Signal::KILL));
+                kill_process_group(group, Signal::KILL)
+                    .unwrap_or_else(|_| driver.signal(Signal::KILL));
             }
         }
     }

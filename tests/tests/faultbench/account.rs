@@ -20,13 +20,17 @@ pub const ROWS: &[Row] = &[
     long(opening("sts-refuse", "connections to AWS are refused when a role is opened", |_| {
         opened(&Trouble::Refused)
     })),
-    long(opening("sts-black-hole", "sts:AssumeRole is never answered", |_| meets(Fault::BlackHole))),
+    long(opening("sts-black-hole", "sts:AssumeRole is never answered", |_| {
+        meets(Fault::BlackHole)
+    })),
     long(opening("sts-reset-request", "sts:AssumeRole is reset in its middle", |_| {
         meets(Fault::ResetUpload)
     })),
-    opening("sts-reset-answer", "STS assumes the role; its answers are reset in their middle", |_| {
-        meets(Fault::ResetAnswer)
-    }),
+    opening(
+        "sts-reset-answer",
+        "STS assumes the role; its answers are reset in their middle",
+        |_| meets(Fault::ResetAnswer),
+    ),
     opening("sts-truncate", "STS assumes the role; its answers end 8 bytes early", |_| {
         meets(Fault::Truncate)
     }),
@@ -39,18 +43,24 @@ pub const ROWS: &[Row] = &[
     long(opening("sts-429", "429 TooManyRequestsException to sts:AssumeRole", |_| {
         meets(Fault::Status(429, "TooManyRequestsException"))
     })),
-    opening("sts-403", "403 AccessDenied to sts:AssumeRole", |_| meets(Fault::Status(403, "AccessDenied"))),
+    opening("sts-403", "403 AccessDenied to sts:AssumeRole", |_| {
+        meets(Fault::Status(403, "AccessDenied"))
+    }),
     slow("sts-slow", "STS's answers come at 2 KB/s", |_| opened(&Trouble::Slow)),
     closing("iam-refuse", "connections to AWS are refused when a role is closed", |_| {
         closed(&Trouble::Refused)
     }),
-    long(closing("iam-black-hole", "iam:PutRolePolicy is never answered", |_| ends(Fault::BlackHole))),
+    long(closing("iam-black-hole", "iam:PutRolePolicy is never answered", |_| {
+        ends(Fault::BlackHole)
+    })),
     long(closing("iam-reset-request", "iam:PutRolePolicy is reset in its middle", |_| {
         ends(Fault::ResetUpload)
     })),
-    long(closing("iam-reset-answer", "IAM denies the access; its answers are reset in their middle", |_| {
-        ends(Fault::ResetAnswer)
-    })),
+    long(closing(
+        "iam-reset-answer",
+        "IAM denies the access; its answers are reset in their middle",
+        |_| ends(Fault::ResetAnswer),
+    )),
     closing("iam-truncate", "IAM denies the access; its answers end 8 bytes early", |_| {
         ends(Fault::Truncate)
     }),
@@ -63,7 +73,9 @@ pub const ROWS: &[Row] = &[
     long(closing("iam-429", "429 TooManyRequestsException to iam:PutRolePolicy", |_| {
         ends(Fault::Status(429, "TooManyRequestsException"))
     })),
-    closing("iam-403", "403 AccessDenied to iam:PutRolePolicy", |_| ends(Fault::Status(403, "AccessDenied"))),
+    closing("iam-403", "403 AccessDenied to iam:PutRolePolicy", |_| {
+        ends(Fault::Status(403, "AccessDenied"))
+    }),
     slow("iam-slow", "IAM's answers come at 2 KB/s", |_| closed(&Trouble::Slow)),
 ];
 
@@ -73,7 +85,8 @@ const fn opening(name: &'static str, injected: &'static str, run: fn(Effort) -> 
 }
 
 const fn closing(name: &'static str, injected: &'static str, run: fn(Effort) -> Seen) -> Row {
-    let must = "the revocation is called pending, never revoked; `reconcile` puts the Deny in place";
+    let must =
+        "the revocation is called pending, never revoked; `reconcile` puts the Deny in place";
     Row { name, injected, must, run_in: RunIn::Every, run }
 }
 
@@ -141,9 +154,13 @@ fn opened(trouble: &Trouble) -> Seen {
     }
     let refused = output.status.code() == Some(125) && output.stdout.is_empty();
     // Only who is refused knows that nothing was issued.
-    let expected =
-        if matches!(trouble, Trouble::Call(_, Fault::Status(400..=499, _))) { "none" } else { "pending" };
-    seen.demand(refused, stderr(&output)).demand(state == expected, format!("{state}: {}", stderr(&output)))
+    let expected = if matches!(trouble, Trouble::Call(_, Fault::Status(400..=499, _))) {
+        "none"
+    } else {
+        "pending"
+    };
+    seen.demand(refused, stderr(&output))
+        .demand(state == expected, format!("{state}: {}", stderr(&output)))
 }
 
 /// A role is closed in trouble.
@@ -172,15 +189,17 @@ fn looked_at(
     trouble: &Trouble,
     output: &std::process::Output,
 ) -> (Seen, &'static str) {
-    let (site, said) = (&bench.site, stderr(output));
+    let site = &bench.site;
+    let said = stderr(output);
     let alive = |keys: &[String; 3]| site.call_with(keys).is_ok();
     let lives = issued(wire).iter().any(alive);
-    let state = match (said.contains("access revoked and proved in"), said.contains("REVOKE PENDING")) {
-        (true, false) => "revoked",
-        (false, true) if said.contains("may live until") => "pending",
-        (false, false) => "none",
-        _ => "unclear",
-    };
+    let state =
+        match (said.contains("access revoked and proved in"), said.contains("REVOKE PENDING")) {
+            (true, false) => "revoked",
+            (false, true) if said.contains("may live until") => "pending",
+            (false, false) => "none",
+            _ => "unclear",
+        };
     within(Duration::from_secs(10), || site.world.processes().is_empty());
     trouble.end(wire);
     let recovered = site.shell().arg("recover").output().unwrap();
@@ -191,7 +210,8 @@ fn looked_at(
     let tapes: Vec<Tape> = dirs.map(|dir| Tape { dir, practice: practice.clone() }).collect();
     let recorded = tapes.last().map(Tape::output).unwrap_or_default();
     let verdicts: Vec<String> = tapes.iter().map(Tape::verdict).collect();
-    let second = if tapes.is_empty() { Vec::new() } else { Second::verdicts(&practice.trust_key(), &tapes) };
+    let second =
+        if tapes.is_empty() { Vec::new() } else { Second::verdicts(&practice.trust_key(), &tapes) };
     let seen = Seen {
         outcome: format!("exit {}; access: {state}", output.status.code().unwrap_or(-1)),
         shown_bytes: output.stdout.len() as u64,
@@ -201,7 +221,10 @@ fn looked_at(
     };
     let seen = seen
         .demand(second == verdicts, format!("the second verifier says {second:?}"))
-        .demand(!lives || state == "pending", format!("credentials live, and nobody says so: {said}"))
+        .demand(
+            !lives || state == "pending",
+            format!("credentials live, and nobody says so: {said}"),
+        )
         .demand(issued(wire).is_empty() || !tapes.is_empty(), "credentials without a tape")
         .demand(recovered.status.success(), stderr(&recovered))
         .demand(matches!(reconciled.status.code(), Some(0 | 3)), stderr(&reconciled))

@@ -42,7 +42,12 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-const fn row(name: &'static str, injected: &'static str, must: &'static str, run: fn(Effort) -> Seen) -> Row {
+const fn row(
+    name: &'static str,
+    injected: &'static str,
+    must: &'static str,
+    run: fn(Effort) -> Seen,
+) -> Row {
     Row { name, injected, must, run_in: RunIn::Every, run }
 }
 
@@ -73,13 +78,18 @@ fn once(_: Effort) -> Seen {
     let seen = stage.seen(&mut driver);
     let gaps = stage.world.tape().note("seal")["gaps"].clone();
     let bytes = gaps[0]["bytes"].as_u64().unwrap_or(0);
-    let seen = told(seen.note(format!("sealed, with a gap of {bytes} bytes")), &stage, "Input/output error");
+    let seen = told(
+        seen.note(format!("sealed, with a gap of {bytes} bytes")),
+        &stage,
+        "Input/output error",
+    );
     seen.demand(bytes > 0, "no gap was declared")
 }
 
 fn device(_: Effort) -> Seen {
     let stage = Stage::local();
-    let (spool, room) = (stage.world.practice().spool(), stage.world.home().join("room"));
+    let spool = stage.world.practice().spool();
+    let room = stage.world.home().join("room");
     let Some(mut device) = Device::mount(&spool, &room, 4_096) else { return Seen::skipped(LOOP) };
     let mut driver = Driver::spawn(stage.session(FLOOD));
     driver.wait_for("ready");
@@ -88,8 +98,8 @@ fn device(_: Effort) -> Seen {
     // While it is mounted, what the device did not take is still in memory.
     let recovered = stage.world.recover();
     let said = stderr(&recovered);
-    let left =
-        said.contains("its tape is in the store (recovered)") && said.contains("Read-only file system");
+    let left = said.contains("its tape is in the store (recovered)")
+        && said.contains("Read-only file system");
     let out = recovered.status.success() || left;
     device.rescue();
     let seen = told(stage.seen(&mut driver), &stage, "");

@@ -9,7 +9,12 @@ use crate::support::world::stderr;
 
 /// The rows.
 pub const ROWS: &[Row] = &[
-    row("disk-full-start", "no byte is left on the disk when a session is asked for", "no shell", at_start),
+    row(
+        "disk-full-start",
+        "no byte is left on the disk when a session is asked for",
+        "no shell",
+        at_start,
+    ),
     row(
         "disk-full-frame",
         "the disk of spool and store fills under a flood",
@@ -30,7 +35,12 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-const fn row(name: &'static str, injected: &'static str, must: &'static str, run: fn(Effort) -> Seen) -> Row {
+const fn row(
+    name: &'static str,
+    injected: &'static str,
+    must: &'static str,
+    run: fn(Effort) -> Seen,
+) -> Row {
     Row { name, injected, must, run_in: RunIn::Every, run }
 }
 
@@ -65,7 +75,8 @@ fn at_the_seal(_: Effort) -> Seen {
     let seen = stage.seen(&mut driver);
     let gaps = stage.world.tape().note("seal")["gaps"].clone();
     let bytes = gaps[0]["bytes"].as_u64().unwrap_or(0);
-    seen.note(format!("sealed, with a gap of {bytes} bytes")).demand(bytes > 0, "no gap was declared")
+    seen.note(format!("sealed, with a gap of {bytes} bytes"))
+        .demand(bytes > 0, "no gap was declared")
 }
 
 fn frozen(_: Effort) -> Seen {

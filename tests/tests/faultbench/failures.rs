@@ -54,7 +54,10 @@ pub const FAILURES: &[Failure] = &[
     },
     Failure {
         what: "a short session never appears (teleport#11599)",
-        covered_by: &["many-starts", "campaign::a_kill_at_any_moment_loses_nothing_and_leaves_nothing"],
+        covered_by: &[
+            "many-starts",
+            "campaign::a_kill_at_any_moment_loses_nothing_and_leaves_nothing",
+        ],
     },
     Failure {
         what: "a corrupt file retried for a year, blocking the others (teleport#60981, #61538)",

@@ -26,7 +26,13 @@ pub const ROWS: &[Row] = &[
 ];
 
 const fn row(name: &'static str, injected: &'static str, run: fn(Effort) -> Seen) -> Row {
-    Row { name, injected, must: "the session goes on; the tape is whole", run_in: RunIn::Every, run }
+    Row {
+        name,
+        injected,
+        must: "the session goes on; the tape is whole",
+        run_in: RunIn::Every,
+        run,
+    }
 }
 
 fn all(fault: Fault) -> Seen {
@@ -65,7 +71,8 @@ fn at_end(_: Effort) -> Seen {
 
 /// Evidence in a directory, keys in KMS.
 fn stage() -> (Stage, Wire) {
-    let (cloud, stage) = (Cloud::shared(), Stage::local());
+    let cloud = Cloud::shared();
+    let stage = Stage::local();
     let wire = Wire::to(cloud.aws.port);
     let practice = stage.world.practice();
     let evidence = format!("store = \"{}\"\n", practice.evidence().display()) + &cloud.keys();
@@ -73,7 +80,8 @@ fn stage() -> (Stage, Wire) {
     let config = stage.world.home().join(".config/bg-shell/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace(&cloud.aws.url(), &wire.endpoint())).unwrap();
-    let script = format!("{PEM}\nprint(pem(kms.get_public_key(KeyId='{}')['PublicKey']))", cloud.sign);
+    let script =
+        format!("{PEM}\nprint(pem(kms.get_public_key(KeyId='{}')['PublicKey']))", cloud.sign);
     std::fs::create_dir_all(practice.keys()).unwrap();
     std::fs::write(practice.trust_key(), cloud.owner(&script)).unwrap();
     (stage, wire)
@@ -86,7 +94,8 @@ fn checkpoints(stage: &Stage) -> usize {
 
 /// Only an auditor can open what KMS wrapped.
 fn seen(stage: &Stage, driver: &mut Driver) -> Seen {
-    let (status, shown) = (driver.wait(), driver.shown());
+    let status = driver.wait();
+    let shown = driver.shown();
     let (seen, _) = stage.after(format!("exit {status}"));
     let config = stage.world.home().join(".config/bg-shell/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();

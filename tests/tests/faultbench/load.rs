@@ -25,8 +25,7 @@ pub const ROWS: &[Row] = &[
         must: "the session goes on; every byte is on the tape",
         run_in: RunIn::Every,
         run: |_| {
-            let script =
-                "stty raw -echo; exec dd if=/dev/zero bs=20000000 count=1 iflag=fullblock status=none";
+            let script = "stty raw -echo; exec dd if=/dev/zero bs=20000000 count=1 iflag=fullblock status=none";
             let stage = Stage::local();
             let seen = Flood::of(&stage, script).seen(&stage);
             let whole = seen.shown_bytes == 20_000_000;
@@ -59,7 +58,8 @@ pub const ROWS: &[Row] = &[
 fn flood(effort: Effort) -> Seen {
     let stage = Stage::local();
     let bytes = effort.pick(20_000_000, 2_000_000_000);
-    let script = format!("stty raw -echo; yes 'a line of a log that says nothing new' | head -c {bytes}");
+    let script =
+        format!("stty raw -echo; yes 'a line of a log that says nothing new' | head -c {bytes}");
     let seen = Flood::of(&stage, &script).seen(&stage);
     let whole = seen.shown_bytes == bytes;
     seen.demand(whole, "not all of it was shown")
@@ -67,12 +67,16 @@ fn flood(effort: Effort) -> Seen {
 
 /// What differs from line to line is what is hard to compress in a log: times, ids, durations.
 fn flood_of_log(_: Effort) -> Seen {
-    let (stage, bytes) = (Stage::local(), 10_000_000_000_u64);
+    let stage = Stage::local();
+    let bytes = 10_000_000_000_u64;
     let mut text = String::new();
     let mut chance = 1_u64;
     while text.len() < 50_000_000 {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (id, took_ms, line) = (chance >> 16, chance >> 54, text.len() / 120);
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let id = chance >> 16;
+        let took_ms = chance >> 54;
+        let line = text.len() / 120;
         let time = format!(
             "{:02}:{:02}:{:02}.{:03}",
             line / 3_600_000,
@@ -85,11 +89,13 @@ fn flood_of_log(_: Effort) -> Seen {
         );
     }
     std::fs::write(stage.world.home().join("log"), text).unwrap();
-    let script = format!("stty raw -echo; while cat $HOME/log; do :; done 2>/dev/null | head -c {bytes}");
+    let script =
+        format!("stty raw -echo; while cat $HOME/log; do :; done 2>/dev/null | head -c {bytes}");
     let seen = Flood::of(&stage, &script).seen(&stage);
     let whole = seen.shown_bytes == bytes;
     let stored = stored_bytes(&stage.world.state().join("evidence"));
-    seen.note(format!("{} bytes in the store", grouped(stored))).demand(whole, "not all of it was shown")
+    seen.note(format!("{} bytes in the store", grouped(stored)))
+        .demand(whole, "not all of it was shown")
 }
 
 fn stored_bytes(dir: &std::path::Path) -> u64 {
@@ -112,7 +118,9 @@ fn black_hole(effort: Effort) -> Seen {
     );
     let healer = |wire: &Wire, flood: &Flood| {
         let whole = seconds * 1_000_000;
-        within(Duration::from_secs(seconds * 3 + 60), || flood.shown.load(Ordering::Relaxed) >= whole);
+        within(Duration::from_secs(seconds * 3 + 60), || {
+            flood.shown.load(Ordering::Relaxed) >= whole
+        });
         wire.heal();
         std::fs::write(&go_on, "").unwrap();
     };
@@ -159,16 +167,19 @@ impl Flood {
         let mut shell = stage.session(script);
         let mut child = shell.stdout(Stdio::piped()).spawn().unwrap();
         let (shown, ended) = <(std::sync::Arc<AtomicU64>, std::sync::Arc<AtomicBool>)>::default();
-        let (mut out, count) = (child.stdout.take().unwrap(), std::sync::Arc::clone(&shown));
+        let mut out = child.stdout.take().unwrap();
+        let count = std::sync::Arc::clone(&shown);
         let reader = thread::spawn(move || {
-            let (mut hash, mut bytes) = (Context::new(&SHA256), vec![0; 65_536]);
+            let mut hash = Context::new(&SHA256);
+            let mut bytes = vec![0; 65_536];
             while let Ok(len @ 1..) = out.read(&mut bytes) {
                 hash.update(&bytes[..len]);
                 count.fetch_add(len as u64, Ordering::Relaxed);
             }
             hash.finish().as_ref().to_vec()
         });
-        let (pid, over) = (child.id(), std::sync::Arc::clone(&ended));
+        let pid = child.id();
+        let over = std::sync::Arc::clone(&ended);
         let memory = thread::spawn(move || {
             let mut samples = Vec::new();
             while !over.load(Ordering::Relaxed) {
@@ -199,8 +210,9 @@ impl Flood {
 impl Flooded {
     fn seen(self, stage: &Stage) -> Seen {
         let (seen, tapes) = stage.after(format!("exit {}", self.status.unwrap_or(-1)));
-        let same =
-            tapes.last().is_some_and(|tape| digest_of_output(tape) == (self.shown, self.digest.clone()));
+        let same = tapes
+            .last()
+            .is_some_and(|tape| digest_of_output(tape) == (self.shown, self.digest.clone()));
         let lost_bytes = if same { 0 } else { self.shown };
         let most = self.resident_kib.iter().max().copied().unwrap_or(0);
         let quarter = self.resident_kib.len() / 4;
@@ -209,10 +221,8 @@ impl Flooded {
             samples.sort_unstable();
             samples.get(samples.len() / 2).copied().unwrap_or(0)
         };
-        let (early, late) = (
-            median(&self.resident_kib[quarter..quarter * 2]),
-            median(&self.resident_kib[self.resident_kib.len() - quarter..]),
-        );
+        let early = median(&self.resident_kib[quarter..quarter * 2]);
+        let late = median(&self.resident_kib[self.resident_kib.len() - quarter..]);
         Seen { shown_bytes: self.shown, lost_bytes, ..seen }
             .demand(self.status == Some(0), stage.world.said())
             .demand(
@@ -237,7 +247,8 @@ fn digest_of_output(tape: &Tape) -> (u64, Vec<u8>) {
     let opener = LocalOpener::from_file(&tape.practice.open_key()).unwrap();
     let report = tape.report();
     let mut events = Events::begin(Reader::begin(&objects, &report, &opener).unwrap()).unwrap();
-    let (mut hash, mut len) = (Context::new(&SHA256), 0);
+    let mut hash = Context::new(&SHA256);
+    let mut len = 0;
     while let Some(event) = events.event().unwrap() {
         if event.line.code == 'o' {
             hash.update(event.bytes());

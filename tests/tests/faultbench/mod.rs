@@ -26,10 +26,19 @@ use row::{Effort, Row, RunIn, Seen};
 
 /// Returns the table.
 fn rows() -> Vec<&'static Row> {
-    [store::ROWS, keys::ROWS, account::ROWS, disk::ROWS, device::ROWS, process::ROWS, time::ROWS, load::ROWS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        store::ROWS,
+        keys::ROWS,
+        account::ROWS,
+        disk::ROWS,
+        device::ROWS,
+        process::ROWS,
+        time::ROWS,
+        load::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// `BG_TESTS_FAULTS=NAMES` tries those rows (of none: all) one by one with full effort, and keeps what was seen; the
@@ -45,7 +54,8 @@ fn every_row_holds() {
 
 fn side_by_side() -> Vec<&'static str> {
     let short = rows().into_iter().filter(|row| row.run_in == RunIn::Every);
-    let (queue, wrong) = (Mutex::new(short.collect::<Vec<_>>()), Mutex::new(Vec::new()));
+    let queue = Mutex::new(short.collect::<Vec<_>>());
+    let wrong = Mutex::new(Vec::new());
     let work = || {
         while let Some(row) = { queue.lock().unwrap().pop() } {
             if !run(row, Effort::Short).holds() {

@@ -20,7 +20,8 @@ pub fn page(rows: &[&Row], seen: &BTreeMap<String, String>) -> String {
     page += &format!("{}\n", told("kill-campaign"));
     page += TWENTY;
     for (number, failure) in FAILURES.iter().enumerate() {
-        let covered: Vec<String> = failure.covered_by.iter().map(|name| format!("`{name}`")).collect();
+        let covered: Vec<String> =
+            failure.covered_by.iter().map(|name| format!("`{name}`")).collect();
         page += &format!("| {} | {} | {} |\n", number + 1, failure.what, covered.join(", "));
     }
     page

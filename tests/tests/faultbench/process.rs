@@ -33,12 +33,18 @@ pub const ROWS: &[Row] = &[
         "the session ends and is sealed; nothing lives on",
         kill_keeper,
     ),
-    row("stop-recorder", "SIGSTOP to the recorder for a second under a flood, then SIGCONT", GOES_ON, |_| {
-        stopped("open --reason")
-    }),
-    row("stop-keeper", "SIGSTOP to the keeper and its init for a second, then SIGCONT", GOES_ON, |_| {
-        stopped("__keep")
-    }),
+    row(
+        "stop-recorder",
+        "SIGSTOP to the recorder for a second under a flood, then SIGCONT",
+        GOES_ON,
+        |_| stopped("open --reason"),
+    ),
+    row(
+        "stop-keeper",
+        "SIGSTOP to the keeper and its init for a second, then SIGCONT",
+        GOES_ON,
+        |_| stopped("__keep"),
+    ),
     row(
         "no-descriptors-start",
         "a limit of 3 to 40 file descriptors (RLIMIT_NOFILE) at the start",
@@ -59,7 +65,12 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-const fn row(name: &'static str, injected: &'static str, must: &'static str, run: fn(Effort) -> Seen) -> Row {
+const fn row(
+    name: &'static str,
+    injected: &'static str,
+    must: &'static str,
+    run: fn(Effort) -> Seen,
+) -> Row {
     Row { name, injected, must, run_in: RunIn::Every, run }
 }
 
@@ -84,8 +95,7 @@ fn oom_recorder(_: Effort) -> Seen {
 
 /// A flood, and a process that outlives its terminal.
 fn stubborn(stage: &Stage) -> Driver {
-    let script =
-        "trap '' HUP TERM; setsid nohup sleep 1000 & n=0; while :; do n=$((n+1)); echo line $n; done";
+    let script = "trap '' HUP TERM; setsid nohup sleep 1000 & n=0; while :; do n=$((n+1)); echo line $n; done";
     let driver = Driver::spawn(stage.session(script));
     driver.wait_for("line 2000");
     driver
@@ -104,7 +114,8 @@ fn kill_keeper(_: Effort) -> Seen {
         (found.is_some(), stage.seen(&mut driver))
     });
     let [(first, _), (second, seen)] = &mut all;
-    let (both, seen) = (*first && *second, std::mem::take(seen));
+    let both = *first && *second;
+    let seen = std::mem::take(seen);
     let sealed = stage.world.tapes().iter().all(|tape| tape.verdict() == "intact");
     seen.demand(both, "no keeper was found").demand(sealed, "a tape was not sealed")
 }
@@ -113,8 +124,11 @@ fn stopped(whom: &str) -> Seen {
     let stage = Stage::local();
     let mut driver = stage.dialogue();
     let processes = stage.world.processes();
-    let them: Vec<u32> =
-        processes.iter().filter(|process| process.args.contains(whom)).map(|process| process.pid).collect();
+    let them: Vec<u32> = processes
+        .iter()
+        .filter(|process| process.args.contains(whom))
+        .map(|process| process.pid)
+        .collect();
     them.iter().for_each(|pid| signal(*pid, Signal::STOP));
     driver.send("during\r");
     // A second must pass: that is the fault.
@@ -130,12 +144,15 @@ fn stopped(whom: &str) -> Seen {
 fn few_descriptors(effort: Effort) -> Seen {
     let stage = Stage::local();
     assert!(stage.world.record("true").status.success());
-    let (mut refused, mut whole, mut wrong) = (0, 0, Vec::new());
+    let mut refused = 0;
+    let mut whole = 0;
+    let mut wrong = Vec::new();
     for limit in (3..=40).step_by(usize::try_from(effort.pick(4, 1)).unwrap()) {
         let shell = stage.world.shell();
         let mut limited = stage.world.command("prlimit");
         limited.arg(format!("--nofile={limit}")).arg(shell.get_program());
-        let output = limited.args(["open", "--reason", "few", "--", "echo", "started"]).output().unwrap();
+        let output =
+            limited.args(["open", "--reason", "few", "--", "echo", "started"]).output().unwrap();
         match (output.status.success(), &*output.stdout) {
             (true, b"started\r\n") => whole += 1,
             (false, b"") => refused += 1,
@@ -157,7 +174,8 @@ fn no_descriptors(_: Effort) -> Seen {
     driver.send("during\r");
     let status = driver.wait();
     let said = stage.world.said();
-    let told = said.contains("the session was ended: cannot write to the spool: Too many open files");
+    let told =
+        said.contains("the session was ended: cannot write to the spool: Too many open files");
     stage
         .seen(&mut driver)
         .demand(status == 125, "the session was not ended")

@@ -91,7 +91,10 @@ impl Seen {
     /// Returns whether all holds that must hold for every row, and for this one.
     pub fn holds(&self) -> bool {
         let whole = |verdict: &String| verdict == "intact" || verdict == "recovered";
-        self.lost_bytes == 0 && self.left == 0 && self.wrong.is_empty() && self.verdicts.iter().all(whole)
+        self.lost_bytes == 0
+            && self.left == 0
+            && self.wrong.is_empty()
+            && self.verdicts.iter().all(whole)
     }
 }
 
@@ -100,7 +103,13 @@ impl std::fmt::Display for Seen {
         if let Some(why) = self.skipped {
             return write!(f, "not possible here: {why}");
         }
-        write!(f, "{}; {} of {} bytes lost", self.outcome, self.lost_bytes, grouped(self.shown_bytes))?;
+        write!(
+            f,
+            "{}; {} of {} bytes lost",
+            self.outcome,
+            self.lost_bytes,
+            grouped(self.shown_bytes)
+        )?;
         let mut kinds = self.verdicts.clone();
         kinds.sort_unstable();
         kinds.dedup();
@@ -118,6 +127,7 @@ pub fn grouped(number: u64) -> String {
     let first = digits.len() % 3;
     let (head, tail) = digits.split_at(first);
     let groups = tail.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
-    let groups: Vec<String> = (!head.is_empty()).then(|| head.to_owned()).into_iter().chain(groups).collect();
+    let groups: Vec<String> =
+        (!head.is_empty()).then(|| head.to_owned()).into_iter().chain(groups).collect();
     groups.join(",")
 }

@@ -61,7 +61,11 @@ impl Stage {
     /// Returns how many segments are in spools.
     pub fn spooled(&self) -> usize {
         let segments = |spool: std::path::PathBuf| std::fs::read_dir(spool.join("segments"));
-        self.world.spools().into_iter().map(|spool| segments(spool).map_or(0, Iterator::count)).sum()
+        self.world
+            .spools()
+            .into_iter()
+            .map(|spool| segments(spool).map_or(0, Iterator::count))
+            .sum()
     }
 
     /// Looks at everything once the session has ended.
@@ -69,7 +73,8 @@ impl Stage {
         let status = driver.wait();
         let shown = driver.shown();
         let seen = self.after(format!("exit {status}"));
-        let lost_bytes = seen.1.last().map_or(shown.len() as u64, |tape| missing(&shown, &tape.output()));
+        let lost_bytes =
+            seen.1.last().map_or(shown.len() as u64, |tape| missing(&shown, &tape.output()));
         Seen { shown_bytes: shown.len() as u64, lost_bytes, ..seen.0 }
     }
 
@@ -79,7 +84,8 @@ impl Stage {
         let mut seen = Seen { outcome, left: self.world.processes().len(), ..Seen::default() };
         if !self.world.spools().is_empty() {
             let recovered = self.world.recover();
-            seen = seen.note("then `recover`").demand(recovered.status.success(), stderr(&recovered));
+            seen =
+                seen.note("then `recover`").demand(recovered.status.success(), stderr(&recovered));
         }
         self.fetch();
         let tapes = self.world.tapes();
@@ -111,10 +117,14 @@ impl Stage {
 /// Returns how many of the shown bytes are not at the beginning of what was recorded. What bg-shell itself says on
 /// a line of its own is no output of the session.
 pub fn missing(shown: &[u8], recorded: &[u8]) -> u64 {
-    let (mut rest, mut recorded) = (shown, recorded.iter());
+    let mut rest = shown;
+    let mut recorded = recorded.iter();
     loop {
         if rest.starts_with(OURS) {
-            let len = rest[2..].windows(2).position(|pair| pair == b"\r\n").map_or(rest.len(), |at| at + 4);
+            let len = rest[2..]
+                .windows(2)
+                .position(|pair| pair == b"\r\n")
+                .map_or(rest.len(), |at| at + 4);
             rest = &rest[len..];
         }
         let Some((byte, others)) = rest.split_first() else { return 0 };

@@ -9,17 +9,25 @@ use crate::support::world::stderr;
 
 /// The rows.
 pub const ROWS: &[Row] = &[
-    row("store-refuse", "connections to the store are refused", |_| during(Wire::refuse, Wire::restore)),
+    row("store-refuse", "connections to the store are refused", |_| {
+        during(Wire::refuse, Wire::restore)
+    }),
     row("store-black-hole", "requests to the store are never answered", |_| all(Fault::BlackHole)),
     row("store-reset-upload", "uploads are reset in their middle", |_| all(Fault::ResetUpload)),
     row("store-reset-answer", "the store does it; its answers are reset in their middle", |_| {
         all(Fault::ResetAnswer)
     }),
-    row("store-truncate", "the store does it; its answers end 8 bytes early", |_| all(Fault::Truncate)),
+    row("store-truncate", "the store does it; its answers end 8 bytes early", |_| {
+        all(Fault::Truncate)
+    }),
     row("store-slow", "the store's answers come at 2 KB/s", |_| all(Fault::Slow(100))),
-    row("store-500", "500 InternalError to everything", |_| all(Fault::Status(500, "InternalError"))),
+    row("store-500", "500 InternalError to everything", |_| {
+        all(Fault::Status(500, "InternalError"))
+    }),
     row("store-503", "503 SlowDown to everything", |_| all(Fault::Status(503, "SlowDown"))),
-    row("store-429", "429 TooManyRequests to everything", |_| all(Fault::Status(429, "TooManyRequests"))),
+    row("store-429", "429 TooManyRequests to everything", |_| {
+        all(Fault::Status(429, "TooManyRequests"))
+    }),
     row("store-403", "403 AccessDenied to everything", |_| all(Fault::Status(403, "AccessDenied"))),
     row("store-swallow", "success is reported for uploads that never happen", |_| {
         during(|wire| wire.fault(is_put, Fault::Swallow), Wire::heal)
@@ -83,7 +91,8 @@ fn at_start(_: Effort) -> Seen {
     let refused = output.status.code() == Some(125) && output.stdout.is_empty();
     let next = stage.world.record("true");
     let (seen, tapes) = stage.after("refused with exit 125".into());
-    let places: Vec<_> = tapes.iter().map(|tape| tape.note("genesis")["host"]["seq"].clone()).collect();
+    let places: Vec<_> =
+        tapes.iter().map(|tape| tape.note("genesis")["host"]["seq"].clone()).collect();
     seen.demand(refused, stderr(&output))
         .demand(next.status.success(), stderr(&next))
         .demand(places == [1, 2], format!("places {places:?}"))

@@ -54,7 +54,12 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-const fn row(name: &'static str, injected: &'static str, must: &'static str, run: fn(Effort) -> Seen) -> Row {
+const fn row(
+    name: &'static str,
+    injected: &'static str,
+    must: &'static str,
+    run: fn(Effort) -> Seen,
+) -> Row {
     Row { name, injected, must, run_in: RunIn::Every, run }
 }
 
@@ -69,7 +74,9 @@ fn clock_steps(_: Effort) -> Seen {
         let there = now.saturating_add_signed(step);
         driver.send(format!("step {step}\r"));
         driver.wait_for(&format!("<step {step}>"));
-        until("a checkpoint of that time", || walls(&stage).iter().any(|wall| wall.abs_diff(there) < 600));
+        until("a checkpoint of that time", || {
+            walls(&stage).iter().any(|wall| wall.abs_diff(there) < 600)
+        });
     }
     driver.send("\x04");
     let seen = stage.seen(&mut driver);
@@ -80,12 +87,15 @@ fn clock_steps(_: Effort) -> Seen {
 
 /// Returns when, in seconds, the checkpoints say that they were made.
 fn walls(stage: &Stage) -> Vec<u64> {
-    let checkpoints = std::fs::read_dir(stage.world.tape().dir.join("checkpoints")).into_iter().flatten();
+    let checkpoints =
+        std::fs::read_dir(stage.world.tape().dir.join("checkpoints")).into_iter().flatten();
     let wall = |note: String| {
         let note: Value = serde_json::from_str(note.lines().nth(1)?).ok()?;
         serde_json::from_value::<Stamp>(note["wall"].clone()).ok().map(|wall| wall.0 / 1_000_000)
     };
-    checkpoints.filter_map(|entry| wall(std::fs::read_to_string(entry.unwrap().path()).unwrap())).collect()
+    checkpoints
+        .filter_map(|entry| wall(std::fs::read_to_string(entry.unwrap().path()).unwrap()))
+        .collect()
 }
 
 /// Records a session of so many seconds, with some output in each; returns what was seen, and how many segments
@@ -100,7 +110,14 @@ fn session(steps: u64, output: impl Fn(u64) -> String) -> (Seen, u64) {
     let setup = Setup {
         session: SessionId::mint(),
         about: Map::new(),
-        cast: Header { version: 2, width: 80, height: 24, timestamp: 0, title: None, env: Value::Null },
+        cast: Header {
+            version: 2,
+            width: 80,
+            height: 24,
+            timestamp: 0,
+            title: None,
+            env: Value::Null,
+        },
         host_name: "faults".into(),
         state: practice.root.clone(),
         spool: practice.spool(),

@@ -48,8 +48,11 @@ pub fn store(edge: &Edge, prefix: &str) -> S3Store {
 
 /// Reaches a SeaweedFS.
 pub fn edge(endpoint: &str) -> Edge {
-    let reach =
-        Reach { region: Some("us-east-1".into()), endpoint: Some(endpoint.to_owned()), ..Reach::default() };
+    let reach = Reach {
+        region: Some("us-east-1".into()),
+        endpoint: Some(endpoint.to_owned()),
+        ..Reach::default()
+    };
     Edge::open(&reach).unwrap().with_credentials(Credentials::new(
         WEED_KEYS[0],
         WEED_KEYS[1],

@@ -39,11 +39,13 @@ impl Bench {
     /// Makes one.
     pub fn new() -> Self {
         let site = Sandbox::shared().site();
-        let (place, state) = (site.state().join("evidence"), site.state());
+        let place = site.state().join("evidence");
+        let state = site.state();
         site.configure(|text| {
             let (before, rest) = text.split_once("[evidence]").unwrap();
             let (_, after) = rest.split_once("\n[").unwrap();
-            let (place, state) = (place.display().to_string(), state.display().to_string());
+            let place = place.display().to_string();
+            let state = state.display().to_string();
             format!("{before}[evidence]\nstore = {place:?}\nstate = {state:?}\n\n[{after}")
         });
         let keys = LocalKeys::open_or_create(&state.join("keys")).unwrap();
@@ -53,8 +55,7 @@ impl Bench {
     /// Assumes a role of the configuration for a session, after the fact that announces it.
     pub fn open(&self, session: SessionId, role: &str, arn: &str, deadline: Stamp) -> Assumed {
         self.announce(session, role, arn, deadline);
-        let with =
-            json!({ "RoleArn": arn, "RoleSessionName": format!("bg-{session}"), "DurationSeconds": 900 });
+        let with = json!({ "RoleArn": arn, "RoleSessionName": format!("bg-{session}"), "DurationSeconds": 900 });
         let assumed = self.site.sandbox.call("bg-broker", "sts", "assume_role", with).unwrap();
         let text = |name: &str| assumed["Credentials"][name].as_str().unwrap().to_owned();
         let keys = [
@@ -91,13 +92,17 @@ impl Bench {
 
     /// Writes a fact, signed as the evidence world's are.
     pub fn put(&self, place: &str, session: SessionId, fact: &str, says: &Value) {
-        let mut fact_says = json!({"session": session, "fact": fact, "at": now(), "by": "bench@test"});
-        let (all, more) = (fact_says.as_object_mut().unwrap(), says.as_object().unwrap());
+        let mut fact_says =
+            json!({"session": session, "fact": fact, "at": now(), "by": "bench@test"});
+        let all = fact_says.as_object_mut().unwrap();
+        let more = says.as_object().unwrap();
         all.extend(more.clone());
         let text = note::text(Kind::Fact, &fact_says).unwrap();
         let ring = self.keys.ring();
         let line = ring.sign.line(&ring.sign_name, self.keys.sign(&text).unwrap());
-        self.store.put_new(&format!("{place}/{session}/{fact}"), &note::assemble(&text, &[line])).unwrap();
+        self.store
+            .put_new(&format!("{place}/{session}/{fact}"), &note::assemble(&text, &[line]))
+            .unwrap();
     }
 
     /// Reads a fact.
@@ -118,7 +123,8 @@ impl Bench {
         world.record("true");
         let tape = world.tape();
         let session = tape.id().parse().unwrap();
-        let place: PathBuf = tape.dir.strip_prefix(world.state().join("evidence")).unwrap().to_owned();
+        let place: PathBuf =
+            tape.dir.strip_prefix(world.state().join("evidence")).unwrap().to_owned();
         let key = format!("{}/genesis", place.display());
         self.store.put_new(&key, &std::fs::read(tape.dir.join("genesis")).unwrap()).unwrap();
         session
@@ -212,7 +218,8 @@ impl Bench {
     /// Lists the managed policies that are attached to a role.
     pub fn attached(&self, arn: &str) -> usize {
         let with = json!({ "RoleName": arn.rsplit('/').next().unwrap() });
-        let listed = self.site.sandbox.call("root", "iam", "list_attached_role_policies", with).unwrap();
+        let listed =
+            self.site.sandbox.call("root", "iam", "list_attached_role_policies", with).unwrap();
         listed["AttachedPolicies"].as_array().unwrap().len()
     }
 
@@ -226,8 +233,9 @@ impl Bench {
         });
         let here = self.site.sandbox.aws();
         let (from, to) = if reachable { (away.as_str(), here) } else { (here, away.as_str()) };
-        self.site
-            .configure(|text| text.replace(&format!("endpoint = {from:?}"), &format!("endpoint = {to:?}")));
+        self.site.configure(|text| {
+            text.replace(&format!("endpoint = {from:?}"), &format!("endpoint = {to:?}"))
+        });
     }
 }
 

@@ -19,7 +19,8 @@ impl WallClock {
             return None;
         }
         let at = vdso(pid)?.0 + clock_gettime()?;
-        let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem")).ok()?;
+        let memory =
+            OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem")).ok()?;
         memory.write_all_at(&CODE, at).ok()?;
         Some(Self { memory, off: at + CODE.len() as u64 - 8 })
     }

@@ -88,7 +88,8 @@ impl Desk {
 
     /// Alice asks, with further arguments.
     pub fn request_with(&self, args: &[&str]) -> String {
-        let given = [&["request", "--role", "prod", "--reason", "disk full on db-3"], args].concat();
+        let given =
+            [&["request", "--role", "prod", "--reason", "disk full on db-3"], args].concat();
         let output = self.run("alice", &given);
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()

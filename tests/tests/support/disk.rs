@@ -33,7 +33,13 @@ impl Disk {
     /// Lets nobody write; waits until nobody has a file open for that.
     pub fn freeze(&self) {
         until("a disk that nobody writes to", || {
-            Command::new("mount").args(["-o", "remount,ro"]).arg(&self.at).output().unwrap().status.success()
+            Command::new("mount")
+                .args(["-o", "remount,ro"])
+                .arg(&self.at)
+                .output()
+                .unwrap()
+                .status
+                .success()
         });
     }
 
@@ -78,7 +84,8 @@ impl Device {
     /// Moves what can be read of it to a disk that works, at the same place.
     pub fn rescue(&mut self) {
         let Some(disk) = self.disk.take() else { return };
-        let (at, kept) = (disk.at.clone(), self.below.at.join("kept"));
+        let at = disk.at.clone();
+        let kept = self.below.at.join("kept");
         self.below.resize(128 * 1_024);
         run(Command::new("cp").arg("-a").args([&at, &kept]));
         drop(disk);

@@ -51,13 +51,16 @@ impl Driver {
         tcsetwinsize(&master, size(cols, rows)).unwrap();
         let mut setsid = Command::new("setsid");
         setsid.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
-        setsid.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        setsid
+            .env_clear()
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         setsid.current_dir(command.get_current_dir().unwrap());
         let stdio = || Stdio::from(side.try_clone().unwrap());
         let child = setsid.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().unwrap();
         drop(setsid);
         let screen = Arc::new(Screen::default());
-        let (theirs, from) = (Arc::clone(&screen), File::from(master.try_clone().unwrap()));
+        let theirs = Arc::clone(&screen);
+        let from = File::from(master.try_clone().unwrap());
         let reader = thread::spawn(move || theirs.read(from));
         Self {
             child,
@@ -158,8 +161,8 @@ impl Driver {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let status =
-            status.unwrap_or_else(|| panic!("no end; the screen ends with {:?}", self.end_of_screen()));
+        let status = status
+            .unwrap_or_else(|| panic!("no end; the screen ends with {:?}", self.end_of_screen()));
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
     }
 

@@ -33,8 +33,12 @@ impl Server {
         if let Some(dir) = command.get_current_dir() {
             watch.current_dir(dir);
         }
-        let mut watch =
-            watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut watch = watch
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let leash = watch.stdin.take();
         until("the server listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         Self { watch, leash, port }
@@ -89,22 +93,27 @@ impl Weed {
     /// Starts it, or starts it again.
     pub fn start(&self) -> Server {
         let mut command = tool("weed");
-        command.current_dir(&self.dir).arg("-logtostderr=false").arg("-logdir=.").arg("server").args([
-            "-dir=.",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            "-filer",
-            "-s3",
-            "-s3.config=s3.json",
-            "-s3.cert.file=cert.pem",
-            "-s3.key.file=key.pem",
-            "-s3.iam.config=",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            "-volume.max=100",
-            "-master.volumeSizeLimitMB=64",
-            "-master.telemetry=false",
-        ]);
+        command
+            .current_dir(&self.dir)
+            .arg("-logtostderr=false")
+            .arg("-logdir=.")
+            .arg("server")
+            .args([
+                "-dir=.",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                "-filer",
+                "-s3",
+                "-s3.config=s3.json",
+                "-s3.cert.file=cert.pem",
+                "-s3.key.file=key.pem",
+                "-s3.iam.config=",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-volume.max=100",
+                "-master.volumeSizeLimitMB=64",
+                "-master.telemetry=false",
+            ]);
         command.arg(format!("-s3.port.https={}", self.ports[8]));
         let names = ["master.port", "volume.port", "filer.port", "s3.port"];
         for (name, ports) in names.iter().zip(self.ports.chunks(2)) {
@@ -140,7 +149,8 @@ impl Cloud {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let weed = Weed::new(dir.path());
-        let (tls, weed) = (weed.tls(), weed.start());
+        let tls = weed.tls();
+        let weed = weed.start();
         let aws = ministack();
         let made: Value = serde_json::from_str(&python(MAKE, &[&aws.url()])).unwrap();
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
@@ -187,7 +197,8 @@ impl Cloud {
     /// Runs statements of Python with `s3` and `kms` as the owner; returns what they print.
     pub fn owner(&self, script: &str) -> String {
         let keys = self.profiles.split("[owner]").nth(1).unwrap();
-        let mut keys = keys.lines().filter_map(|line| line.split_once(" = ").map(|(_, value)| value));
+        let mut keys =
+            keys.lines().filter_map(|line| line.split_once(" = ").map(|(_, value)| value));
         let script = format!("{CLIENTS}\n{script}");
         python(&script, &[&self.aws.url(), keys.next().unwrap(), keys.next().unwrap()])
     }

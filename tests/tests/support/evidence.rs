@@ -8,7 +8,6 @@ use bg_recorder::dir::DirStore;
 use bg_recorder::keys::KeyService as _;
 use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::note::{self, Kind};
-use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore as _;
 use serde_json::{Value, json};
 
@@ -25,7 +24,8 @@ impl Evidence {
     pub fn new(sections: &str) -> Self {
         let world = World::new();
         let this = Self { world };
-        let (store, state) = (this.dir(), this.state());
+        let store = this.dir();
+        let state = this.state();
         let sections = sections.replace("$HOME", this.world.home().to_str().unwrap());
         let text = format!("[evidence]\nstore = {store:?}\nstate = {state:?}\n{sections}\n");
         std::fs::write(this.config(), text).unwrap();
@@ -60,8 +60,17 @@ impl Evidence {
 
     /// Records a session; returns its id.
     pub fn session(&self, script: &str) -> String {
-        let output =
-            self.run(&["open", "--reason", "disk full", "--incident", "INC-7", "--", "sh", "-c", script]);
+        let output = self.run(&[
+            "open",
+            "--reason",
+            "disk full",
+            "--incident",
+            "INC-7",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ]);
         assert!(output.status.success(), "{}", stderr(&output));
         let said = stderr(&output);
         let id = said.split("session ").nth(1).unwrap().split_whitespace().next().unwrap();

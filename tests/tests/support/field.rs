@@ -39,13 +39,20 @@ impl Field {
     /// Makes one, with roles whose patience is that of tests.
     pub fn new() -> Self {
         let site = Sandbox::shared().site();
-        let (aws, s3) = (wire(site.sandbox.aws()), wire(site.sandbox.s3()));
+        let aws = wire(site.sandbox.aws());
+        let s3 = wire(site.sandbox.s3());
         site.configure(|text| {
             text.replace(site.sandbox.aws(), &aws.endpoint())
                 .replace(site.sandbox.s3(), &s3.endpoint())
-                .replace("quorum = 1", "quorum = 0\nproof_patience = \"2s\"\ngate_patience = \"1s\"")
+                .replace(
+                    "quorum = 1",
+                    "quorum = 0\nproof_patience = \"2s\"\ngate_patience = \"1s\"",
+                )
                 .replace("quorum = 0\n\nmfa", "quorum = 0\nmfa")
-                .replace("[roles.drill]", "[roles.drill]\nproof_patience = \"2s\"\ngate_patience = \"1s\"")
+                .replace(
+                    "[roles.drill]",
+                    "[roles.drill]\nproof_patience = \"2s\"\ngate_patience = \"1s\"",
+                )
                 .replace("[roles.prod-mfa]", "[roles.prod-mfa]\noverride = true")
         });
         Self { site, aws, s3 }
@@ -80,7 +87,8 @@ impl Field {
     /// Has puts below a key refused.
     pub fn deny_puts(&self, key: &'static str, when: When) {
         let begun = self.begun();
-        let is = move |request: &Request| is(request, "s3:PutObject") && request.target.contains(key);
+        let is =
+            move |request: &Request| is(request, "s3:PutObject") && request.target.contains(key);
         let inside = move |request: &Request| begun.exists() && is(request);
         let fault = denial("s3:PutObject");
         match when {
@@ -131,7 +139,8 @@ impl Field {
     /// Returns the sessions that have evidence.
     pub fn sessions(&self) -> Vec<String> {
         let evidence = self.site.evidence();
-        let tapes = evidence.iter().filter_map(|key| key.strip_prefix("sessions/")?.split('/').nth(3));
+        let tapes =
+            evidence.iter().filter_map(|key| key.strip_prefix("sessions/")?.split('/').nth(3));
         let cases = evidence.iter().filter_map(|key| key.strip_prefix("cases/")?.split('/').next());
         tapes.chain(cases).map(ToOwned::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -148,7 +157,8 @@ impl Field {
     /// Returns how many managed policies the role of the gate `attach` has.
     pub fn attached(&self) -> usize {
         let with = json!({ "RoleName": self.site.role("attach").rsplit('/').next().unwrap() });
-        let listed = self.site.sandbox.call("root", "iam", "list_attached_role_policies", with).unwrap();
+        let listed =
+            self.site.sandbox.call("root", "iam", "list_attached_role_policies", with).unwrap();
         listed["AttachedPolicies"].as_array().unwrap().len()
     }
 
@@ -169,7 +179,11 @@ impl Field {
         for keys in self.issued() {
             match self.call(&keys) {
                 Ok(()) => {
-                    assert!(told && !pending.is_empty(), "{} lives, and nobody says so: {said}", keys[0])
+                    assert!(
+                        told && !pending.is_empty(),
+                        "{} lives, and nobody says so: {said}",
+                        keys[0]
+                    )
                 }
                 // A gate that is shut refuses, too, until somebody opens it.
                 Err(refused) => assert!(told || refused.contains("explicit deny"), "{refused}"),
@@ -199,7 +213,9 @@ pub fn issued(wire: &Wire) -> Vec<[String; 3]> {
     let texts = wire.actions("AssumeRole").into_iter();
     let texts = texts.map(|asked| String::from_utf8_lossy(&asked.answer).into_owned());
     let taken = texts.filter_map(|text| {
-        let of = |name: &str| Some(text.split_once(&format!("<{name}>"))?.1.split_once('<')?.0.to_owned());
+        let of = |name: &str| {
+            Some(text.split_once(&format!("<{name}>"))?.1.split_once('<')?.0.to_owned())
+        };
         Some([of("AccessKeyId")?, of("SecretAccessKey")?, of("SessionToken")?])
     });
     taken.collect()
@@ -212,7 +228,10 @@ pub fn told<'s>(said: &'s str, call: &str) -> &'s str {
         (0..lines.len()).filter(|at| lines[*at].starts_with("bg-shell: error: ")).collect();
     assert_eq!(errors.len(), 1, "{said}");
     let error = lines[errors[0]];
-    assert!(error.contains(&format!("{call}: ")) && error.contains("(request id "), "{call}: {said}");
+    assert!(
+        error.contains(&format!("{call}: ")) && error.contains("(request id "),
+        "{call}: {said}"
+    );
     let hint = lines.get(errors[0] + 1).copied().unwrap_or_default();
     assert!(hint.starts_with("bg-shell: hint: "), "{said}");
     assert_ne!(lines.get(errors[0] + 2), Some(&hint), "{said}");

@@ -53,14 +53,18 @@ impl Hook {
         thread::spawn(move || {
             let mut silent = Vec::new();
             for stream in listener.incoming() {
-                let (stream, theirs) = (stream.unwrap(), Arc::clone(&theirs));
+                let stream = stream.unwrap();
+                let theirs = Arc::clone(&theirs);
                 let manner = *theirs.manner.lock().unwrap();
                 match manner {
                     Manner::Answers(status) => {
-                        drop(thread::spawn(move || serve(stream, &format!("{status} x"), &theirs.received)));
+                        drop(thread::spawn(move || {
+                            serve(stream, &format!("{status} x"), &theirs.received)
+                        }));
                     }
                     Manner::Redirects(port) => {
-                        let answer = format!("307 x\r\nlocation: http://127.0.0.1:{port}/elsewhere");
+                        let answer =
+                            format!("307 x\r\nlocation: http://127.0.0.1:{port}/elsewhere");
                         drop(thread::spawn(move || serve(stream, &answer, &theirs.received)));
                     }
                     Manner::Silent => silent.push(stream),

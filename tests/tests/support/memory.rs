@@ -45,7 +45,8 @@ impl Memory {
 
     /// Verifies, then opens; returns the asciicast.
     pub fn open(&self, key: &Path, now_us: u64) -> Result<Vec<u8>, ReadError> {
-        let (tape, opener) = (self.tape(), LocalOpener::from_file(key).unwrap());
+        let tape = self.tape();
+        let opener = LocalOpener::from_file(key).unwrap();
         let mut reader = Reader::begin(&tape, &self.verify(now_us), &opener)?;
         let mut cast = Vec::new();
         while let Some(plain) = reader.frame()? {

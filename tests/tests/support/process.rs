@@ -15,8 +15,9 @@ pub struct Process {
 
 /// Returns the processes whose environment has this entry. A zombie has no environment any more.
 pub fn with_environment(entry: &str) -> Vec<Process> {
-    let numbered =
-        fs::read_dir("/proc").unwrap().filter_map(|dir| dir.ok()?.file_name().to_str()?.parse().ok());
+    let numbered = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|dir| dir.ok()?.file_name().to_str()?.parse().ok());
     numbered.filter(|pid| has(*pid, entry)).map(|pid| Process { pid, args: args(pid) }).collect()
 }
 

@@ -94,7 +94,13 @@ impl Sandbox {
     }
 
     /// Calls AWS with boto3's names, as a profile (`root` is one). The service `evidence` is S3 of the evidence bucket.
-    pub fn call(&self, profile: &str, service: &str, call: &str, with: Value) -> Result<Value, Refused> {
+    pub fn call(
+        &self,
+        profile: &str,
+        service: &str,
+        call: &str,
+        with: Value,
+    ) -> Result<Value, Refused> {
         self.ask(&json!({ "as": profile, "service": service, "call": call, "with": with }))
     }
 
@@ -134,7 +140,8 @@ impl Talk {
     fn hear(&mut self) -> Result<Value, Refused> {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
-        let mut answer: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
+        let mut answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
         if let Some(ok) = answer.get_mut("ok") {
             return Ok(ok.take());
         }
@@ -180,7 +187,8 @@ impl Site {
     /// Makes an S3 call with credentials of a session; returns what it said on failure.
     pub fn call_with(&self, [id, secret, token]: &[String; 3]) -> Result<(), String> {
         let keys = json!({ "accessKey": id, "secretKey": secret, "token": token });
-        let ask = json!({ "as": id, "keys": keys, "service": "s3", "call": "list_buckets", "with": {} });
+        let ask =
+            json!({ "as": id, "keys": keys, "service": "s3", "call": "list_buckets", "with": {} });
         self.sandbox.ask(&ask).map(drop).map_err(|refused| refused.message)
     }
 
@@ -232,7 +240,8 @@ impl Site {
     }
 
     fn take(&self, message: &Value) -> Value {
-        let with = json!({ "QueueUrl": self.made["queue"], "ReceiptHandle": message["ReceiptHandle"] });
+        let with =
+            json!({ "QueueUrl": self.made["queue"], "ReceiptHandle": message["ReceiptHandle"] });
         self.sandbox.call("root", "sqs", "delete_message", with).unwrap();
         serde_json::from_str(message["Body"].as_str().unwrap()).unwrap()
     }

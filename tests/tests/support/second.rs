@@ -31,7 +31,8 @@ impl Second {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (paths, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let paths = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
         Self { child, paths, answers, dir: tempfile::tempdir().unwrap() }
     }
 
@@ -50,8 +51,9 @@ impl Second {
         let mut command = python();
         command.arg("--trust").arg(trust).args(tapes.iter().map(|tape| &tape.dir));
         let reports = String::from_utf8(command.output().unwrap().stdout).unwrap();
-        let verdict =
-            |line| serde_json::from_str::<Value>(line).unwrap()["verdict"].as_str().unwrap().to_owned();
+        let verdict = |line| {
+            serde_json::from_str::<Value>(line).unwrap()["verdict"].as_str().unwrap().to_owned()
+        };
         reports.lines().map(verdict).collect()
     }
 

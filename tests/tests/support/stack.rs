@@ -68,10 +68,17 @@ impl Stack {
     }
 
     /// Calls AWS as `broker`, `activator` or `revoker`.
-    pub fn call_as(&self, who: &str, service: &str, call: &str, with: Value) -> Result<Value, Refused> {
+    pub fn call_as(
+        &self,
+        who: &str,
+        service: &str,
+        call: &str,
+        with: Value,
+    ) -> Result<Value, Refused> {
         let who = format!("{}:{who}", self.of("name"));
-        self.sandbox
-            .ask(&json!({ "on": "stacks", "as": who, "service": service, "call": call, "with": with }))
+        self.sandbox.ask(
+            &json!({ "on": "stacks", "as": who, "service": service, "call": call, "with": with }),
+        )
     }
 
     /// Calls AWS as root.

@@ -30,7 +30,11 @@ impl Tape {
     pub fn report(&self) -> Report {
         let store = DirStore::new(&self.dir);
         let tape = bg_recorder::tape::Tape::list(&store, "", self.id().parse().ok()).unwrap();
-        verify(&tape, &[read_signing_public(&self.practice.trust_key()).unwrap()], SystemClock.wall_us())
+        verify(
+            &tape,
+            &[read_signing_public(&self.practice.trust_key()).unwrap()],
+            SystemClock.wall_us(),
+        )
     }
 
     /// Returns its one word.
@@ -61,7 +65,12 @@ impl Tape {
     /// Returns the exact bytes of one code's events, one after the other.
     pub fn bytes(&self, code: char) -> Vec<u8> {
         let events = self.events();
-        events.iter().filter(|event| event.line.code == code).flat_map(TapeEvent::bytes).copied().collect()
+        events
+            .iter()
+            .filter(|event| event.line.code == code)
+            .flat_map(TapeEvent::bytes)
+            .copied()
+            .collect()
     }
 
     /// Returns what the session wrote.
@@ -84,7 +93,8 @@ impl Tape {
 
     /// Returns the JSON of a signed note: `genesis`, `seal`, `recovery`.
     pub fn note(&self, name: &str) -> Value {
-        let note = std::fs::read_to_string(self.dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let note =
+            std::fs::read_to_string(self.dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         serde_json::from_str(note.lines().nth(1).unwrap()).unwrap()
     }
 }

@@ -121,7 +121,10 @@ impl Wire {
 
     /// Returns the requests of one action.
     pub fn actions(&self, action: &str) -> Vec<Request> {
-        self.requests().into_iter().filter(|request| request.action().as_deref() == Some(action)).collect()
+        self.requests()
+            .into_iter()
+            .filter(|request| request.action().as_deref() == Some(action))
+            .collect()
     }
 
     /// From now on, requests that match meet a fault. The newest rule wins.
@@ -169,7 +172,8 @@ impl Wire {
                 if *lock(&shared.listening) != Some(turn) {
                     return;
                 }
-                let (shared, client) = (Arc::clone(&shared), client.unwrap());
+                let shared = Arc::clone(&shared);
+                let client = client.unwrap();
                 // A client that goes away in the middle is its own affair.
                 thread::spawn(move || shared.exchange(client).unwrap_or(()));
             }
@@ -242,11 +246,16 @@ impl Shared {
         let mut server = TcpStream::connect(address(self.upstream))?;
         let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
         for (name, value) in &request.headers {
-            if !["connection", "expect", "transfer-encoding", "content-length"].contains(&name.as_str()) {
+            if !["connection", "expect", "transfer-encoding", "content-length"]
+                .contains(&name.as_str())
+            {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
         }
-        head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", request.body.len()));
+        head.push_str(&format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            request.body.len()
+        ));
         server.write_all(head.as_bytes())?;
         server.write_all(&request.body)?;
         answer(&mut server, request.method == "HEAD")
@@ -260,7 +269,9 @@ fn answer(server: &mut TcpStream, head_only: bool) -> io::Result<Vec<u8>> {
     loop {
         if let Some(end) = find(&answer, b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-            let len = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let len = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             if head_only || len.is_some_and(|len: usize| answer.len() >= end + 4 + len) {
                 return Ok(answer);
             }
@@ -287,8 +298,9 @@ fn head(client: &mut TcpStream) -> io::Result<Option<Request>> {
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = text.split("\r\n");
     let mut words = lines.next().unwrap_or_default().split(' ').map(ToOwned::to_owned);
-    let header =
-        |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    let header = |line: &str| {
+        line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+    };
     Ok(Some(Request {
         method: words.next().unwrap_or_default(),
         target: words.next().unwrap_or_default(),
@@ -302,7 +314,8 @@ fn head(client: &mut TcpStream) -> io::Result<Option<Request>> {
 fn chunks(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let len = usize::from_str_radix(line(client)?.split(';').next().unwrap_or_default().trim(), 16);
+        let len =
+            usize::from_str_radix(line(client)?.split(';').next().unwrap_or_default().trim(), 16);
         let len = len.map_err(io::Error::other)?;
         let mut chunk = vec![0; len];
         client.read_exact(&mut chunk)?;
@@ -315,7 +328,8 @@ fn chunks(client: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 fn line(client: &mut TcpStream) -> io::Result<String> {
-    let (mut line, mut byte) = (Vec::new(), [0]);
+    let mut line = Vec::new();
+    let mut byte = [0];
     while !line.ends_with(b"\r\n") {
         client.read_exact(&mut byte)?;
         line.extend(byte);
@@ -359,8 +373,9 @@ fn refusal(request: &Request, status: u16, code: &str) -> Vec<u8> {
     let (kind, body) = if request.header("x-amz-target").is_some() {
         ("application/x-amz-json-1.1", format!(r#"{{"__type":"{code}","message":"injected"}}"#))
     } else if request.parameter("Action").is_some() {
-        let error =
-            format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>injected</Message></Error>");
+        let error = format!(
+            "<Error><Type>Sender</Type><Code>{code}</Code><Message>injected</Message></Error>"
+        );
         ("text/xml", format!("<ErrorResponse>{error}<RequestId>{id}</RequestId></ErrorResponse>"))
     } else {
         (
@@ -391,7 +406,8 @@ fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 fn percent_decoded(text: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::new(), text.bytes());
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         match byte {
             b'%' => {

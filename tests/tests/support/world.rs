@@ -73,7 +73,10 @@ impl World {
 
     /// Records `sh -c SCRIPT` and returns what bg-shell said.
     pub fn record(&self, script: &str) -> Output {
-        self.shell().args(["open", "--reason", "a test", "--", "sh", "-c", script]).output().unwrap()
+        self.shell()
+            .args(["open", "--reason", "a test", "--", "sh", "-c", script])
+            .output()
+            .unwrap()
     }
 
     /// Returns the places below this world.

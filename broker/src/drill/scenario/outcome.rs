@@ -37,7 +37,8 @@ impl Play<'_> {
             let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
             let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, DENIED);
             let fact = fact.map_err(|e| e.to_string())?.ok_or("there is no Deny")?;
-            let policy = fact.says.get("policy").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let policy =
+                fact.says.get("policy").and_then(Value::as_str).unwrap_or_default().to_owned();
             Ok(((), format!("by {policy}")))
         })
     }
@@ -55,7 +56,8 @@ impl Play<'_> {
     }
 
     pub(super) fn reported(&self, session: SessionId) -> Result<((), String), String> {
-        let facts = Case::new(session, self.drill.world.store()).facts().map_err(|e| e.to_string())?;
+        let facts =
+            Case::new(session, self.drill.world.store()).facts().map_err(|e| e.to_string())?;
         let there = facts.iter().any(|fact| fact == "report.json");
         if there {
             Ok(((), "the incident report is stored".to_owned()))
@@ -65,7 +67,8 @@ impl Play<'_> {
     }
 
     pub(super) fn tape(&self, session: SessionId, wanted: Verdict) -> Result<((), String), String> {
-        let (world, minted) = (self.drill.world, session.minted());
+        let world = self.drill.world;
+        let minted = session.minted();
         let keys = world.keys().map_err(|e| e.to_string())?;
         let trusted = [keys.ring().sign.clone()];
         for prefix in [session.prefix(minted), session.prefix(minted.after(A_DAY))] {

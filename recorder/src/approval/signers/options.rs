@@ -21,7 +21,8 @@ pub struct Options {
 impl Options {
     /// Reads options, and returns what stands behind them.
     pub fn split(text: &str) -> Result<(Self, &str), &'static str> {
-        let (mut options, mut rest) = (Self::default(), text);
+        let mut options = Self::default();
+        let mut rest = text;
         loop {
             rest = options.option(rest)?;
             match rest.strip_prefix(',') {
@@ -57,7 +58,12 @@ impl Options {
     }
 
     /// Says whether the line's key may sign there and then, or else why it does not.
-    pub fn permit(&self, namespace: &str, at: Stamp, presence: Presence) -> Result<(), &'static str> {
+    pub fn permit(
+        &self,
+        namespace: &str,
+        at: Stamp,
+        presence: Presence,
+    ) -> Result<(), &'static str> {
         if self.namespaces.as_ref().is_some_and(|list| !list_matches(list, namespace)) {
             return Err("is not allowed in this namespace for");
         }
@@ -109,9 +115,14 @@ fn time(text: &str) -> Option<Stamp> {
     if part(12, 14)? > "59" {
         return None;
     }
-    let (year, month, day) = (part(0, 4)?, part(4, 6)?, part(6, 8)?);
-    let (hour, minute, second) = (part(8, 10)?, part(10, 12)?, part(12, 14)?);
-    let time = humantime::parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()?;
+    let year = part(0, 4)?;
+    let month = part(4, 6)?;
+    let day = part(6, 8)?;
+    let hour = part(8, 10)?;
+    let minute = part(10, 12)?;
+    let second = part(12, 14)?;
+    let time = humantime::parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+        .ok()?;
     Some(Stamp(u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()?))
 }
 

@@ -19,7 +19,11 @@ impl Verifier {
             return self.require(practice, "genesis", "a role was opened without access");
         };
         let Ok(access) = Access::deserialize(access) else {
-            return self.broken("genesis", None, "access: a member is missing or of the wrong type");
+            return self.broken(
+                "genesis",
+                None,
+                "access: a member is missing or of the wrong type",
+            );
         };
         let named = role.and_then(Value::as_str) == Some(access.role.as_str());
         self.require(named, "genesis", "access: for another role");
@@ -32,7 +36,11 @@ impl Verifier {
             Ok(approved) => {
                 let longest = about("max_duration_s").map_or(Some(0), Value::as_u64);
                 let within = longest.is_some_and(|longest| longest <= approved.request.duration_s);
-                self.require(within, "genesis", "access: the session may last longer than was approved");
+                self.require(
+                    within,
+                    "genesis",
+                    "access: the session may last longer than was approved",
+                );
                 for note in approved.notes {
                     self.found(Weight::Note, "genesis", None, note);
                 }

@@ -53,7 +53,9 @@ fn fetch(tape: &Tape<'_>, name: ObjectName, verifier: &mut Verifier) -> Option<V
         Ok(bytes) => return Some(bytes),
         Err(StoreError::Missing(_)) => verifier.broken(&at, None, "missing"),
         Err(StoreError::TooLarge(_)) => verifier.broken(&at, None, "larger than its kind allows"),
-        Err(e) => verifier.found(Weight::Unverifiable, &at, None, &format!("not readable: {}", cause(&e))),
+        Err(e) => {
+            verifier.found(Weight::Unverifiable, &at, None, &format!("not readable: {}", cause(&e)))
+        }
     }
     None
 }
@@ -134,7 +136,12 @@ impl Verifier {
     }
 
     fn found(&mut self, weight: Weight, object: &str, frame: Option<u64>, what: &str) {
-        self.findings.push(Finding { object: object.to_owned(), frame, what: what.to_owned(), weight });
+        self.findings.push(Finding {
+            object: object.to_owned(),
+            frame,
+            what: what.to_owned(),
+            weight,
+        });
     }
 
     fn require(&mut self, holds: bool, object: &str, what: &str) {
@@ -156,7 +163,8 @@ impl Verifier {
             self.next = None;
         }
         self.expected = n + 1;
-        let (segment, checkpoint) = (ObjectName::Segment(n), ObjectName::Checkpoint(n));
+        let segment = ObjectName::Segment(n);
+        let checkpoint = ObjectName::Checkpoint(n);
         match fetch(tape, segment, self) {
             Some(bytes) => self.segment(n, &bytes),
             None => self.forget(),
@@ -204,8 +212,8 @@ impl Verifier {
                     break;
                 }
                 Err(e) => {
-                    let frame =
-                        matches!(e, SegmentError::Check | SegmentError::Length).then(|| walk.frames());
+                    let frame = matches!(e, SegmentError::Check | SegmentError::Length)
+                        .then(|| walk.frames());
                     self.broken(&at, frame, &e.to_string());
                     return self.forget();
                 }
@@ -218,7 +226,11 @@ impl Verifier {
 
     fn header(&mut self, n: u64, header: &Header, at: &str) {
         let session = self.session();
-        self.require(session.is_none_or(|id| id == header.session), at, "header: another session's segment");
+        self.require(
+            session.is_none_or(|id| id == header.session),
+            at,
+            "header: another session's segment",
+        );
         self.require(header.segment == n, at, "header: another segment's number");
         if let Some(link) = self.link {
             self.require(header.previous == link, at, "header: does not follow the segment before");
@@ -249,12 +261,15 @@ impl Verifier {
         let named = genesis.keys.wrap.iter().map(|key| (&key.name, &key.alg));
         let wraps: Vec<_> = keys.wraps.iter().map(|wrap| (&wrap.key, &wrap.alg)).collect();
         let escrow = named.clone().filter(|(_, alg)| *alg == WRAP_ALG);
-        let (all, alone) =
-            (named.eq(wraps.iter().copied()), !wraps.is_empty() && escrow.eq(wraps.iter().copied()));
+        let (all, alone) = (
+            named.eq(wraps.iter().copied()),
+            !wraps.is_empty() && escrow.eq(wraps.iter().copied()),
+        );
         let fit = keys.minted <= n && (all || alone);
         self.require(fit, at, "header: its wraps are not those that the genesis names");
         if fit && !all {
-            let what = format!("epoch {}: made without KMS, only an escrow key opens it", header.epoch);
+            let what =
+                format!("epoch {}: made without KMS, only an escrow key opens it", header.epoch);
             self.found(Weight::Note, at, None, &what);
         }
     }
@@ -277,8 +292,10 @@ impl Verifier {
                 "cut: it has no end marker, in a sealed tape",
             );
         }
-        let heartbeat_us =
-            self.genesis.as_ref().map_or(10_000_000, |g| g.limits.heartbeat_ms.saturating_mul(1_000));
+        let heartbeat_us = self
+            .genesis
+            .as_ref()
+            .map_or(10_000_000, |g| g.limits.heartbeat_ms.saturating_mul(1_000));
         let fresh = now_us.saturating_sub(self.wall_us) < heartbeat_us.saturating_mul(3);
         if self.unseen_us > heartbeat_us.saturating_mul(3) {
             let what = format!(
@@ -305,10 +322,13 @@ impl Verifier {
     }
 
     fn unfinished(&mut self) {
-        let at =
-            self.segments.checked_sub(1).map_or("genesis".to_owned(), |n| ObjectName::Segment(n).to_string());
-        let opened =
-            self.opened_us.map(|(_, wall_us)| format!(", in the segment opened at {}", Stamp(wall_us)));
+        let at = self
+            .segments
+            .checked_sub(1)
+            .map_or("genesis".to_owned(), |n| ObjectName::Segment(n).to_string());
+        let opened = self
+            .opened_us
+            .map(|(_, wall_us)| format!(", in the segment opened at {}", Stamp(wall_us)));
         let torn = self.cut.map_or(0, |(_, torn)| torn);
         let what = format!(
             "no seal: the tape ends after {} frames ({} of them signed for){}, last heard of at {}; {torn} bytes of a torn frame; longest unseen window {} ms",

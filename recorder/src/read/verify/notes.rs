@@ -36,9 +36,17 @@ impl Verifier {
             && self.standby.is_some() == genesis.keys.standby.is_some()
             && !genesis.keys.wrap.is_empty()
             && genesis.keys.wrap.iter().all(WrapKey::fits);
-        self.require(suits, "genesis", "names a suite or an algorithm that version 1 does not have");
+        self.require(
+            suits,
+            "genesis",
+            "names a suite or an algorithm that version 1 does not have",
+        );
         let names: BTreeSet<_> = genesis.keys.wrap.iter().map(|key| &key.name).collect();
-        self.require(names.len() == genesis.keys.wrap.len(), "genesis", "two wrapping keys have one name");
+        self.require(
+            names.len() == genesis.keys.wrap.len(),
+            "genesis",
+            "two wrapping keys have one name",
+        );
         let placed = self.placed.is_none_or(|id| id == genesis.session);
         self.require(placed, "genesis", "another session's genesis");
         self.next = Some(genesis.keys.session);
@@ -56,7 +64,8 @@ impl Verifier {
     fn trust(&mut self, trusted: &[SigningPublic]) {
         match &self.sign {
             _ if trusted.is_empty() => {
-                let what = "no trusted signing key was given: checked against the key that the tape names";
+                let what =
+                    "no trusted signing key was given: checked against the key that the tape names";
                 self.found(Weight::Unverifiable, "genesis", None, what);
             }
             Some(sign) if trusted.contains(sign) => {}
@@ -71,7 +80,9 @@ impl Verifier {
         self.checkpoints = n + 1;
         let Some(note) = self.parse(name, bytes) else { return self.next = None };
         self.signatures(&at, &note, &[Signer::Session]);
-        let Some(checkpoint) = self.read::<Checkpoint>(name, &note) else { return self.next = None };
+        let Some(checkpoint) = self.read::<Checkpoint>(name, &note) else {
+            return self.next = None;
+        };
         let ours = self
             .genesis
             .as_ref()
@@ -137,26 +148,39 @@ impl Verifier {
     }
 
     fn seal(&mut self, at: &str, seal: &Seal) {
-        let ours =
-            self.genesis.as_ref().is_none_or(|g| (g.session, &g.boot_id) == (seal.session, &seal.boot_id));
+        let ours = self
+            .genesis
+            .as_ref()
+            .is_none_or(|g| (g.session, &g.boot_id) == (seal.session, &seal.boot_id));
         self.require(ours, at, "another session's seal");
         let whole = seal.segments > 0 && self.checkpoints == self.segments;
         self.require(whole, at, "seals a segment without checkpoint, or no segment");
         let agrees = seal.segments == self.segments
             && seal.frames == self.frames
             && self.link.is_none_or(|link| link == seal.link);
-        self.require(agrees, at, "does not agree with the segments: something is missing or was added");
-        self.require(self.listed == seal.objects, at, "lists another checkpoint, or another digest");
+        self.require(
+            agrees,
+            at,
+            "does not agree with the segments: something is missing or was added",
+        );
+        self.require(
+            self.listed == seal.objects,
+            at,
+            "lists another checkpoint, or another digest",
+        );
         self.moment(seal.boot_us, seal.sealed.0, at);
         match &seal.read_back {
             Some(read_back) => {
-                let all =
-                    seal.segments.checked_mul(2).and_then(|n| n.checked_add(1)) == Some(read_back.objects);
+                let all = seal.segments.checked_mul(2).and_then(|n| n.checked_add(1))
+                    == Some(read_back.objects);
                 self.require(all, at, "says that other objects were read back");
             }
-            None => {
-                self.found(Weight::Note, at, None, "the store could not be read back when the session ended")
-            }
+            None => self.found(
+                Weight::Note,
+                at,
+                None,
+                "the store could not be read back when the session ended",
+            ),
         }
         for gap in &seal.gaps {
             let what = format!("declared loss of {} bytes: {}", gap.bytes, gap.why);
@@ -172,11 +196,19 @@ impl Verifier {
             && self.link.is_none_or(|link| link == recovery.link)
             && self.cut.is_none_or(|(_, torn)| torn == 0)
             && recovery.stored_segments <= recovery.segments;
-        self.require(agrees, at, "does not agree with the segments: something is missing or was added");
+        self.require(
+            agrees,
+            at,
+            "does not agree with the segments: something is missing or was added",
+        );
         self.require(self.listed == recovery.objects, at, "lists other objects, or other digests");
         let what = format!(
             "recovered at {}: {}; {} frames are whole, {} torn bytes were never accepted; last local write at {}",
-            recovery.recovered, recovery.reason, recovery.frames, recovery.torn_bytes, recovery.last_write
+            recovery.recovered,
+            recovery.reason,
+            recovery.frames,
+            recovery.torn_bytes,
+            recovery.last_write
         );
         self.found(Weight::Note, at, recovery.frames.checked_sub(1), &what);
     }
@@ -205,22 +237,32 @@ impl Verifier {
 
     fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) {
         let lines = note.signatures.len() == signers.len();
-        let all =
-            note.signatures.iter().zip(signers).all(|(line, signer)| self.signed(*signer, note.text, line));
-        self.require(lines && all, at, "wrong signer: a signature is missing, foreign or does not verify");
+        let all = note
+            .signatures
+            .iter()
+            .zip(signers)
+            .all(|(line, signer)| self.signed(*signer, note.text, line));
+        self.require(
+            lines && all,
+            at,
+            "wrong signer: a signature is missing, foreign or does not verify",
+        );
     }
 
     fn signed(&self, signer: Signer, text: &[u8], line: &Signature) -> bool {
         let Some(genesis) = &self.genesis else { return false };
         match signer {
-            Signer::Session => self.next.is_some_and(|key| key.verifies(genesis.session, text, line)),
+            Signer::Session => {
+                self.next.is_some_and(|key| key.verifies(genesis.session, text, line))
+            }
             Signer::Standby => {
                 let named = genesis.keys.standby.as_ref().zip(self.standby.as_ref());
                 named.is_some_and(|(standby, key)| key.verifies_line(&standby.name, text, line))
             }
-            Signer::Signing => {
-                self.sign.as_ref().is_some_and(|key| key.verifies_line(&genesis.keys.sign.name, text, line))
-            }
+            Signer::Signing => self
+                .sign
+                .as_ref()
+                .is_some_and(|key| key.verifies_line(&genesis.keys.sign.name, text, line)),
         }
     }
 }
