@@ -289,13 +289,7 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
     let print = scene.extend("bob", &[&id[..13], "--for", "20m", "--print"]);
     assert!(print.status.success(), "{}", stderr(&print));
     let file = scene.site.world.home().join("statement");
-    std::fs::write(&file, &print.stdout).unwrap();
-    let mut keygen = scene.site.command("ssh-keygen");
-    keygen
-        .args(["-q", "-Y", "sign", "-n", "bg-shell-extension@v1", "-f"])
-        .arg(scene.site.sandbox.key("bob"));
-    assert!(keygen.arg(&file).output().unwrap().status.success());
-    let signature = file.with_extension("sig");
+    let signature = signed_by_hand(&scene, &file, &print.stdout);
     let by_hand =
         [&id, "--statement", file.to_str().unwrap(), "--signature", signature.to_str().unwrap()];
     let handed = scene.extend("bob", &by_hand);
@@ -349,6 +343,16 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
     let ladder = ["outage", "outage", "extended", "outage-over"].map(Value::from);
     let outage: Vec<Value> = told.into_iter().filter(|event| ladder.contains(event)).collect();
     assert_eq!(outage, ladder);
+}
+
+/// Signs a printed extension with stock ssh-keygen, as bob; returns the signature's file.
+fn signed_by_hand(scene: &Scene, file: &Path, statement: &[u8]) -> PathBuf {
+    std::fs::write(file, statement).unwrap();
+    let mut keygen = scene.site.command("ssh-keygen");
+    keygen.args(["-q", "-Y", "sign", "-n", "bg-shell-extension@v1", "-f"]);
+    keygen.arg(scene.site.sandbox.key("bob"));
+    assert!(keygen.arg(file).output().unwrap().status.success());
+    file.with_extension("sig")
 }
 
 #[test]

@@ -16,6 +16,7 @@ use bg_recorder::chain::Digest;
 use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::codec::Header;
 use bg_recorder::genesis::Limits;
+use bg_recorder::keys::KeyService;
 use bg_recorder::record::{Begins, RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -63,7 +64,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let digest = thread::spawn(digest_of_this_program);
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
     let size = terminal::size();
-    let clock = Arc::new(SystemClock);
+    let clock = SystemClock;
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
     let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
     let mut access = grant.map(prepare).transpose()?;
@@ -77,21 +78,10 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
     let reason =
         access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
-    let mut recorder = Recorder::begin(Setup {
-        session,
-        about: genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect(),
-        cast: header(reason, environment, size),
-        host_name: user::host(),
-        state: evidence.state().to_owned(),
-        spool: evidence.spool(),
-        store: evidence.store(),
-        keys,
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        limits: Limits::default(),
-        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
-    })
-    .map_err(|e| not_begun(world, e))?;
-    let (ends, deadline) = limit(plan, access.as_ref(), &*clock);
+    let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();
+    let cast = header(reason, environment, size);
+    let mut recorder = begin(session, about, cast, keys, plan, world)?;
+    let (ends, deadline) = limit(plan, access.as_ref(), &clock);
     let created = recorder.created();
     summary::banner(world, session, plan, ends, contained.by, access.as_ref());
     let ladder = ladder(&recorder, plan);
@@ -106,7 +96,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let user = User::current().name;
     let letterbox = Letterbox::new(evidence.state(), session, plan.outage.extensions, claim, &user);
     let stage = Stage {
-        clock: &*clock,
+        clock: &clock,
         pty,
         contained,
         screen,
@@ -128,6 +118,32 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let summary =
         Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
     end(recorder, outcome, access, &summary, &herald)
+}
+
+/// Begins the tape: from here on what happens is recorded.
+fn begin(
+    session: SessionId,
+    about: Map<String, Value>,
+    cast: Header,
+    keys: Box<dyn KeyService>,
+    plan: &Plan,
+    world: &World,
+) -> Result<Recorder, Failure> {
+    let evidence = world.evidence();
+    let setup = Setup {
+        session,
+        about,
+        cast,
+        host_name: user::host(),
+        state: evidence.state().to_owned(),
+        spool: evidence.spool(),
+        store: evidence.store(),
+        keys,
+        clock: Arc::new(SystemClock),
+        limits: Limits::default(),
+        begins: if plan.outage.start_offline { Begins::Spooled } else { Begins::Stored },
+    };
+    Recorder::begin(setup).map_err(|e| not_begun(world, e))
 }
 
 /// Ends everything, in this order: the access, the tape, and only then what can wait. The processes are gone already.
