@@ -2,12 +2,12 @@
 
 use std::io;
 
+use bg_recorder::facts::case::Fact;
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 
-use crate::facts::case::Fact;
 use crate::facts::claim::Claim;
-use crate::facts::revocation::Revocation;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::outage::extended::{self, Extended};
 use crate::outage::letterbox::Granted;

@@ -20,6 +20,9 @@ pub mod record;
 // Verifying without a key, reading with one.
 pub mod read;
 
+// What happened around a session, beside its tape.
+pub mod facts;
+
 // What a killed session left behind.
 pub mod recover;
 
@@ -29,6 +32,6 @@ pub use format::{
     once, seal, segment, session, sign, stamp,
 };
 pub use keys::{practice, standby};
-pub use read::{reader, verdict, verify};
+pub use read::{life, reader, verdict, verify};
 pub use record::{clerk, cosign, epoch, host, ship, spool, sync};
 pub use store::{ahead, dir, tape};

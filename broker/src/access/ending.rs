@@ -1,12 +1,12 @@
 //! How an access ends.
 
+use bg_recorder::facts::case::members;
+use bg_recorder::facts::revocation::Revocation;
 use serde_json::{Map, Value, json};
 
 use super::Access;
 use crate::closeout::{self, Exhibit};
 use crate::custody::Custody;
-use crate::facts::case::members;
-use crate::facts::revocation::Revocation;
 
 /// An access that is over, as the seal has it.
 pub struct Closed {

@@ -25,7 +25,6 @@ use crate::custody::private::Private;
 use crate::custody::session_policy;
 use crate::custody::switch::Switch;
 use crate::custody::vault::Vault;
-use crate::facts::case::{Case, members};
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
 use crate::herald;
@@ -33,6 +32,7 @@ use crate::os::signals::Signals;
 use crate::os::variables::Variables;
 use crate::request::grant::Grant;
 use crate::world::World;
+use bg_recorder::facts::case::{Case, members};
 
 /// One access of one session. What ends it is [`Access::close`], on every way out.
 pub struct Access<'a> {

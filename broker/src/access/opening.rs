@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bg_aws::fault::{CallError, CallKind};
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::event::{CredentialState, Notice};
+use bg_recorder::facts::case::{ACTIVE, OPEN};
 use serde_json::json;
 
 use super::Access;
@@ -16,10 +17,10 @@ use crate::custody::Custody;
 use crate::custody::credentials::{CredentialSource, Issued, NotIssued};
 use crate::custody::killswitch;
 use crate::custody::sts::Sts;
-use crate::facts::case::{ACTIVE, OPEN};
 use crate::failure::Failure;
 use crate::os::signals::Signals;
 use crate::os::user;
+use crate::os::user::author;
 
 impl Access<'_> {
     /// Opens it: intent, gate, credentials, positive control, then the endpoint answers.
@@ -78,7 +79,7 @@ impl Access<'_> {
     }
 
     fn fact(&self, fact: &str, says: serde_json::Value) -> Result<(), Failure> {
-        self.case.put(&*self.keys, fact, says).map(drop).map_err(|e| {
+        self.case.put(&*self.keys, &author(), fact, says).map(drop).map_err(|e| {
             Failure::new(format!("cannot write the fact {fact:?} down"))
                 .because(e)
                 .hint("nothing is done that is not written down first: see [evidence]")

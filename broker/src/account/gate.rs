@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bg_aws::fault::CallError;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, CaseError, OPEN};
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -14,10 +15,10 @@ use serde_json::{Value, json};
 
 use crate::account::iam::{Attachment, Iam, Trust};
 use crate::config::{Gate, RoleConfig};
-use crate::facts::case::{Case, CaseError, OPEN};
 use crate::facts::claim::Claim;
 use crate::facts::opened::Opened;
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::world::World;
 
 /// What opens and shuts. Either may be done twice.
@@ -115,7 +116,7 @@ impl Door<'_> {
 
     fn note(&self, session: SessionId, fact: &str, says: Value) -> Result<(), GateError> {
         let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
-        Ok(case.note(self.keys, fact, says)?)
+        Ok(case.note(self.keys, &author(), fact, says)?)
     }
 
     /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts

@@ -2,14 +2,14 @@
 //! by name.
 
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, CaseError, GATE, OPEN, PROVED};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use bg_recorder::spool;
 
 use crate::closeout::{Closing, MARGIN};
-use crate::facts::case::{Case, CaseError, GATE, OPEN, PROVED};
 use crate::facts::opened::Opened;
-use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::world::World;
 

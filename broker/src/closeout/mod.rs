@@ -8,6 +8,8 @@ use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, DENIED, GATE, OPEN, PENDING, PROVED};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
 use bg_recorder::stamp::Stamp;
 use serde_json::{Value, json};
@@ -17,11 +19,10 @@ use crate::account::gate;
 use crate::account::iam::Iam;
 use crate::account::probe::{self, Proof};
 use crate::config::RoleConfig;
-use crate::facts::case::{Case, DENIED, GATE, OPEN, PENDING, PROVED};
 use crate::facts::claim::Claim;
 use crate::facts::opened::Opened;
-use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::say::say;
 use crate::world::World;
 
@@ -315,7 +316,7 @@ impl Closing<'_> {
     /// Writes a fact. When evidence cannot be stored, the access is closed all the same, and the seal, which is
     /// spooled, says how.
     fn note(&self, fact: &str, says: Value) {
-        if let Err(e) = self.case.note(self.keys, fact, says) {
+        if let Err(e) = self.case.note(self.keys, &author(), fact, says) {
             let why = chain(&e);
             say!(
                 "bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it"

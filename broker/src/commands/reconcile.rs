@@ -1,21 +1,21 @@
 //! `bg-shell reconcile`: finishes what a close-out could not.
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, DENIED, GATE, OPEN, PROVED, REVOKE};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
+use bg_recorder::life::Life;
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::closeout::MARGIN;
 use crate::closeout::abandoned::{self, Gone};
-use crate::facts::case::{Case, DENIED, GATE, OPEN, PROVED, REVOKE};
 use crate::facts::docket::Docket;
-use crate::facts::liveness::Life;
 use crate::facts::opened::Opened;
-use crate::facts::revocation::Revocation;
 use crate::failure::{Failure, PENDING};
 use crate::herald;
 use crate::say::say;

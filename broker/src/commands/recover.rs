@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
 use bg_recorder::recover::{Recovered, recover_all};
 use bg_recorder::session::SessionId;
@@ -13,7 +14,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::closeout::abandoned;
-use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::herald;
 use crate::outage::extended;

@@ -1,12 +1,15 @@
 //! `bg-shell revoke`: the kill switch, from anywhere.
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bg_aws::fault::CallError;
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, CaseError, OPEN, REVOKE};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
+use bg_recorder::life::Life;
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::json;
@@ -15,12 +18,10 @@ use crate::account::deny_policy::DenyPolicy;
 use crate::account::iam::Iam;
 use crate::closeout::Closing;
 use crate::closeout::abandoned::{self, Gone};
-use crate::facts::case::{Case, CaseError, OPEN, REVOKE};
 use crate::facts::docket::Docket;
-use crate::facts::liveness::Life;
-use crate::facts::revocation::Revocation;
 use crate::failure::{Failure, PENDING};
 use crate::herald;
+use crate::os::user::author;
 use crate::say::say;
 use crate::session::summary;
 use crate::world::World;
@@ -112,7 +113,7 @@ fn blind(args: &RevokeArgs, name: &str, world: &World) -> Result<ExitCode, Failu
 
 /// The fact first: the running session polls it, and whatever fails from here on, it stays.
 fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> {
-    match case.put(keys, REVOKE, json!({"reason": reason})) {
+    match case.put(keys, &author(), REVOKE, json!({"reason": reason})) {
         Ok(_) => Ok(()),
         Err(CaseError::Taken(_)) => {
             say!("bg-shell: session {} was told to end before", case.session);

@@ -1,13 +1,16 @@
 //! `bg-shell sessions`: which sessions are live, and whose access is not proved closed.
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, OPEN, PENDING, PROVED, REVOKE};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyService;
+use bg_recorder::life::Life;
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -15,11 +18,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::facts::case::{Case, OPEN, PENDING, PROVED, REVOKE};
 use crate::facts::docket::Docket;
-use crate::facts::liveness::Life;
 use crate::facts::opened::Opened;
-use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::say::say;
 use crate::world::World;

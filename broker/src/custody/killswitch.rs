@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bg_recorder::facts::case::{Case, CaseError, REVOKE};
 use bg_recorder::session::SessionId;
 use bg_recorder::store::ObjectStore;
-
-use crate::facts::case::{Case, CaseError, REVOKE};
 
 /// What is ended by the kill switch.
 pub trait Target: Send {
@@ -97,10 +96,11 @@ mod tests {
         let (store, receiver) = watched(dir.path(), session);
         let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
         let says = serde_json::json!({"reason": "wrong account"});
-        Case::new(SessionId::mint(), Arc::clone(&store)).put(&keys, REVOKE, says.clone()).unwrap();
-        Case::new(session, store).put(&keys, REVOKE, says).unwrap();
+        let other = Case::new(SessionId::mint(), Arc::clone(&store));
+        other.put(&keys, "bob@there", REVOKE, says.clone()).unwrap();
+        Case::new(session, store).put(&keys, "bob@there", REVOKE, says).unwrap();
         let (by, reason) = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert!(by.contains('@') && reason == "wrong account", "{by}: {reason}");
+        assert!(by == "bob@there" && reason == "wrong account", "{by}: {reason}");
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{CASES, Case, GATE, OPEN, PROVED};
 use bg_recorder::session::SessionId;
 
 use super::finding::Finding;
-use crate::facts::case::{CASES, Case, GATE, OPEN, PROVED};
 use crate::world::World;
 
 /// Checks that no access is older than its deadline.

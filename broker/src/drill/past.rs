@@ -1,16 +1,17 @@
 //! Earlier drills: facts below `drills/`, and what they measured.
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use std::fmt;
 
+use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{Case, Fact};
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Drill;
-use crate::facts::case::{Case, Fact};
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::world::World;
 
 /// What the newest drills of a role, without a fault, measured.
@@ -70,7 +71,8 @@ impl Past {
 pub fn write_down(world: &World, session: SessionId, says: Value) -> Result<(), Failure> {
     let keys = world.keys()?;
     let case = Case::flat(DRILLS, session, world.store());
-    let put = case.put(&*keys, &format!("{}-{session}", SystemClock.now()), says);
+    let name = format!("{}-{session}", SystemClock.now());
+    let put = case.put(&*keys, &author(), &name, says);
     put.map(drop)
         .map_err(|e| Failure::new("cannot write the drill down").because(e).hint("see [evidence]"))
 }

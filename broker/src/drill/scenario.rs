@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use bg_recorder::facts::case::{ACTIVE, CASES, Case, PENDING, PROVED};
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
 
@@ -14,7 +15,6 @@ use super::log::{Log, Stopped, millis};
 use super::responder::{Circumstances, Responder, SHOWN_VARIABLE, Session};
 use super::valve::Valve;
 use super::{Drill, Fault, altered};
-use crate::facts::case::{ACTIVE, CASES, Case, PENDING, PROVED};
 use crate::failure::{PENDING as IS_PENDING, REVOKED};
 
 /// Plays it; returns the session that was opened, if there was one. The log says the rest.

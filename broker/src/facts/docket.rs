@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::CASES;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
 
-use crate::facts::case::CASES;
 use crate::failure::Failure;
 
 /// The names of the facts around each session, oldest session first.

@@ -1,8 +1,5 @@
 //! What happened around a session, written down before it has effects. Facts know no world.
 
-pub mod case;
 pub mod claim;
 pub mod docket;
-pub mod liveness;
 pub mod opened;
-pub mod revocation;

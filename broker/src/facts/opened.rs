@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use bg_recorder::facts::case::Fact;
 use bg_recorder::stamp::Stamp;
 use serde::Deserialize;
 
 use crate::config::Gate;
-use crate::facts::case::Fact;
 use crate::facts::claim::Claim;
 
 /// An access that was about to be opened. It counts as opened: a request that was sent may have been answered.

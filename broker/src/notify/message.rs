@@ -7,8 +7,8 @@ use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::facts::case::author;
 use crate::facts::claim::Claim;
+use crate::os::user::author;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

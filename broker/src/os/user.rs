@@ -7,6 +7,11 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Returns `user@host`, as facts name their author.
+pub fn author() -> String {
+    format!("{}@{}", User::current().name, host())
+}
+
 /// The calling user, by the kernel's account and not by the environment's.
 #[derive(Debug, Clone)]
 pub struct User {

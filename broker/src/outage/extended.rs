@@ -10,6 +10,7 @@ use std::thread;
 
 use bg_recorder::cause::chain;
 use bg_recorder::dir::read_limited;
+use bg_recorder::facts::case::{Case, EXTENSION};
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::NOTE_MAX;
 use bg_recorder::session::SessionId;
@@ -18,7 +19,7 @@ use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
 use serde_json::{Value, json};
 
-use crate::facts::case::{Case, EXTENSION};
+use crate::os::user::author;
 use crate::outage::letterbox::{Granted, place};
 use crate::say::say;
 use crate::world::World;
@@ -79,7 +80,8 @@ impl Extended {
             }
             let text = read.map_err(|e| e.to_string())?;
             let says: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
-            case.note(keys, &format!("{EXTENSION}{name}"), says).map_err(|e| chain(&e))?;
+            case.note(keys, &author(), &format!("{EXTENSION}{name}"), says)
+                .map_err(|e| chain(&e))?;
             // One that stays is the same fact again.
             fs::remove_file(&path).unwrap_or(());
         }

@@ -2,6 +2,8 @@
 
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::{Verdict, Weight};
 use serde_json::Value;
@@ -12,9 +14,8 @@ use super::model::{
     Report, SCHEMA, Times, Who, Why,
 };
 use super::{advice, rotate, timeline};
-use crate::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED, author};
-use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::tap::Seen;
 use crate::world::World;
 

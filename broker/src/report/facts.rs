@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::closing::{Recovery, Seal};
+use bg_recorder::facts::case::{CASES, Fact};
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyRing;
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
@@ -16,8 +17,6 @@ use bg_recorder::verdict;
 use bg_recorder::verify::verify;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-use crate::facts::case::{CASES, Fact};
 
 /// The facts around a session.
 #[derive(Debug, Default)]

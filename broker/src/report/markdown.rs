@@ -1,12 +1,12 @@
 //! The report as Markdown (GitHub's, which every ticket system reads well enough). What comes from anybody else is
 //! text and stays text: it ends no table, opens no link and hides nothing.
 
+use bg_recorder::facts::case::GATE;
 use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 
 use super::facts::text;
 use super::model::{Ended, Exposed, Known, Report};
-use crate::facts::case::GATE;
 
 /// Writes the report.
 pub fn markdown(report: &Report) -> String {

@@ -13,6 +13,8 @@ mod timeline;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use bg_recorder::facts::case::Case;
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::neutral::{Visible, neutral};
 use bg_recorder::session::SessionId;
 use clap::Args;
@@ -20,11 +22,10 @@ use clap::Args;
 use self::model::{Known, Report};
 use self::rotate::Consent;
 use self::stored::Stored;
-use crate::facts::case::Case;
 use crate::facts::claim::Claim;
-use crate::facts::revocation::Revocation;
 use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
+use crate::os::user::author;
 use crate::say::say;
 use crate::tap::Seen;
 use crate::world::World;
@@ -107,7 +108,9 @@ pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &
 fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
     let says =
         serde_json::to_value(seen).map_err(|e| Failure::new("cannot write JSON").because(e))?;
-    let noted = Case::new(session, world.store()).note(&*world.keys()?, build::SEEN, says);
+    let keys = world.keys()?;
+    let case = Case::new(session, world.store());
+    let noted = case.note(&*keys, &author(), build::SEEN, says);
     noted.map_err(|e| Failure::new("cannot keep what was typed and shown").because(e))
 }
 

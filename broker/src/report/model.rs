@@ -1,12 +1,12 @@
 //! The report: every part says which fact or which object of the tape it comes from. Its JSON is stable
 //! (docs/REPORT.md): members are added, never changed.
 
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::{Finding, Verdict};
 use serde::Serialize;
 
-use crate::facts::revocation::Revocation;
 use crate::tap::{Exposure, Typed};
 
 /// All that is known of one session.

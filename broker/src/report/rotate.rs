@@ -6,14 +6,15 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
+use bg_recorder::facts::case::Case;
 use bg_recorder::keys::KeyService;
 use bg_recorder::neutral::neutral;
 use rustix::termios::isatty;
 use serde_json::{Value, json};
 
 use super::model::Report;
-use crate::facts::case::Case;
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::say::say;
 use crate::tap::Kind;
 use crate::world::World;
@@ -129,7 +130,7 @@ impl Rotation {
 
     /// Writes a fact down. The intent of an earlier try counts.
     fn note(&self, name: &str, says: Value) -> Result<(), Failure> {
-        let noted = self.case.note(&*self.keys, name, says);
+        let noted = self.case.note(&*self.keys, &author(), name, says);
         noted.map_err(|e| Failure::new(format!("cannot write the fact {name}")).because(e))
     }
 }

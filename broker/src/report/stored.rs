@@ -2,6 +2,7 @@
 //! `report-2.json` and so on.
 
 use bg_recorder::chain::Digest;
+use bg_recorder::facts::case::{CASES, Case};
 use bg_recorder::keys::KeyService;
 use bg_recorder::neutral::neutral_json;
 use bg_recorder::session::SessionId;
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use super::facts::Facts;
 use super::markdown::markdown;
 use super::model::Report;
-use crate::facts::case::{CASES, Case};
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::world::World;
 
 /// A report that is stored.
@@ -51,7 +52,7 @@ pub fn write(world: &World, keys: &dyn KeyService, report: &Report) -> Result<St
         store.put_new(&key(report.session, &name, "md"), markdown.as_bytes()).map_err(refused)?;
         let says = json!({"json_sha256": Digest::of(json.as_bytes()), "md_sha256": Digest::of(markdown.as_bytes())});
         let case = Case::new(report.session, store);
-        case.put(keys, &name, says)
+        case.put(keys, &author(), &name, says)
             .map_err(|e| Failure::new("cannot sign the report").because(e))?;
         return Ok(Stored { name, json, markdown });
     }

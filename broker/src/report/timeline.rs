@@ -1,12 +1,14 @@
 //! What happened, in order, each with what says so.
 
+use bg_recorder::facts::case::{
+    ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, REVOKE,
+};
 use bg_recorder::stamp::Stamp;
 use serde_json::Value;
 
 use super::build::{SEEN, Sources};
 use super::facts::text;
 use super::model::Moment;
-use crate::facts::case::{ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, REVOKE};
 
 /// Lists what happened.
 pub fn timeline(sources: &Sources) -> Vec<Moment> {

@@ -8,6 +8,7 @@ use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::{Decision, Principal};
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::Fact;
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -16,7 +17,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::config::RoleConfig;
-use crate::facts::case::Fact;
 use crate::failure::Failure;
 use crate::request::standing::Standing;
 use crate::request::terms;

@@ -9,6 +9,7 @@ use bg_recorder::approval::quorum::{Approved, check};
 use bg_recorder::approval::taking::Taking;
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::Fact;
 use bg_recorder::keys::KeyService;
 use bg_recorder::note;
 use bg_recorder::session::SessionId;
@@ -17,9 +18,9 @@ use bg_recorder::store::StoreError;
 use serde_json::json;
 
 use crate::config::RoleConfig;
-use crate::facts::case::Fact;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
+use crate::os::user::author;
 use crate::request::dossier::{Dossier, REQUESTS, find, signers};
 use crate::request::filing::{Ask, file, filed, nonce};
 use crate::request::signer::{Signer, SignerArgs};
@@ -170,7 +171,7 @@ impl<'a> Grant<'a> {
             "request": request, "request_sha256": self.dossier.petition.digest, "nonce": nonce()?,
             "statement": self.taking.statement, "signature": self.taking.signature,
         });
-        let signed = Fact::now(self.session, "claim", says).signed(keys);
+        let signed = Fact::now(self.session, &author(), "claim", says).signed(keys);
         signed.map_err(|e| Failure::new("cannot sign the claim").because(e))
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bg_recorder::cause::chain;
 use bg_recorder::event::{Event, Notice};
+use bg_recorder::facts::case::members;
 use bg_recorder::record::{Closed, RecordError, Recorder};
 use serde_json::{Map, Value, json};
 
 use crate::access;
 use crate::custody::switch::Revoked;
-use crate::facts::case::members;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
 use crate::os::contain::{Ended, Ending};
 use crate::relay::{Cause, Outcome};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::neutral::neutral;
 use bg_recorder::record::{Closed, RecordError};
 use bg_recorder::session::SessionId;
@@ -18,7 +19,6 @@ use bg_recorder::verify::verify;
 
 use crate::access::Access;
 use crate::config::Secrets;
-use crate::facts::revocation::Revocation;
 use crate::os::contain::Containment;
 use crate::relay::{Cause, Outcome};
 use crate::say::say;

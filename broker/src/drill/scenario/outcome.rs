@@ -1,6 +1,9 @@
 //! What must hold after a drill: read from the store, as anybody could.
 
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::facts::case::{CASES, Case, DENIED, PROVED};
+use bg_recorder::facts::revocation::Revocation;
+use bg_recorder::life::A_DAY;
 use bg_recorder::session::SessionId;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Verdict;
@@ -9,9 +12,6 @@ use serde_json::Value;
 
 use super::Play;
 use crate::drill::log::{Log, Stopped};
-use crate::facts::case::{CASES, Case, DENIED, PROVED};
-use crate::facts::liveness::A_DAY;
-use crate::facts::revocation::Revocation;
 
 impl Play<'_> {
     /// The report names the key that was shown, and how to rotate it.

@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use bg_recorder::cause::chain;
-use bg_recorder::clock::{Clock as _, SystemClock};
-use bg_recorder::keys::{KeyError, KeyService};
-use bg_recorder::note::{self, Kind, Note, NoteError};
-use bg_recorder::session::SessionId;
-use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::os::user::{self, User};
+use crate::clock::{Clock as _, SystemClock};
+use crate::format::cause::chain;
+use crate::format::note::{self, Kind, Note, NoteError};
+use crate::format::session::SessionId;
+use crate::format::stamp::Stamp;
+use crate::keys::{KeyError, KeyService};
+use crate::store::{ObjectStore, StoreError};
 
 /// One fact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,10 +31,10 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// Makes a fact of now, by us.
-    pub fn now(session: SessionId, fact: &str, says: Value) -> Self {
+    /// Makes a fact of now, by its author: `user@host`.
+    pub fn now(session: SessionId, by: &str, fact: &str, says: Value) -> Self {
         let at = SystemClock.now();
-        Self { session, fact: fact.to_owned(), at, by: author(), says: members(says) }
+        Self { session, fact: fact.to_owned(), at, by: by.to_owned(), says: members(says) }
     }
 
     /// Returns it as a note with our signature: the standby key's, where the signing key cannot be reached.
@@ -82,8 +81,14 @@ impl Case {
     ///
     /// # Errors
     /// [`CaseError::Taken`] when there is such a fact already; what it says counts.
-    pub fn put(&self, keys: &dyn KeyService, fact: &str, says: Value) -> Result<Fact, CaseError> {
-        let fact = Fact::now(self.session, fact, says);
+    pub fn put(
+        &self,
+        keys: &dyn KeyService,
+        by: &str,
+        fact: &str,
+        says: Value,
+    ) -> Result<Fact, CaseError> {
+        let fact = Fact::now(self.session, by, fact, says);
         let bytes = fact.signed(keys).map_err(CaseError::Unsigned)?;
         match self.store.put_new(&self.key(&fact.fact), &bytes) {
             Ok(()) => Ok(fact),
@@ -96,8 +101,14 @@ impl Case {
     ///
     /// # Errors
     /// When it cannot be signed or stored.
-    pub fn note(&self, keys: &dyn KeyService, fact: &str, says: Value) -> Result<(), CaseError> {
-        match self.put(keys, fact, says) {
+    pub fn note(
+        &self,
+        keys: &dyn KeyService,
+        by: &str,
+        fact: &str,
+        says: Value,
+    ) -> Result<(), CaseError> {
+        match self.put(keys, by, fact, says) {
             Ok(_) | Err(CaseError::Taken(_)) => Ok(()),
             Err(e) => Err(e),
         }
@@ -155,11 +166,6 @@ impl Case {
     fn key(&self, fact: &str) -> String {
         format!("{}{fact}", self.place)
     }
-}
-
-/// Returns `user@host`, as facts name their author.
-pub fn author() -> String {
-    format!("{}@{}", User::current().name, user::host())
 }
 
 /// Returns the members of a JSON object; anything else has none.

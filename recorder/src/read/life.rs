@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bg_recorder::checkpoint::Checkpoint;
-use bg_recorder::genesis::Genesis;
-use bg_recorder::note::{Kind, Note};
-use bg_recorder::session::{ObjectName, SessionId};
-use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{ObjectStore, StoreError};
-use bg_recorder::tape::Tape;
+use crate::format::checkpoint::Checkpoint;
+use crate::format::genesis::Genesis;
+use crate::format::note::{Kind, Note};
+use crate::format::session::{ObjectName, SessionId};
+use crate::format::stamp::Stamp;
+use crate::store::tape::Tape;
+use crate::store::{ObjectStore, StoreError};
 
 /// What is seen of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bg_recorder::clock::{Clock as _, SystemClock};
+    use crate::clock::{Clock as _, SystemClock};
 
     #[test]
     fn an_id_says_when_it_was_made() {

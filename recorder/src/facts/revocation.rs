@@ -1,7 +1,8 @@
 //! What is known of the end of an access. The seal says it, and the report.
 
-use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
+
+use crate::format::stamp::Stamp;
 
 /// How an access ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
