@@ -65,11 +65,15 @@ fn ended(what: &str, script: &str, shown_bytes: usize) -> Seen {
     told(stage.seen(&mut driver), &stage, "Input/output error")
 }
 
+/// Large chunks of a flood are written by the thread that seals them, the last frames and the seal by another. The
+/// error is the first thread's alone: that of every thread would also be the seal's, whenever the other had come to
+/// its own 20th write by then.
 fn once(_: Effort) -> Seen {
     let stage = Stage::local();
     let mut driver = Driver::spawn(stage.session(FLOOD));
     driver.wait_for("ready");
-    let Some(meddler) = Meddler::attach(driver.pid(), "pwrite64:error=EIO:when=20") else {
+    let what = "pwrite64:error=EIO:when=20";
+    let Some(meddler) = Meddler::attach_to_thread(driver.pid(), "scribe", what) else {
         return Seen::skipped(STRACE);
     };
     driver.send("go\r");

@@ -2,6 +2,7 @@
 //! a recorder, which is not dumpable (prctl(2)).
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::wait::until;
@@ -12,17 +13,34 @@ pub struct Meddler(Child);
 impl Meddler {
     /// From now on, `what` happens to a process, such as `fdatasync:error=EIO`. None where nobody can do that.
     pub fn attach(pid: u32, what: &str) -> Option<Self> {
+        let meddler = Self::start(&["-f"], pid, what)?;
+        until("every thread is traced", || threads(pid).all(traced));
+        Some(meddler)
+    }
+
+    /// From now on, `what` happens to one thread of a process, and to no other. strace(1) counts the calls of each
+    /// thread for itself (`when=20` is the 20th of every thread), so only of one thread can one call be meant.
+    pub fn attach_to_thread(pid: u32, name: &str, what: &str) -> Option<Self> {
+        let named = |thread: &PathBuf| {
+            fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+        };
+        let thread = threads(pid).find(named).unwrap();
+        let id = thread.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let meddler = Self::start(&[], id, what)?;
+        until("the thread is traced", || traced(thread.clone()));
+        Some(meddler)
+    }
+
+    fn start(options: &[&str], id: u32, what: &str) -> Option<Self> {
         let (call, _) = what.split_once(':').unwrap();
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
-        strace.arg(format!("inject={what}")).args(["-p", &pid.to_string()]);
+        strace.args(options).args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        strace.args(["-e", &format!("inject={what}"), "-p", &id.to_string()]);
         let quiet = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if !rustix::process::getuid().is_root() {
             return None;
         }
-        let meddler = Self(quiet.spawn().ok()?);
-        until("every thread is traced", || traced(pid));
-        Some(meddler)
+        quiet.spawn().ok().map(Self)
     }
 }
 
@@ -34,10 +52,13 @@ impl Drop for Meddler {
     }
 }
 
-fn traced(pid: u32) -> bool {
-    let Ok(mut threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
-    threads.all(|thread| {
-        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
-        !status.contains("TracerPid:\t0\n")
-    })
+/// Returns the directory of each thread; of a process that is gone, none.
+fn threads(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    tasks.map(|task| task.unwrap().path())
+}
+
+fn traced(thread: PathBuf) -> bool {
+    let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
+    !status.contains("TracerPid:\t0\n")
 }
