@@ -15,6 +15,7 @@ mod approvals;
 mod bucket;
 mod bytes;
 mod campaign;
+mod cast;
 mod closeout;
 mod cloud;
 mod config;
