@@ -108,8 +108,11 @@ struct Play {
     /// Begin here: `90`, `1m30s`
     #[arg(long, value_name = "TIME", default_value = "0", allow_hyphen_values = true)]
     from: String,
-    /// Only text, colours and cursor positions reach the terminal
+    /// The recorded bytes reach the terminal as they are, wherever it is large enough
     #[arg(long)]
+    raw: bool,
+    /// Only text, colours and cursor positions reach the terminal: the default
+    #[arg(long, hide = true, conflicts_with = "raw")]
     safe: bool,
 }
 
@@ -213,8 +216,12 @@ fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
             .map(|text| micros("--idle-limit", text))
             .transpose()?,
         from_us: micros("--from", &options.from)?,
-        trust: if options.safe { Trust::Text } else { Trust::Bytes },
+        trust: if options.raw { Trust::Bytes } else { Trust::Text },
     };
+    if options.safe && !std::io::stdout().is_terminal() {
+        return Err(Failure::blind("--safe paints on a terminal, and this is none")
+            .hint("`bg-replay cat` shows harmless text"));
+    }
     match with_vault(auditor, &options.which, |vault| play(vault, &manner))? {
         Ended::Well => {}
         Ended::Signal(signal) => signal_hook::low_level::emulate_default_handler(signal)

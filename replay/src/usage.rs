@@ -24,13 +24,14 @@ Keys while playing on a terminal:
   space        pause, go on              .      the next output, while paused
   left, right  5 s back, 5 s forward     [ ]    previous, next marker
   + -          twice, half the speed     i      next input
-  q, Ctrl-C    quit
+  Ctrl-S, -Q   hold, go on               q, Ctrl-C    quit
+  Ctrl-Z       stop; the shell's fg goes on
 
-The recorded bytes go to the terminal as they are. With --safe only text, colours and cursor positions do: no title, no clipboard, no query reaches it, and the screen is the one that was recorded even where this terminal is larger. A recording that is larger than the terminal is shown that way too, cut, following the cursor. Play a session that you do not trust with --safe.
+Only text, colours and cursor positions reach the terminal: no title, no clipboard, no query does, and the screen is the one that was recorded even where this terminal is larger. A recording that is larger than the terminal is shown cut, following the cursor. With --raw the recorded bytes go to a terminal that is large enough as they are, to see what a program really did to it: do that with a session that you trust. Into a pipe or a file they always go as they are.
 
 Examples:
   bg-replay play last --speed 4 --idle-limit 1s
-  bg-replay play 01a2f3 --from 12m30s --safe";
+  bg-replay play 01a2f3 --from 12m30s --raw";
 
 /// After the options of `verify`.
 pub const VERIFY: &str = "\

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::driver::Driver;
+use crate::support::driver::{Driver, find};
 use crate::support::memory::objects_of;
 use crate::support::second::Second;
 use crate::support::world::{World, stderr};
@@ -161,6 +161,46 @@ fn playing_on_a_terminal_shows_the_session_and_restores_the_terminal() {
     driver.wait_for("and more");
     assert_eq!(driver.wait(), 0, "{}", driver.screen());
     assert_eq!(before, format!("{:?}", driver.settings()));
+}
+
+#[test]
+fn what_a_recording_does_to_a_terminal_reaches_it_only_when_asked_for() {
+    let world = World::new();
+    world.record("printf '\\033]0;retitled\\007\\033]52;c;aGk=\\007harmless'");
+    for (args, exact) in [(["play", "last"].as_slice(), false), (&["play", "last", "--raw"], true)]
+    {
+        let mut play = world.replay();
+        play.args(args);
+        let mut driver = Driver::spawn(play);
+        assert_eq!(driver.wait(), 0, "{}", driver.screen());
+        let shown = driver.shown();
+        assert!(find(&shown, b"harmless").is_some());
+        assert_eq!(find(&shown, b"\x1b]0;retitled").is_some(), exact);
+        assert_eq!(find(&shown, b"\x1b]52;").is_some(), exact);
+    }
+}
+
+#[test]
+fn a_player_is_stopped_and_continued_by_the_shell_that_runs_it() {
+    let world = World::new();
+    world.record("echo before; sleep 3; echo after");
+    let replay = world.replay();
+    let mut shell = world.command("bash");
+    shell.args(["--norc", "-i"]).env("PS1", "ready> ");
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready> ");
+    driver.send(format!("{} play last\n", replay.get_program().to_str().unwrap()));
+    driver.wait_for("before");
+    driver.send("\x1a");
+    driver.wait_for("Stopped");
+    driver.send("stty -a | grep -o ' icanon'; echo mode-$((40 + 2))\n");
+    driver.wait_for("mode-42");
+    assert!(driver.screen().contains(" icanon"), "{}", driver.screen());
+    driver.send("fg; echo over-$((40 + 2))\n");
+    driver.wait_for("over-42");
+    assert!(find(&driver.bytes(), b"after").is_some(), "{}", driver.screen());
+    driver.send("exit\n");
+    driver.wait();
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, kill_current_process_group};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{
     OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr,
@@ -58,15 +59,7 @@ impl Console {
         };
         console.watch(&poke)?;
         restore_on_panic();
-        if keyboard == Keyboard::None {
-            *saved() = Some(Saved(None));
-            return Ok(console);
-        }
-        let before = tcgetattr(stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        *saved() = Some(Saved(Some(before)));
-        tcsetattr(stdin(), OptionalActions::Flush, &raw)?;
+        console.take()?;
         Ok(console)
     }
 
@@ -111,6 +104,29 @@ impl Console {
             self.drain()?;
         }
         if typed && self.keyboard == Keyboard::Raw { self.keys() } else { Ok(Vec::new()) }
+    }
+
+    /// Gives the terminal back, stops this process group, and takes the terminal again once it is continued.
+    ///
+    /// # Errors
+    /// When it cannot be stopped, or the terminal does not let itself be taken again.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        kill_current_process_group(Signal::TSTP)?;
+        self.take()
+    }
+
+    /// Keys come one by one from here on, and the terminal's own modes are kept for later.
+    fn take(&self) -> io::Result<()> {
+        if self.keyboard == Keyboard::None {
+            *saved() = Some(Saved(None));
+            return Ok(());
+        }
+        let before = tcgetattr(stdin())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        *saved() = Some(Saved(Some(before)));
+        Ok(tcsetattr(stdin(), OptionalActions::Flush, &raw)?)
     }
 
     /// Returns the signal that asks for the end.

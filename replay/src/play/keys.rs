@@ -5,6 +5,12 @@
 pub enum Key {
     /// Space: pause, or go on.
     Pause,
+    /// Ctrl-S: pause, as any terminal does.
+    Hold,
+    /// Ctrl-Q: go on.
+    Resume,
+    /// Ctrl-Z: back to the shell that runs us, until it says go on.
+    Suspend,
     /// `.`: the next output, while paused.
     Step,
     /// Left arrow.
@@ -118,7 +124,8 @@ fn coded<'a>(mut fields: impl Iterator<Item = &'a str>) -> Option<Key> {
         return None;
     }
     if held & CONTROL != 0 {
-        return (code == u32::from('c')).then_some(Key::Quit);
+        // The control characters are the lower five bits of their letters.
+        return if code == u32::from('c') { Some(Key::Quit) } else { plain(code & 0x1f) };
     }
     plain(code)
 }
@@ -130,6 +137,9 @@ fn released(parameters: &str) -> bool {
 fn plain(code: u32) -> Option<Key> {
     Some(match char::from_u32(code)? {
         ' ' => Key::Pause,
+        CTRL_S => Key::Hold,
+        CTRL_Q => Key::Resume,
+        CTRL_Z => Key::Suspend,
         '.' => Key::Step,
         '[' => Key::PreviousMarker,
         ']' => Key::NextMarker,
@@ -150,6 +160,9 @@ fn arrow(byte: u8) -> Option<Key> {
 }
 
 const CTRL_C: u8 = 3;
+const CTRL_S: char = '\x13';
+const CTRL_Q: char = '\x11';
+const CTRL_Z: char = '\x1a';
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 7;
 const CONTROL: u32 = 4;
@@ -168,6 +181,8 @@ mod tests {
     #[test]
     fn keys_are_known_in_every_mode_a_recording_can_leave_on() {
         assert_eq!(keys(b" .[]i+-q\x03").len(), 9);
+        assert_eq!(keys(b"\x13\x11\x1a"), [Key::Hold, Key::Resume, Key::Suspend]);
+        assert_eq!(keys(b"\x1b[115;5u\x1b[122;5u\x1b[97;5u"), [Key::Hold, Key::Suspend]);
         assert_eq!(keys(b"\x1b[C\x1bOD\x1b[1;1C"), [Key::Forward, Key::Back, Key::Forward]);
         assert_eq!(
             keys(b"\x1b[99;5u\x1b[113u\x1b[27;5;99~\x1b[32;1:1u"),

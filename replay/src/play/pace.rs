@@ -45,8 +45,18 @@ impl Pace {
 
     /// Pauses, or goes on.
     pub fn toggle(&mut self, now: Instant) {
+        if self.paused() { self.resume(now) } else { self.pause(now) }
+    }
+
+    /// Time stands.
+    pub fn pause(&mut self, now: Instant) {
         self.at_us = self.at_us(now);
-        self.since = if self.since.is_some() { None } else { Some(now) };
+        self.since = None;
+    }
+
+    /// Time goes on, if it stood.
+    pub fn resume(&mut self, now: Instant) {
+        self.since = self.since.or(Some(now));
     }
 
     /// Plays so many times as fast as until now.

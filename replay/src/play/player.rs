@@ -42,22 +42,13 @@ pub enum Ended {
 /// When it does not open, or nobody looks.
 pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
     let reel = Reel::begin(vault)?;
-    let size = terminal_size().filter(|_| stdin().is_terminal() && stdout().is_terminal());
-    if size.is_none() && manner.trust == Trust::Text {
-        return Err(Failure::blind("--safe paints on a terminal, and this is none")
-            .hint("`bg-replay cat` shows harmless text"));
-    }
     announce(vault);
+    if !stdout().is_terminal() {
+        return Player::new(vault, manner, reel, Stage::bare(stdout())).run(None);
+    }
+    // A terminal that does not know its size is taken for the smallest that everybody has.
+    let size = terminal_size().unwrap_or(Size { cols: 80, rows: 24 });
     let unusable = |e| Failure::blind("cannot use this terminal").because(e);
-    let Some(size) = size else {
-        // Nothing reads keys; yet a terminal must come out of it as it went in.
-        let console = stdout()
-            .is_terminal()
-            .then(|| Console::open(Keyboard::None))
-            .transpose()
-            .map_err(unusable)?;
-        return Player::new(vault, manner, reel, Stage::bare(stdout())).run(console);
-    };
     let recorded = Size::of(reel.header());
     if !recorded.fits_in(size) {
         let cols = recorded.cols;
@@ -66,7 +57,9 @@ pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
             "bg-replay: the recording is {cols}x{rows}, larger than this terminal: it is shown cut, following the cursor"
         );
     }
-    let console = Console::open(Keyboard::Raw).map_err(unusable)?;
+    // Where nothing reads keys, a terminal must yet come out of it as it went in.
+    let keyboard = if stdin().is_terminal() { Keyboard::Raw } else { Keyboard::None };
+    let console = Console::open(keyboard).map_err(unusable)?;
     let stage = Stage::on_terminal(stdout(), size, reel.header(), manner.trust)?;
     Player::new(vault, manner, reel, stage).run(Some(console))
 }
@@ -194,6 +187,15 @@ impl<W: Write> Player<'_, W> {
                 self.pace.toggle(now);
                 None
             }
+            Key::Hold => {
+                self.pace.pause(now);
+                None
+            }
+            Key::Resume => {
+                self.pace.resume(now);
+                None
+            }
+            Key::Suspend => return self.suspend(console),
             Key::Faster => {
                 self.pace.scale(2.0, now);
                 None
@@ -205,7 +207,26 @@ impl<W: Write> Player<'_, W> {
             Key::Step if self.pace.paused() => return self.step(now),
             Key::Step | Key::Quit => None,
         };
-        target.map_or(Ok(()), |target_us| self.seek(target_us, Some(console)))
+        if let Some(target_us) = target {
+            self.seek(target_us, Some(console))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal back and stops, as any program does at Ctrl-Z; goes on where it was.
+    fn suspend(&mut self, console: &mut Console) -> Result<(), Failure> {
+        let now = Instant::now();
+        let paused = self.pace.paused();
+        self.pace.pause(now);
+        self.stage.finish(now)?;
+        console.suspend().map_err(|e| Failure::blind("cannot stop").because(e))?;
+        if let Some(size) = terminal_size() {
+            self.stage.fit(size)?;
+        }
+        if !paused {
+            self.pace.resume(Instant::now());
+        }
+        self.stage.redraw()
     }
 
     /// Shows the next output and stays there.

@@ -168,16 +168,16 @@ impl<W: Write> Stage<W> {
     /// # Errors
     /// When nobody takes it.
     pub fn finish(&mut self, now: Instant) -> Result<(), Failure> {
+        if self.theatre.as_ref().is_some_and(|theatre| theatre.painting && theatre.dirty) {
+            self.paint_now(now)?;
+        }
         let Some(theatre) = &self.theatre else { return Ok(()) };
         let bytes = match (theatre.painting, theatre.screens.alternate()) {
-            (true, _) => format!("{RESTORE}\x1b[{};1H\r\n", theatre.size.rows),
+            (true, _) => format!("{RESTORE}{}", theatre.painter.below()),
             (false, true) => format!("\x18\x1b[?1049l{RESTORE}\r\n"),
             (false, false) if theatre.screens.mid_line() => format!("{RESTORE}\r\n"),
             (false, false) => RESTORE.to_owned(),
         };
-        if theatre.painting && theatre.dirty {
-            self.paint_now(now)?;
-        }
         self.write(&bytes)
     }
 
@@ -256,6 +256,23 @@ mod tests {
         stage.show(&event('r', "10x3", None)).unwrap();
         assert!(!stage.paints());
         assert!(!String::from_utf8_lossy(&stage.out).contains("]0;u"));
+    }
+
+    #[test]
+    fn an_enlarged_terminal_shows_the_recorded_screen() {
+        for trust in [Trust::Bytes, Trust::Text] {
+            let (small, large) = (Size::new(7, 2), Size::new(14, 6));
+            let mut stage = Stage::on_terminal(Vec::new(), small, &header(12, 4), trust).unwrap();
+            let rows = "\x1b[1;1Hfirst      1\x1b[2;1Hsecond     2\x1b[4;1Hfourth";
+            stage.show(&event('o', rows, None)).unwrap();
+            stage.out.clear();
+            stage.fit(large).unwrap();
+            let mut terminal = large.blank().unwrap();
+            terminal.feed(String::from_utf8(stage.out).unwrap());
+            let lines = terminal.screen().visible_lines();
+            let shown: Vec<String> = lines.map(|line| line.text().trim_end().to_owned()).collect();
+            assert_eq!(shown, ["first      1", "second     2", "", "fourth", "", ""], "{trust:?}");
+        }
     }
 
     #[test]

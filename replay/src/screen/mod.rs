@@ -83,11 +83,12 @@ impl Screens {
         }
     }
 
-    /// The auditor's terminal has another size.
+    /// The auditor's terminal has another size. What a smaller one made of the bytes is of no use then: it wrapped
+    /// and scrolled. It begins anew from the recorded screen.
     pub fn fit(&mut self, size: Size) {
-        self.part();
-        if let Some(shown) = &mut self.shown {
-            shown.resize(size.cols, size.rows);
+        if let Ok(mut shown) = size.blank() {
+            shown.feed(self.recorded.dump());
+            self.shown = Some(shown);
         }
     }
 

@@ -45,6 +45,17 @@ impl Painter {
     }
 }
 
+impl Painter {
+    /// Returns the bytes that put the cursor on a free line below what was drawn: where nothing stands on the last
+    /// rows, nothing scrolls away.
+    pub fn below(&self) -> String {
+        let blank = |row: &&String| row.trim_start_matches(PLAIN).chars().all(|c| c == ' ');
+        let free = self.rows.iter().rev().take_while(blank).count();
+        let drawn = self.rows.len() - free;
+        if free == 0 { format!("\x1b[{drawn};1H\r\n") } else { format!("\x1b[{};1H", drawn + 1) }
+    }
+}
+
 /// Returns where a window of `room` begins, so that it has `at` in it, moving as little as can be.
 fn follow(begin: usize, at: usize, room: usize, all: usize) -> usize {
     let at = at.min(all.saturating_sub(1));
@@ -68,7 +79,7 @@ fn row(line: Option<&Line>, left: usize, cols: usize) -> String {
         width += cell_cols;
     }
     if pen.is_some_and(|pen| !pen.is_default()) {
-        text.push_str("\x1b[0m");
+        text.push_str(PLAIN);
     }
     text.push_str(&" ".repeat(cols.saturating_sub(width)));
     text
@@ -83,6 +94,9 @@ fn shown(cell: &Cell, first: bool, room: usize) -> (Option<char>, usize) {
         width => (Some(neutral_cell(cell.char())), width.into()),
     }
 }
+
+/// Ends colours and attributes.
+const PLAIN: &str = "\x1b[0m";
 
 fn sgr(pen: &Pen) -> String {
     let attributes = [
@@ -153,6 +167,19 @@ mod tests {
         screen.feed("one\r\ntwo");
         painter.draw(&screen, size);
         assert!(!painter.draw(&screen, size).contains("two"));
+    }
+
+    #[test]
+    fn the_cursor_goes_below_what_stands_there_and_nothing_scrolls_while_there_is_room() {
+        let size = Size::new(8, 3);
+        let mut screen = size.blank().unwrap();
+        let mut painter = Painter::default();
+        screen.feed("one\r\ntwo\x1b[H");
+        painter.draw(&screen, size);
+        assert_eq!(painter.below(), "\x1b[3;1H");
+        screen.feed("\x1b[3;1Hthree");
+        painter.draw(&screen, size);
+        assert_eq!(painter.below(), "\x1b[3;1H\r\n");
     }
 
     proptest! {
