@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bg_cli::guide;
+use bg_cli::guide::{Guide, Wish};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -16,6 +18,7 @@ use crate::commands::deny;
 use crate::commands::deny::DenyArgs;
 use crate::commands::extend;
 use crate::commands::extend::ExtendArgs;
+use crate::commands::ids;
 use crate::commands::open;
 use crate::commands::open::OpenArgs;
 use crate::commands::reconcile;
@@ -107,6 +110,8 @@ enum Command {
     /// The configuration file
     #[command(subcommand, after_help = usage::CONFIG)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Guide(Guide),
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,6 +126,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
         return keeper::run(args.get(2..).unwrap_or_default());
+    }
+    if let Some(words) = guide::asked(&args) {
+        return guide::answer(Cli::command(), words, list);
     }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -137,6 +145,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn command(cli: Cli) -> Result<ExitCode, Failure> {
+    if let Some(Command::Guide(guide)) = &cli.command {
+        return guided(guide);
+    }
     let world = World::open(Environment { config: cli.config, ..Environment::read()? })?;
     let opens = matches!(cli.command, None | Some(Command::Open(_)));
     let inside =
@@ -188,8 +199,29 @@ fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<E
         Some(Command::Doctor(args)) => doctor::doctor(&args, world),
         Some(Command::Drill(args)) => drill::drill(&args, world),
         Some(Command::Config(ConfigCommand::Check)) => check::check(world),
+        Some(Command::Guide(guide)) => guided(&guide),
     }
 }
+
+/// Needs no world: whoever packages the program has none.
+fn guided(guide: &Guide) -> Result<ExitCode, Failure> {
+    guide
+        .write(Cli::command(), &mut std::io::stdout().lock())
+        .map_err(|e| Failure::new(format!("cannot write {guide}")).because(e))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the ids that a completion script asks for, in the world that its command line names.
+fn list(wish: &Wish, found: &mut dyn FnMut(String)) {
+    let line = [OsString::from("bg-shell")].into_iter().chain(wish.globals.iter().cloned());
+    let Ok(cli) = Cli::try_parse_from(line) else { return };
+    let environment = Environment::read();
+    let world = environment
+        .and_then(|environment| World::open(Environment { config: cli.config, ..environment }));
+    let Ok(world) = world else { return };
+    ids::ids(wish.ids, &world, found);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

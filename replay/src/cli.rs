@@ -1,13 +1,16 @@
 //! The command line, and the only place that reads the environment.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::ffi::OsString;
+use std::io::{ErrorKind as IoKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bg_cli::guide;
+use bg_cli::guide::{Guide, Ids, Wish};
 use bg_recorder::practice::Practice;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::audit::{Shape, verify_all, verify_one};
 use crate::config::Config;
@@ -82,6 +85,8 @@ enum Command {
     Export(Export),
     /// Write a session's output as harmless text, for grep
     Cat(Which),
+    #[command(flatten)]
+    Guide(Guide),
 }
 
 #[derive(Debug, Args)]
@@ -143,10 +148,17 @@ enum FormatName {
 
 /// Runs `bg-replay` with this process's arguments and environment.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if let Some(words) = guide::asked(&args) {
+        return guide::answer(Cli::command(), words, ids);
+    }
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(e) => return misused(&e),
     };
+    if let Command::Guide(guide) = &cli.command {
+        return guided(guide).unwrap_or_else(|failure| failure.report());
+    }
     let auditor = auditor(&cli);
     auditor
         .and_then(|auditor| done(&auditor, &cli.command))
@@ -191,6 +203,27 @@ fn done(auditor: &Auditor, command: &Command) -> Result<ExitCode, Failure> {
             })?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Guide(guide) => guided(guide),
+    }
+}
+
+/// Needs no evidence: whoever packages the program has none.
+fn guided(guide: &Guide) -> Result<ExitCode, Failure> {
+    guide.write(Cli::command(), &mut std::io::stdout().lock()).map_err(|e| match e.kind() {
+        IoKind::BrokenPipe => Failure::stdout(e),
+        _ => Failure::blind(format!("cannot write {guide}")).because(e),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the sessions that a completion script asks for, in the store that its command line names.
+fn ids(wish: &Wish, found: &mut dyn FnMut(String)) {
+    let program = [OsString::from("bg-replay")].into_iter();
+    let line = program.chain(wish.globals.iter().cloned()).chain(["ls".into()]);
+    let Ok(cli) = Cli::try_parse_from(line) else { return };
+    let Ok(catalog) = auditor(&cli).and_then(|auditor| auditor.catalog()) else { return };
+    if wish.ids == Ids::Sessions {
+        catalog.ids(found);
     }
 }
 
@@ -310,7 +343,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]

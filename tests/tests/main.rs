@@ -27,6 +27,7 @@ mod disk;
 mod doctor;
 mod drill;
 mod faultbench;
+mod guide;
 mod hangup;
 mod input;
 mod job;

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod check;
 pub mod deny;
 pub mod extend;
+pub mod ids;
 pub mod open;
 pub mod reconcile;
 pub mod recover;

@@ -9,6 +9,7 @@ use bg_aws::archive::Archive;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{Entry, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Finding, Report, Verdict};
@@ -163,6 +164,26 @@ impl Catalog {
         Ok(Found { places: places.into_iter().rev().map(place).collect(), strays })
     }
 
+    /// Names sessions, newest first: a month's a day at a time, so that the newest are there at once; where there are
+    /// none, all of them. A store that cannot be looked at has none.
+    pub fn ids(&self, found: &mut dyn FnMut(String)) {
+        let now = SystemClock.wall_us();
+        let mut some = false;
+        for days in 0..MONTH_DAYS {
+            let day = Stamp(now.saturating_sub(days * DAY_US)).day();
+            let entries = self.archive.store.list(&format!("{SESSIONS}{day}/")).unwrap_or_default();
+            let ids: BTreeSet<SessionId> =
+                entries.iter().filter_map(|entry| Some(placed(&entry.key)?.0)).collect();
+            some |= !ids.is_empty();
+            ids.iter().rev().for_each(|id| found(id.to_string()));
+        }
+        if some {
+            return;
+        }
+        let places = self.found().map(|found| found.places).unwrap_or_default();
+        places.iter().filter_map(|place| place.session).for_each(|id| found(id.to_string()));
+    }
+
     /// Returns what the versions say of sessions that are not among those found: deleted whole, perhaps.
     pub fn deleted(&self, found: &Found) -> Vec<Finding> {
         let known: BTreeSet<&str> =
@@ -224,6 +245,8 @@ fn unlistable(source: StoreError) -> Failure {
 }
 
 const SESSIONS: &str = "sessions/";
+const MONTH_DAYS: u64 = 31;
+const DAY_US: u64 = 86_400_000_000;
 /// A live tape grows about once a second: it does not grow during each of so many looks.
 const GROWTHS_MAX: u32 = 8;
 
