@@ -7,8 +7,9 @@ use bg_recorder::dir::DirStore;
 use bg_recorder::store::ObjectStore;
 
 use crate::edge::{Edge, Reach};
-use crate::evidence::{EvidenceConfig, EvidenceError};
 use crate::s3::{S3Config, S3Store};
+pub use crate::settings::SCHEME;
+use crate::settings::{EvidenceConfig, EvidenceError};
 
 /// An evidence store that was found.
 #[derive(Clone)]
@@ -52,6 +53,3 @@ impl std::fmt::Debug for Archive {
         write!(f, "Archive({})", self.name)
     }
 }
-
-/// How the name of a bucket begins.
-pub const SCHEME: &str = "s3://";

@@ -7,98 +7,11 @@ use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::practice::Practice;
 use bg_recorder::store::ObjectStore;
-use serde::Deserialize;
 
-use crate::archive::{Archive, SCHEME};
-use crate::edge::{Edge, EdgeError, Reach};
+use crate::archive::Archive;
+use crate::edge::{Edge, Reach};
 use crate::kms::{KmsConfig, KmsKeys};
-use crate::s3::Lock;
-
-/// The `[evidence]` section.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EvidenceConfig {
-    /// `s3://bucket/prefix`, or an absolute directory. None: the practice world's.
-    pub store: Option<String>,
-    /// The region of the bucket, where it is not that of `[aws]`.
-    pub region: Option<String>,
-    /// The endpoint of an S3-compatible server.
-    pub endpoint: Option<String>,
-    /// The certificates of that endpoint, a PEM file.
-    pub ca: Option<PathBuf>,
-    /// The profile whose credentials store evidence, where it is not that of `[aws]`.
-    pub profile: Option<String>,
-    /// Names the bucket in the path, as most S3-compatible servers want it.
-    pub path_style: bool,
-    /// The KMS key that epoch keys are minted with: an ARN or an alias. None: key files in the state directory.
-    pub kms_key: Option<String>,
-    /// The KMS key (ECC_NIST_P256) that signs. Needed with `kms_key`.
-    pub signing_key: Option<String>,
-    /// An RSA public key (PEM) to which epoch keys are wrapped besides, for the day KMS is gone.
-    pub escrow: Option<PathBuf>,
-    /// A P-256 private key (PEM) of this host, which signs while KMS is gone: seals, and whole sessions where
-    /// `start_keyless` lets them begin then.
-    pub standby: Option<PathBuf>,
-    /// P-256 public keys (PEM) that are trusted besides `signing_key`: the standby keys of all hosts; and its own, where
-    /// facts that it has signed are to be believed while KMS is gone.
-    pub trusted: Vec<PathBuf>,
-    /// Object Lock for every object.
-    pub object_lock: Option<Lock>,
-    /// For how many days.
-    pub object_lock_days: Option<u32>,
-    /// Where spools and the host's session count are. None: the user's state directory.
-    pub state: Option<PathBuf>,
-}
-
-impl EvidenceConfig {
-    /// Returns how the bucket is reached.
-    pub(crate) fn reach(&self, aws: &Reach) -> Reach {
-        let own = Reach {
-            region: self.region.clone(),
-            endpoint: self.endpoint.clone(),
-            ca: self.ca.clone(),
-            profile: self.profile.clone(),
-        };
-        own.or(aws)
-    }
-
-    /// Returns where the host keeps its count, its spools and its key files.
-    pub fn state_dir(&self, practice: &Practice) -> PathBuf {
-        self.state.clone().unwrap_or_else(|| practice.root.clone())
-    }
-
-    /// Refuses what would be silently without effect, or half of something.
-    fn check(&self) -> Result<(), EvidenceError> {
-        let on_s3 = self.store.as_deref().is_some_and(|store| store.starts_with(SCHEME));
-        let only_s3 = [
-            ("region", self.region.is_some()),
-            ("endpoint", self.endpoint.is_some()),
-            ("ca", self.ca.is_some()),
-            ("profile", self.profile.is_some()),
-            ("path_style", self.path_style),
-            ("object_lock", self.object_lock.is_some()),
-            ("object_lock_days", self.object_lock_days.is_some()),
-        ];
-        if let Some((name, _)) = only_s3.iter().find(|(_, given)| *given && !on_s3) {
-            return Err(EvidenceError::NeedsS3(name));
-        }
-        if self.kms_key.is_some() != self.signing_key.is_some() {
-            return Err(EvidenceError::HalfOfTheKeys);
-        }
-        let beside_kms = [("escrow", self.escrow.is_some()), ("standby", self.standby.is_some())];
-        if let Some((name, _)) =
-            beside_kms.iter().find(|(_, given)| *given && self.kms_key.is_none())
-        {
-            return Err(EvidenceError::NeedsKms(name));
-        }
-        let relative = |path: &&PathBuf| !path.is_absolute();
-        let paths = [&self.state, &self.escrow, &self.standby, &self.ca].into_iter().flatten();
-        match paths.chain(&self.trusted).find(relative) {
-            Some(path) => Err(EvidenceError::Relative(path.clone())),
-            None => Ok(()),
-        }
-    }
-}
+pub use crate::settings::{EvidenceConfig, EvidenceError};
 
 /// Where evidence goes, and the keys it is sealed and signed with.
 pub struct Evidence {
@@ -186,39 +99,11 @@ impl Evidence {
     }
 }
 
-/// Why there is no evidence world.
-#[derive(Debug, thiserror::Error)]
-pub enum EvidenceError {
-    /// Neither S3 nor a directory.
-    #[error("evidence.store is {0:?}: neither s3://bucket/prefix nor an absolute directory")]
-    NotAStore(String),
-    /// Something that only a bucket has.
-    #[error("evidence.{0} has no meaning unless evidence.store is s3://…")]
-    NeedsS3(&'static str),
-    /// One KMS key without the other.
-    #[error("evidence needs both kms_key and signing_key, or neither")]
-    HalfOfTheKeys,
-    /// Key files are an escrow and a standby already.
-    #[error("evidence.{0} needs kms_key and signing_key")]
-    NeedsKms(&'static str),
-    /// Object Lock needs a mode and days.
-    #[error("evidence.object_lock needs object_lock_days, and the other way round")]
-    HalfOfTheLock,
-    /// A lock for no day, or for longer than S3 has.
-    #[error("evidence.object_lock_days is {0}: at least 1, at most 36500")]
-    LockDays(u32),
-    /// A path that depends on where one stands.
-    #[error("{path} in [evidence] is not an absolute path", path = .0.display())]
-    Relative(PathBuf),
-    /// AWS cannot be called.
-    #[error(transparent)]
-    Edge(#[from] EdgeError),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::s3::S3Config;
+    use crate::settings::Lock;
 
     fn refusal(config: EvidenceConfig) -> String {
         let practice = Practice { root: "/nonexistent".into() };

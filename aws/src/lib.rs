@@ -11,6 +11,7 @@ pub mod kms;
 pub mod kms_open;
 mod patience;
 pub mod s3;
+mod settings;
 pub mod surplus;
 
 pub mod archive;

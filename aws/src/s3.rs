@@ -12,24 +12,13 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use bg_recorder::base64;
 use bg_recorder::store::{Entry, ObjectStore, StoreError, check_key};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::attempts::Attempts;
 use crate::edge::Edge;
-use crate::evidence::{EvidenceConfig, EvidenceError};
 use crate::fault::{CallError, CallKind};
 use crate::patience::Patience;
-
-/// How objects are locked (S3 Object Lock).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Lock {
-    /// Nobody can shorten it, the account's root included.
-    Compliance,
-    /// Who has s3:BypassGovernanceRetention can.
-    Governance,
-}
+use crate::settings::{EvidenceConfig, EvidenceError, Lock};
 
 /// Which bucket, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
