@@ -9,17 +9,8 @@ use crate::evidence::admitted::seconds;
 use crate::evidence::auditor::Auditor;
 use crate::evidence::roll::Roll;
 use crate::failure::Failure;
-use crate::list::strays;
+use crate::list::{Shape, strays};
 use bg_recorder::neutral::{neutral, neutral_json};
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
-}
 
 /// Verifies one tape; returns its verdict.
 ///

@@ -12,7 +12,7 @@ use bg_recorder::practice::Practice;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::audit::{Shape, verify_all, verify_one};
+use crate::audit::{verify_all, verify_one};
 use crate::config::Config;
 use crate::evidence::admitted::{Extent, Vault};
 use crate::evidence::auditor::Auditor;
@@ -24,7 +24,7 @@ use crate::export::sink::{Existing, Sink};
 use crate::export::text::Text;
 use crate::export::{Format, Raw, export};
 use crate::failure::{Failure, Kind};
-use crate::list::{Depth, list};
+use crate::list::{Depth, Shape, list};
 use crate::play::player::{Ended, Manner, play};
 use crate::play::stage::Trust;
 use crate::usage;

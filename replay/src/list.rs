@@ -8,12 +8,20 @@ use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::Verdict;
 use serde::Serialize;
 
-use crate::audit::Shape;
 use crate::evidence::auditor::Auditor;
 use crate::evidence::catalog::Place;
 use crate::evidence::glance::{Glance, State, human_duration};
 use crate::failure::Failure;
 use bg_recorder::neutral::{neutral, neutral_json};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Whether rows carry a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
