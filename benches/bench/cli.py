@@ -162,7 +162,8 @@ class Run:
         if self.options.json != "-":
             print(text, end="")
         if self.options.write:
-            (ROOT / "docs/BENCHMARKS.md").write_text(report.document(self))
+            page = ROOT / "docs/BENCHMARKS.md"
+            page.write_text(report.document(self) + report.kept(page.read_text()))
         return 0
 
     def tell_json(self):

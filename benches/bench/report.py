@@ -136,6 +136,14 @@ def machine(run):
     return "## Machine\n\n" + "\n".join(lines)
 
 
+def kept(page):
+    """What a person wrote at the end of the page, and no run can print."""
+    at = page.find(KEPT)
+    return "" if at < 0 else "\n" + page[at:]
+
+
+KEPT = "## What speed is made of\n"
+
 HEAD = """# Benchmarks
 
 `benches/run --write` printed this page. It drains a pty of its own as a terminal does, and runs every candidate once

@@ -9,10 +9,12 @@ pub mod format;
 // Who asked, who approved: judged from bytes alone.
 pub mod approval;
 
-// The time; where objects are kept; who signs, mints and opens.
+// The time; where objects are kept.
 pub mod clock;
-pub mod keys;
 pub mod store;
+
+// Who signs, mints and opens.
+pub mod keys;
 
 // Recording: spool first, then the store.
 pub mod record;

@@ -1,7 +1,13 @@
 //! Who may name whom: docs/ARCHITECTURE.md, as a test.
 
+mod rooms;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 /// The production part of a source file: what stands before its tests.
 fn production(path: &Path) -> String {
@@ -16,7 +22,7 @@ fn production(path: &Path) -> String {
 
 fn sources(package: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("src")];
+    let mut dirs = vec![root().join(package).join("src")];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -55,6 +61,7 @@ fn broker_and_replay_never_name_each_other() {
     none_names(sources("replay"), &["bg_broker"]);
     none_names(sources("recorder"), &["bg_broker", "bg_replay", "bg_aws", "aws_sdk"]);
     none_names(sources("aws"), &["bg_broker", "bg_replay"]);
+    none_names(sources("cli"), &["bg_broker", "bg_replay"]);
 }
 
 #[test]
@@ -132,7 +139,7 @@ fn verification_names_no_key_service_no_clock_and_no_terminal() {
 
 #[test]
 fn the_environment_is_read_by_the_command_lines_only() {
-    for package in ["broker", "recorder", "replay", "aws"] {
+    for package in ["broker", "recorder", "replay", "aws", "cli"] {
         let files = sources(package)
             .into_iter()
             .filter(|path| !matches!(stem(path), "cli" | "environment" | "main"));
@@ -142,7 +149,7 @@ fn the_environment_is_read_by_the_command_lines_only() {
 
 #[test]
 fn unsafe_stands_in_one_file() {
-    for package in ["broker", "recorder", "replay", "aws"] {
+    for package in ["broker", "recorder", "replay", "aws", "cli"] {
         let files = sources(package).into_iter().filter(|path| stem(path) != "keeper");
         none_names(files, &["unsafe {", "unsafe fn", "allow(unsafe_code"]);
     }
@@ -150,99 +157,7 @@ fn unsafe_stands_in_one_file() {
 
 #[test]
 fn nobody_ignores_what_can_fail() {
-    for package in ["broker", "recorder", "replay", "aws"] {
+    for package in ["broker", "recorder", "replay", "aws", "cli"] {
         none_names(sources(package), &["let _ =", "todo!", "unimplemented!", ".unwrap()"]);
     }
-}
-/// The broker's rooms and files, from the ground up.
-const ROOMS: &[&str] = &[
-    "say",
-    "failure",
-    "usage",
-    "environment",
-    "os",
-    "config",
-    "scribe",
-    "tap",
-    "facts",
-    "mfa",
-    "notify",
-    "custody",
-    "world",
-    "outage",
-    "request",
-    "account",
-    "report",
-    "herald",
-    "relay",
-    "closeout",
-    "access",
-    "session",
-    "doctor",
-    "drill",
-    "commands",
-    "cli",
-    "lib",
-    "main",
-];
-
-/// The rooms that a text names: `crate::room`, and the first level of `use crate::{room, room::thing}`.
-fn rooms_named(text: &str) -> Vec<&str> {
-    let mut named = Vec::new();
-    for (_, rest) in text.match_indices("crate::").map(|(at, word)| (at, &text[at + word.len()..]))
-    {
-        let group =
-            rest.strip_prefix('{').map(|group| &group[..group.find("};").unwrap_or(group.len())]);
-        let mut depth = 0;
-        let mut begins = true;
-        for (at, c) in group.unwrap_or_default().char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                ',' if depth == 0 => begins = true,
-                c if begins && depth == 0 && c.is_ascii_lowercase() => {
-                    named.push(word(&group.unwrap_or_default()[at..]));
-                    begins = false;
-                }
-                _ => {}
-            }
-        }
-        if group.is_none() && rest.starts_with(|c: char| c.is_ascii_lowercase()) {
-            named.push(word(rest));
-        }
-    }
-    named
-}
-
-fn word(text: &str) -> &str {
-    &text[..text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())]
-}
-
-#[test]
-fn a_room_of_the_broker_names_only_rooms_below_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../broker/src");
-    let rank = |room: &str| {
-        ROOMS
-            .iter()
-            .position(|one| *one == room)
-            .unwrap_or_else(|| panic!("{room} has no place in ROOMS"))
-    };
-    let mut wrong = Vec::new();
-    for path in sources("broker") {
-        let inside = path.strip_prefix(&root).unwrap();
-        let room = inside
-            .components()
-            .next()
-            .unwrap()
-            .as_os_str()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs");
-        for other in rooms_named(&production(&path)) {
-            if other != room && rank(other) > rank(room) {
-                wrong.push(format!("{} names {other}", inside.display()));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
