@@ -38,6 +38,7 @@ mod mutation;
 mod nested;
 mod notify;
 mod outage;
+mod pages;
 mod program;
 mod refusal;
 mod replay;
