@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use super::{production, root, sources};
+use super::{none_names, production, root, sources};
 
 /// Which rooms each room names.
 type Imports<'c> = BTreeMap<&'c str, BTreeSet<String>>;
@@ -33,6 +33,18 @@ fn a_room_names_only_rooms_that_stand_below_it_in_the_codemap() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_crate_names_only_crates_that_stand_below_it_in_the_codemap() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let mut above: Vec<String> = Vec::new();
+    for (package, _) in codemap(&page) {
+        let words: Vec<&str> = above.iter().map(String::as_str).collect();
+        none_names(sources(package), &words);
+        above.push(format!("bg_{package}::"));
+    }
+    assert!(above.len() > 3, "{above:?}");
 }
 
 /// Reads the lists below `## Codemap`: a crate a heading, a room an item, from the top down.
