@@ -106,6 +106,28 @@ fn after_kill_9_recover_revokes_the_session_by_its_name() {
 }
 
 #[test]
+fn nobody_waits_for_the_account_of_a_killed_session() {
+    let bench = Bench::new();
+    let wire = bench.wire();
+    let mut session = bench.session("drill", "sleep 600").spawn().unwrap();
+    let assumed = bench.kept();
+    kill(&mut session);
+    let denies = |request: &Request| request.action().as_deref() == Some("PutRolePolicy");
+    wire.fault(denies, Fault::BlackHole);
+    let next = bench.site.shell().args(["open", "--", "true"]).output().unwrap();
+    let said = stderr(&next);
+    assert!(
+        next.status.success() && said.contains("is still being recovered, beside this one"),
+        "{said}"
+    );
+    // Nothing was given up: whoever recovers goes on when its session is long over.
+    wire.heal();
+    until("the session is denied", || {
+        bench.call(&assumed).is_err_and(|e| e.contains("with an explicit deny"))
+    });
+}
+
+#[test]
 fn a_broker_that_dies_between_the_role_and_the_shell_leaves_no_access() {
     let bench = Bench::new();
     let wire = bench.wire();

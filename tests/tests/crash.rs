@@ -94,6 +94,24 @@ fn the_next_session_recovers_the_last_one_and_says_so() {
 }
 
 #[test]
+fn what_many_killed_sessions_left_is_three_lines_before_the_next_one() {
+    let world = World::new();
+    killed_sessions(&world, 4);
+    let next = world.record("printf next");
+    let said = stderr(&next);
+    assert_eq!((next.status.code(), &*next.stdout), (Some(0), &b"next"[..]), "{said}");
+    let before: Vec<&str> =
+        said.lines().take_while(|line| !line.contains("PRACTICE session")).collect();
+    let told = ["4 killed sessions are recovered", "still being recovered, beside this one"];
+    assert!(
+        before.len() <= 3 && before.iter().any(|line| told.iter().any(|what| line.contains(what))),
+        "{said}"
+    );
+    until("all of them are recovered", || world.spools().is_empty());
+    world.tapes().iter().take(4).for_each(recovered_whole);
+}
+
+#[test]
 fn a_second_recovery_finds_nothing_and_changes_nothing() {
     let world = World::new();
     killed_session(&world);

@@ -7,6 +7,7 @@ pub mod deny;
 pub mod extend;
 pub mod ids;
 pub mod open;
+pub mod orphans;
 pub mod reconcile;
 pub mod recover;
 pub mod request;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::commands::duration;
-use crate::commands::recover;
+use crate::commands::orphans;
 use crate::config::PRACTICE;
 use crate::environment::{Environment, SESSION_VARIABLE};
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
@@ -66,7 +66,7 @@ pub fn open(args: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
             .hint("leave the & away, or give it another standard input: < /dev/null"));
     }
     let plan = plan(args, world)?;
-    recover::before_a_session(world);
+    orphans::before_a_session(world);
     session::run(&plan, world)
 }
 

@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::closeout::abandoned;
+use crate::commands::orphans::DONE;
 use crate::failure::Failure;
 use crate::herald;
 use crate::outage::extended;
@@ -27,6 +28,9 @@ pub struct RecoverArgs {
     /// One JSON object a session on stdout
     #[arg(long)]
     pub json: bool,
+    /// A few lines on stdout, for the session that begins meanwhile
+    #[arg(long, hide = true, conflicts_with = "json")]
+    pub briefly: bool,
 }
 
 /// Recovers every orphan; tells what became of each.
@@ -34,7 +38,14 @@ pub struct RecoverArgs {
 /// # Errors
 /// When the spools cannot be looked at.
 pub fn recover(args: &RecoverArgs, world: &World) -> Result<ExitCode, Failure> {
-    let all = orphans(world)?;
+    if args.briefly {
+        return Ok(briefly(world));
+    }
+    let Swept { closed, recovered: all } = orphans(world)?;
+    for (session, revocation) in &closed {
+        say!("bg-shell: session {session} was killed; its access is revoked by its name");
+        summary::revocation(revocation);
+    }
     for recovered in &all {
         if args.json { print(recovered)? } else { tell(recovered) }
     }
@@ -44,22 +55,60 @@ pub fn recover(args: &RecoverArgs, world: &World) -> Result<ExitCode, Failure> {
     Ok(if all.iter().all(done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Recovers what an earlier session left, before the next one. That it fails stops nobody at 2 a.m.: the spool
-/// stays, and every start tries again.
-pub fn before_a_session(world: &World) {
-    if !world.evidence().spool().exists() {
-        return;
-    }
-    match orphans(world) {
-        Ok(all) => all.iter().for_each(tell),
-        Err(failure) => say!("bg-shell: warning: {failure}"),
-    }
+/// Recovers for a session that begins meanwhile and has other things to say: three lines, whatever there was.
+fn briefly(world: &World) -> ExitCode {
+    let lines = match orphans(world) {
+        Ok(swept) => brief(&swept),
+        Err(failure) => vec![format!("bg-shell: warning: {failure}")],
+    };
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    // A session that is over by now listens no more.
+    drop(std::io::stdout().write_all(format!("{text}{DONE}\n").as_bytes()));
+    ExitCode::SUCCESS
 }
 
-fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
+/// One line for the accesses, one for the tapes, one for what failed.
+fn brief(swept: &Swept) -> Vec<String> {
+    let (good, bad): (Vec<_>, Vec<_>) =
+        swept.recovered.iter().partition(|recovered| done(recovered));
+    let mut lines = Vec::new();
+    match swept.closed.as_slice() {
+        [] => {}
+        [(session, revocation)] => {
+            lines.push(format!("bg-shell: session {session} was killed; its access: {revocation}"));
+        }
+        closed => lines.push(format!(
+            "bg-shell: {} sessions were killed; their accesses are revoked by name: bg-shell sessions",
+            closed.len()
+        )),
+    }
+    match good.as_slice() {
+        [] => {}
+        [one] => lines.extend(outcome(one).into_iter().take(1)),
+        good => lines.push(format!("bg-shell: {} killed sessions are recovered", good.len())),
+    }
+    match bad.as_slice() {
+        [] => {}
+        [one] => lines.extend(outcome(one).into_iter().take(1)),
+        bad => lines.push(format!(
+            "bg-shell: error: {} killed sessions are not recovered; bg-shell recover says why",
+            bad.len()
+        )),
+    }
+    lines
+}
+
+/// What was done about what dead recorders left.
+#[derive(Default)]
+struct Swept {
+    closed: Vec<(SessionId, Revocation)>,
+    recovered: Vec<Recovered>,
+}
+
+fn orphans(world: &World) -> Result<Swept, Failure> {
     let evidence = world.evidence();
     if !evidence.spool().exists() {
-        return Ok(Vec::new());
+        return Ok(Swept::default());
     }
     let keys = world.keys()?;
     let closed = close_accesses(world, &*keys);
@@ -69,7 +118,7 @@ fn orphans(world: &World) -> Result<Vec<Recovered>, Failure> {
     extended::sweep(world, &*keys);
     // The report says what became of the tape, too.
     closed.iter().for_each(|(session, revocation)| herald::late(world, *session, revocation));
-    recovered
+    Ok(Swept { closed, recovered: recovered? })
 }
 
 /// Denies what dead sessions may still be used for, before anything else: tapes wait, credentials do not. The facts
@@ -78,11 +127,7 @@ fn close_accesses(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Revoc
     let mut closed = Vec::new();
     for (session, revocation) in abandoned::orphans(world, keys) {
         match revocation {
-            Ok(revocation) => {
-                say!("bg-shell: session {session} was killed; its access is revoked by its name");
-                summary::revocation(&revocation);
-                closed.push((session, revocation));
-            }
+            Ok(revocation) => closed.push((session, revocation)),
             // The tapes are recovered all the same.
             Err(failure) => failure.tell(),
         }
@@ -106,25 +151,30 @@ fn name(recovered: &Recovered) -> String {
 }
 
 fn tell(recovered: &Recovered) {
+    for line in outcome(recovered) {
+        say!("{line}");
+    }
+}
+
+/// What became of one, in lines of which the first says most.
+fn outcome(recovered: &Recovered) -> Vec<String> {
+    let name = name(recovered);
     match &recovered.outcome {
         Ok(report) => {
-            say!(
-                "bg-shell: session {}: {}, {} frames",
-                name(recovered),
-                report.verdict,
-                report.frames
-            );
-            for finding in &report.findings {
-                say!("bg-shell:   {}: {}", finding.object, finding.what);
-            }
+            let what =
+                format!("bg-shell: session {name}: {}, {} frames", report.verdict, report.frames);
+            let findings = report.findings.iter();
+            std::iter::once(what)
+                .chain(findings.map(|one| format!("bg-shell:   {}: {}", one.object, one.what)))
+                .collect()
         }
-        Err(e) => {
-            say!("bg-shell: error: cannot recover session {}: {}", name(recovered), chain(e));
-            say!(
+        Err(e) => vec![
+            format!("bg-shell: error: cannot recover session {name}: {}", chain(e)),
+            format!(
                 "bg-shell: hint: its spool stays in {}; run bg-shell recover again",
                 recovered.spool.display()
-            );
-        }
+            ),
+        ],
     }
 }
 

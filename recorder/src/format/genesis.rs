@@ -34,7 +34,7 @@ pub struct Genesis {
 }
 
 /// The recording host.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Made once for a state directory.
     pub id: String,

@@ -4,8 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::format::chain::Link;
@@ -36,23 +39,26 @@ impl HostCount {
     pub fn open(state: &Path) -> io::Result<Self> {
         fs::create_dir_all(state)?;
         let path = state.join("host.json");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(state.join("host.lock"))?;
-        flock(&lock, FlockOperation::LockExclusive)?;
-        let record = match read_limited(&path, RECORD_MAX) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged", path.display()))
-            })?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                Record { id: uuid::Uuid::now_v7().to_string(), last: None }
+        let lock = lock_file(&state.join("host.lock"))?;
+        patiently(&lock, LOCK_PATIENCE)?.then_some(()).ok_or_else(|| held(state))?;
+        match read_limited(&path, RECORD_MAX) {
+            Ok(bytes) => {
+                let damaged = |_| {
+                    let what = format!("{} is damaged", path.display());
+                    io::Error::new(io::ErrorKind::InvalidData, what)
+                };
+                let record = serde_json::from_slice(&bytes).map_err(damaged)?;
+                Ok(Self { path, record, _lock: lock })
             }
-            Err(e) => return Err(e),
-        };
-        Ok(Self { path, record, _lock: lock })
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let record = Record { id: uuid::Uuid::now_v7().to_string(), last: None };
+                let count = Self { path, record, _lock: lock };
+                // Who comes next must find the same host.
+                count.store()?;
+                Ok(count)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Returns the next session's place.
@@ -123,11 +129,72 @@ impl HostCount {
     }
 }
 
+/// The turn to begin a session, which is kept while the genesis is signed. Unlike the count's lock it may be held while
+/// a key service takes its time; so it is a courtesy between starts, and no start depends on it.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
+
+impl Turn {
+    /// Waits for the turn a little; None: somebody else keeps it for longer than that.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn wait(state: &Path) -> io::Result<Option<Self>> {
+        fs::create_dir_all(state)?;
+        let file = lock_file(&state.join("host.turn"))?;
+        Ok(patiently(&file, TURN_PATIENCE)?.then_some(Self(file)))
+    }
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+/// Takes a lock as soon as it is free; returns whether that was in time.
+fn patiently(file: &File, patience: Duration) -> io::Result<bool> {
+    let began = Instant::now();
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) if began.elapsed() >= patience => return Ok(false),
+            Err(Errno::WOULDBLOCK) => thread::sleep(PAUSE),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+fn held(state: &Path) -> io::Error {
+    let what = format!(
+        "another bg-shell has held {} for {} s; is it stopped? see lsof(8)",
+        state.join("host.lock").display(),
+        LOCK_PATIENCE.as_secs()
+    );
+    io::Error::new(io::ErrorKind::ResourceBusy, what)
+}
+
 const RECORD_MAX: u64 = 65_536;
+/// The lock is held while files are written and synced, and never while the network is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a start waits for the one before it, whose key service may not answer.
+const TURN_PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_somebody_keeps_is_an_error_that_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = HostCount::open(dir.path()).unwrap();
+        let turn = Turn::wait(dir.path()).unwrap();
+        assert!(turn.is_some() && Turn::wait(dir.path()).unwrap().is_none());
+        let refused = HostCount::open(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("host.lock for 5 s"), "{refused}");
+        drop((kept, turn));
+        assert!(HostCount::open(dir.path()).is_ok() && Turn::wait(dir.path()).unwrap().is_some());
+    }
 
     #[test]
     fn sessions_are_counted_and_linked() {

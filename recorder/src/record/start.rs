@@ -1,6 +1,7 @@
 //! How a recording begins: the genesis is in the store before anything else happens, or, where that is allowed and the
 //! store is away, in the spool.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Begins, RecordError, Recorder, Setup};
@@ -14,7 +15,7 @@ use crate::format::sign::SessionKey;
 use crate::record::clerk::Clerk;
 use crate::record::cosign::Cosigner;
 use crate::record::epoch::Epochs;
-use crate::record::host::HostCount;
+use crate::record::host::{HostCount, Turn};
 use crate::record::ship::Shipper;
 use crate::record::spool::{self, Spool};
 
@@ -35,27 +36,22 @@ impl Recorder {
             wrap: clerk.ring().wrap.clone(),
             session: session_key.public(),
         };
-        let mut count = HostCount::open(&setup.state).map_err(RecordError::Spool)?;
-        spool::all(&setup.spool)
-            .and_then(|spools| count.adopt(&spools))
-            .map_err(RecordError::Spool)?;
-        let host = count.next(&setup.host_name);
+        let turn = Turn::wait(&setup.state).map_err(RecordError::Spool)?;
+        let (_, host) = place(&setup.state, &setup.spool, &setup.host_name)?;
         let genesis = Genesis {
             session: setup.session,
             created,
             boot_us: start_us,
             boot_id: boot_id.clone(),
             suite: 1,
-            host: host.clone(),
+            host,
             limits: setup.limits,
             keys,
             about: setup.about,
         };
-        let bytes = signed(&genesis, &clerk)?;
+        let (bytes, spool) = counted(genesis, &clerk, &setup.state, &setup.spool)?;
+        drop(turn);
         let link = Link::genesis(&bytes);
-        let mut spool = Spool::create(&setup.spool, setup.session, setup.limits.sync_ms)
-            .map_err(RecordError::Spool)?;
-        spooled(&mut spool, &bytes, count, &host, &genesis, link)?;
         let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created))
             .map_err(RecordError::Spool)?;
         shipper.send(ObjectName::Genesis, bytes.len() as u64, Digest::of(&bytes));
@@ -112,6 +108,39 @@ impl Recorder {
     }
 }
 
+/// Returns the count, locked, and the place in it that is the next one.
+fn place(state: &Path, spools: &Path, name: &str) -> Result<(HostCount, Host), RecordError> {
+    let mut count = HostCount::open(state).map_err(RecordError::Spool)?;
+    spool::all(spools).and_then(|all| count.adopt(&all)).map_err(RecordError::Spool)?;
+    let host = count.next(name);
+    Ok((count, host))
+}
+
+/// Signs the genesis and takes its place in the host's count. The signature names the place, and the key service may
+/// take its time or never answer: so the count is not locked meanwhile, and who finds that somebody else took the
+/// place signs for the next one.
+fn counted(
+    mut genesis: Genesis,
+    clerk: &Clerk,
+    state: &Path,
+    spools: &Path,
+) -> Result<(Vec<u8>, Spool), RecordError> {
+    for _ in 0..PLACES_TRIED {
+        let bytes = signed(&genesis, clerk)?;
+        let (count, host) = place(state, spools, &genesis.host.name)?;
+        if host != genesis.host {
+            genesis.host = host;
+            continue;
+        }
+        let mut spool = Spool::create(spools, genesis.session, genesis.limits.sync_ms)
+            .map_err(RecordError::Spool)?;
+        spooled(&mut spool, &bytes, count, &genesis, Link::genesis(&bytes))?;
+        return Ok((bytes, spool));
+    }
+    let what = "too many sessions begin here at once; try again";
+    Err(RecordError::Spool(std::io::Error::new(std::io::ErrorKind::ResourceBusy, what)))
+}
+
 fn signed(genesis: &Genesis, clerk: &Clerk) -> Result<Vec<u8>, RecordError> {
     let text = note::text(Kind::Genesis, genesis)?;
     let ring = clerk.ring();
@@ -125,13 +154,14 @@ fn spooled(
     spool: &mut Spool,
     bytes: &[u8],
     count: HostCount,
-    host: &Host,
     genesis: &Genesis,
     link: Link,
 ) -> Result<(), RecordError> {
     spool.put(ObjectName::Genesis, bytes).map_err(RecordError::Spool)?;
     spool.settle().map_err(RecordError::Spool)?;
-    count.take(host, genesis.session, link).map_err(RecordError::Spool)
+    count.take(&genesis.host, genesis.session, link).map_err(RecordError::Spool)
 }
 
+/// How often a place is signed for, where others keep taking it.
+const PLACES_TRIED: u32 = 50;
 const GENESIS_PATIENCE: Duration = Duration::from_secs(15);

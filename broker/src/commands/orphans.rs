@@ -1,0 +1,74 @@
+//! What killed recorders left behind, recovered beside the next session: nobody waits long for it at 2 a.m.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use bg_recorder::spool;
+
+use crate::os::keeper::this_program;
+use crate::say::say;
+use crate::world::World;
+
+/// Has a child recover what there is, and waits a little for its few lines. Where it takes longer, where an account or
+/// a store does not answer, it goes on beside the session. That it fails stops nobody: the spools stay, and every
+/// start tries again.
+pub fn before_a_session(world: &World) {
+    // Spools that cannot be listed are the session's to complain about.
+    if spool::all(&world.evidence().spool()).unwrap_or_default().is_empty() {
+        return;
+    }
+    let told = match start(world).and_then(listen) {
+        Ok(told) => told,
+        Err(e) => return say!("bg-shell: warning: cannot run bg-shell recover: {e}"),
+    };
+    let until = Instant::now() + PATIENCE;
+    for _ in 0..LINES_MAX {
+        match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(line) if line == DONE => return,
+            Ok(line) => say!("{line}"),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => return say!("{GOES_ON}"),
+        }
+    }
+}
+
+/// The child has no terminal, and a process group of its own: a ^C is not for it.
+fn start(world: &World) -> io::Result<Child> {
+    let mut program = this_program();
+    if let Some(config) = &world.environment.config {
+        program.arg("--config").arg(config);
+    }
+    program
+        .args(["recover", "--briefly"])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// Passes on what the child says, and waits for its end, in a thread.
+fn listen(mut child: Child) -> io::Result<Receiver<String>> {
+    let (tell, told) = channel();
+    let said = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    thread::Builder::new().name("orphans".into()).spawn(move || {
+        let lines = BufReader::new(said).lines();
+        // Nobody listens any more once the session has begun; the pipe is read to its end all the same.
+        lines.map_while(Result::ok).for_each(|line| drop(tell.send(line)));
+        drop(child.wait());
+    })?;
+    Ok(told)
+}
+
+/// What the child says last.
+pub const DONE: &str = "done";
+/// How many lines are told before a session's own, at most.
+pub const LINES_MAX: usize = 3;
+/// How long a session waits.
+const PATIENCE: Duration = Duration::from_secs(3);
+const GOES_ON: &str =
+    "bg-shell: what killed sessions left is still being recovered, beside this one";
