@@ -36,4 +36,4 @@ pub use format::{
 pub use keys::{practice, standby};
 pub use read::{life, reader, verdict, verify};
 pub use record::{clerk, cosign, epoch, host, ship, spool, sync};
-pub use store::{ahead, dir, tape};
+pub use store::{abreast, ahead, dir, tape};

@@ -200,6 +200,75 @@ fn the_list_has_what_is_open_and_all_of_it_when_asked() {
 }
 
 #[test]
+fn the_list_says_whose_turn_it_is_and_how_old_a_request_is() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    let list = |key: &str| {
+        let output = desk.run(key, &["requests", "--all"]);
+        (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
+    };
+    let (bobs, head) = list("bob");
+    assert!(head.starts_with("REQUEST ") && head.contains("AGE"), "{head}");
+    assert!(bobs.contains("waits for you") && !list("alice").0.contains("waits for you"), "{bobs}");
+    assert!(desk.approve("bob", &id).status.success());
+    assert!(!list("bob").0.contains("waits for you"), "bob has decided");
+    assert!(list("alice").0.contains("yours to open"), "{:?}", list("alice"));
+    let session = "01a2072d-0000-7000-8000-000000000000";
+    let claim = format!(
+        "bg-shell.dev/fact/v1\n{{\"session\":\"{session}\",\"fact\":\"claim\",\"at\":\"2026-11-23T10:00:00.000000Z\",\"by\":\"a@h\"}}\n\n"
+    );
+    desk.forge(&id, "claim", claim.as_bytes());
+    let seen = list("bob").0;
+    assert!(!seen.contains("CLAIMED") || seen.contains(&format!("session {session}")), "{seen}");
+}
+
+#[test]
+fn what_lies_beside_a_request_is_not_read_and_not_listed_line_by_line() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    for n in 0..40 {
+        desk.forge(&id, &format!("approvals/nobody-{n}"), b"junk");
+    }
+    // Names that cannot count are no files to be opened: a directory in a file's place would be an error.
+    std::fs::create_dir_all(desk.fact(&id, "denials/mallory")).unwrap();
+    let seen = desk.look(&id);
+    let ignored: Vec<&str> =
+        seen["ignored"].as_array().unwrap().iter().map(|what| what.as_str().unwrap()).collect();
+    assert!(ignored.len() <= 9, "{ignored:?}");
+    assert!(ignored.last().unwrap().ends_with("more objects that are no fact of a request"));
+    assert!(desk.approve("bob", &id).status.success());
+    assert_eq!(desk.state(&id), "APPROVED");
+    // Requests that are none, and ids of the future.
+    for n in 0..30 {
+        let id = format!("01a2072d-0000-7000-8000-0000000000{n:02}");
+        desk.forge(&id, "request", b"junk");
+        desk.forge(&format!("ffffffff-ffff-7000-8000-0000000000{n:02}"), "request", b"junk");
+    }
+    let output = desk.shell().arg("requests").output().unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert!(listed.contains(&id) && listed.lines().count() <= 11, "{listed}");
+    let last = desk.look("last");
+    assert_eq!(last["id"], id.as_str(), "an id of the future is not the last one");
+}
+
+#[test]
+fn an_approver_can_read_the_policy_that_a_session_gets() {
+    let desk = Desk::new();
+    let policy = "{\"Version\": \"2012-10-17\", \"Statement\": []}";
+    let file = desk.world.home().join("policy.json");
+    std::fs::write(&file, policy).unwrap();
+    let shown = |id: &str| {
+        let output = desk.shell().args(["requests", id, "--policy"]).output().unwrap();
+        (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
+    };
+    let without = desk.request();
+    assert!(shown(&without).1.contains("has no session policy"), "{:?}", shown(&without));
+    desk.configure(&format!("quorum = 2\nsession_policy = {:?}\n", file.display().to_string()));
+    let id = desk.request();
+    assert_eq!(shown(&id).0.trim_end(), policy);
+}
+
+#[test]
 fn watching_ends_when_the_request_is_decided() {
     let desk = Desk::with("quorum = 1\n");
     let id = desk.request();

@@ -1,13 +1,16 @@
 //! The activation gate: what stands open only while somebody uses a role. Who uses it is counted by facts, so that
 //! one close-out never ends a colleague's access.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
 use bg_aws::fault::CallError;
+use bg_recorder::abreast::Abreast;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{Case, CaseError, OPEN};
 use bg_recorder::keys::KeyService;
+use bg_recorder::note::NOTE_MAX;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
@@ -52,6 +55,9 @@ impl std::fmt::Display for Standing {
         match self {
             Self::NoGate => f.write_str("none"),
             Self::Closed => f.write_str("closed"),
+            Self::Needed(others) if *others >= HOLDERS_MAX => {
+                write!(f, "still needed by {others} or more")
+            }
             Self::Needed(others) => write!(f, "still needed by {others}"),
         }
     }
@@ -120,36 +126,49 @@ impl Door<'_> {
     }
 
     /// Counts the other sessions that opened it, have not closed it, and may still live. One of a crashed session counts
-    /// until its credentials are dead, unless reconcile closes it before.
+    /// until its credentials are dead, unless reconcile closes it before. Whether there are any is what matters: the
+    /// count ends at [`HOLDERS_MAX`], however many objects lie there.
     fn others(&self, but: SessionId) -> Result<usize, GateError> {
         let now = SystemClock.now();
         let mut holders = 0;
         let listed = self.store.list(&self.prefix).map_err(CaseError::Store)?;
-        let mut names: Vec<(SessionId, &str)> = Vec::new();
+        let mut opened: BTreeSet<SessionId> = BTreeSet::new();
+        let mut closed: BTreeSet<SessionId> = BTreeSet::new();
         for entry in &listed {
             let name = entry.key.strip_prefix(&self.prefix).and_then(|key| key.split_once('/'));
-            if let Some((Ok(session), fact)) = name.map(|(id, fact)| (id.parse(), fact)) {
-                names.push((session, fact));
+            match name.map(|(id, fact)| (id.parse(), fact)) {
+                Some((Ok(session), OPEN)) if session != but => drop(opened.insert(session)),
+                Some((Ok(session), CLOSED)) => drop(closed.insert(session)),
+                _ => {}
             }
         }
-        for (session, _) in names.iter().filter(|(session, fact)| *fact == OPEN && *session != but)
-        {
-            let let_go = names.contains(&(*session, CLOSED)) && self.has_let_go(*session, now)?;
-            if !let_go && self.may_live(*session, now)? {
-                holders += 1;
+        // Those of long ago have let go, and are not read.
+        opened.retain(|session| !(closed.contains(session) && is_long_ago(*session, now)));
+        let opened: Vec<SessionId> = opened.into_iter().collect();
+        // The newest first: they are the ones that may live.
+        for some in opened.rchunks(AT_ONCE) {
+            let facts = some.iter().flat_map(|session| {
+                let last = closed.contains(session).then_some(CLOSED);
+                [Some(OPEN), last].into_iter().flatten().map(move |fact| (session, fact))
+            });
+            let keys = facts.map(|(session, fact)| format!("{}{session}/{fact}", self.prefix));
+            let store = Arc::new(Abreast::read(Arc::clone(&self.store), keys, NOTE_MAX as u64));
+            for session in some {
+                let case = Case::below(&self.prefix, *session, Arc::clone(&store) as _);
+                let let_go = closed.contains(session) && self.has_let_go(&case)?;
+                if !let_go && self.may_live(&case, now)? {
+                    holders += 1;
+                }
+            }
+            if holders >= HOLDERS_MAX {
+                return Ok(HOLDERS_MAX);
             }
         }
         Ok(holders)
     }
 
-    /// Whoever can write evidence but not sign shuts no gate before a colleague. Sessions of long ago are not read again.
-    fn has_let_go(&self, session: SessionId, now: Stamp) -> Result<bool, GateError> {
-        let minted_ms =
-            session.as_bytes().iter().take(6).fold(0, |ms, byte| ms << 8 | u64::from(*byte));
-        if now.0 / 1_000 > minted_ms.saturating_add(LONG_AGO_MS) {
-            return Ok(true);
-        }
-        let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
+    /// Whoever can write evidence but not sign shuts no gate before a colleague.
+    fn has_let_go(&self, case: &Case) -> Result<bool, GateError> {
         match case.trusted(self.keys, CLOSED) {
             Ok(fact) => Ok(fact.is_some()),
             Err(CaseError::NotAFact(..) | CaseError::Untrusted(_)) => Ok(false),
@@ -158,8 +177,7 @@ impl Door<'_> {
     }
 
     /// What cannot be read counts: it is better to leave a gate open than to end a colleague's access.
-    fn may_live(&self, session: SessionId, now: Stamp) -> Result<bool, GateError> {
-        let case = Case::below(&self.prefix, session, Arc::clone(&self.store));
+    fn may_live(&self, case: &Case, now: Stamp) -> Result<bool, GateError> {
         let fact = match case.trusted(self.keys, OPEN) {
             Ok(fact) => fact,
             Err(CaseError::NotAFact(..) | CaseError::Untrusted(_)) => return Ok(true),
@@ -169,6 +187,11 @@ impl Door<'_> {
         let dead_by = dead_by.and_then(|value| serde_json::from_value::<Stamp>(value).ok());
         Ok(dead_by.is_none_or(|dead_by| now < dead_by))
     }
+}
+
+/// Sessions of long ago are not read again.
+fn is_long_ago(session: SessionId, now: Stamp) -> bool {
+    now.0 > session.minted().0.saturating_add(LONG_AGO_US)
 }
 
 /// Gates are counted for each IAM role, which several configured roles may share.
@@ -222,7 +245,11 @@ enum GateError {
 
 const CLOSED: &str = "closed";
 /// 31 days: no session is open for that long.
-const LONG_AGO_MS: u64 = 31 * 24 * 3_600 * 1_000;
+const LONG_AGO_US: u64 = 31 * 24 * 3_600 * 1_000_000;
+/// Where the count of who needs a gate ends.
+pub const HOLDERS_MAX: usize = 100;
+/// How many sessions' facts are read at once.
+const AT_ONCE: usize = 128;
 
 #[cfg(test)]
 mod tests {

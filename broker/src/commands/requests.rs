@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bg_recorder::abreast::Abreast;
+use bg_recorder::approval::APPROVAL_NAMESPACE;
+use bg_recorder::approval::statement::Principal;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
+use bg_recorder::store::ObjectStore;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::config::RoleConfig;
 use crate::failure::Failure;
 use crate::request::decide::describe;
-use crate::request::dossier::{Dossier, find, ids};
+use crate::request::dossier::{Dossier, FACT_MAX, REQUESTS, find, ids_of, listed, signers};
+use crate::request::signer::{Signer, SignerArgs};
 use crate::request::standing::Standing;
 use crate::say::say;
 use crate::world::World;
@@ -35,6 +42,12 @@ pub struct RequestsArgs {
     /// Also those that have ended
     #[arg(long)]
     pub all: bool,
+    /// Print the session policy that an approver of this request approves
+    #[arg(long, requires = "id", conflicts_with_all = ["json", "watch"])]
+    pub policy: bool,
+    /// Who reads the list: says what waits for them
+    #[command(flatten)]
+    pub signer: SignerArgs,
 }
 
 /// Lists or shows requests.
@@ -43,28 +56,16 @@ pub struct RequestsArgs {
 /// When it cannot be done.
 pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure> {
     let one = args.id.as_deref().map(|id| find(&*world.store(), id)).transpose()?;
-    let mut told: BTreeMap<SessionId, (String, usize)> = BTreeMap::new();
+    if args.policy {
+        return policy(world, one);
+    }
+    let mut list = List { args, world, you: you(args, world), told: BTreeMap::new() };
     loop {
-        let ids = one.map_or_else(|| ids(&*world.store()), |id| Ok(vec![id]))?;
-        let mut waits = one.is_none();
-        for id in ids {
-            let now = SystemClock.now();
-            let dossier = Dossier::open(world, id, now);
-            let standing = dossier.as_ref().ok().map(|dossier| dossier.standing(now));
-            waits |= standing == Some(Standing::Requested);
-            let shown = args.all
-                || one.is_some()
-                || standing.is_none_or(Standing::is_open)
-                || told.contains_key(&id);
-            let approvals = dossier.as_ref().map_or(0, |dossier| dossier.approvals.len());
-            let news =
-                (standing.map_or_else(String::new, |standing| standing.to_string()), approvals);
-            if shown && told.get(&id) != Some(&news) {
-                print(&text(args, id, &dossier, now))?;
-                told.insert(id, news);
-            }
-        }
-        if !args.watch && told.is_empty() && !args.json {
+        let waits = match one {
+            Some(id) => list.look(&world.store(), &[id])?,
+            None => list.all()?,
+        };
+        if !args.watch && list.told.is_empty() && !args.json {
             say!("bg-shell: no request is open; --all shows those that have ended");
         }
         if !args.watch || !waits {
@@ -74,38 +75,168 @@ pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure>
     }
 }
 
-fn text(
-    args: &RequestsArgs,
-    id: SessionId,
-    dossier: &Result<Dossier, Failure>,
-    now: Stamp,
-) -> String {
-    match dossier {
-        Err(why) if args.json => {
-            json!({"id": id, "state": "INVALID", "why": why.to_string()}).to_string()
+/// What was shown already, and to whom.
+struct List<'a> {
+    args: &'a RequestsArgs,
+    world: &'a World,
+    /// Who may sign with the keys that are here.
+    you: Vec<(String, Principal)>,
+    told: BTreeMap<SessionId, (String, usize)>,
+}
+
+impl List<'_> {
+    /// Looks at all that may be open; without `--all` the newest of them only, as whoever fills the bucket would have
+    /// this take minutes.
+    fn all(&mut self) -> Result<bool, Failure> {
+        let entries = listed(&*self.world.store())?;
+        let mut ids = ids_of(&entries);
+        let mut passed_over = 0;
+        if !self.args.all {
+            let since = since(self.world);
+            ids.retain(|id| id.minted() >= since || self.told.contains_key(id));
+            passed_over = ids.len().saturating_sub(LOOKED_AT_MAX);
+            ids = ids.split_off(passed_over);
         }
-        Err(why) => format!("{id}  INVALID    {}", neutral(&why.to_string())),
-        Ok(dossier) if args.json => object(dossier, now).to_string(),
-        Ok(dossier) if args.id.is_some() => whole(dossier, now),
-        Ok(dossier) => row(dossier, now),
+        let keys = ids.iter().map(|id| format!("{REQUESTS}{id}/request"));
+        let read = Abreast::read(self.world.store(), keys, FACT_MAX).listed(REQUESTS, entries);
+        let store: Arc<dyn ObjectStore> = Arc::new(read);
+        self.look(&store, &ids)?;
+        if passed_over > 0 {
+            say!(
+                "bg-shell: warning: {passed_over} older requests were not looked at; --all lists them"
+            );
+        }
+        Ok(true)
     }
+
+    /// Shows what is new of some requests; returns whether one of them waits for a decision.
+    fn look(&mut self, store: &Arc<dyn ObjectStore>, ids: &[SessionId]) -> Result<bool, Failure> {
+        let args = self.args;
+        let mut waits = false;
+        let mut void = 0;
+        for id in ids {
+            let now = SystemClock.now();
+            let dossier = Dossier::read(self.world, store, *id, now);
+            if dossier.is_err() && args.id.is_none() && !args.all {
+                void += 1;
+                if void > VOID_SHOWN {
+                    continue;
+                }
+            }
+            let standing = dossier.as_ref().ok().map(|dossier| dossier.standing(now));
+            waits |= standing == Some(Standing::Requested);
+            let shown = args.all
+                || args.id.is_some()
+                || standing.is_none_or(Standing::is_open)
+                || self.told.contains_key(id);
+            let approvals = dossier.as_ref().map_or(0, |dossier| dossier.approvals.len());
+            let news =
+                (standing.map_or_else(String::new, |standing| standing.to_string()), approvals);
+            if shown && self.told.get(id) != Some(&news) {
+                if self.told.is_empty() && args.id.is_none() && !args.json {
+                    say!(
+                        "{:<36}  {:<10} YES  {:<8} {:<8} ROLE  WHO: WHY",
+                        "REQUEST",
+                        "STATE",
+                        "AGE",
+                        "LEFT"
+                    );
+                }
+                print(&self.text(*id, &dossier, now))?;
+                self.told.insert(*id, news);
+            }
+        }
+        if void > VOID_SHOWN {
+            let more = void - VOID_SHOWN;
+            say!("bg-shell: warning: {more} more requests are void; --all lists them");
+        }
+        Ok(waits)
+    }
+
+    fn text(&self, id: SessionId, dossier: &Result<Dossier, Failure>, now: Stamp) -> String {
+        let args = self.args;
+        match dossier {
+            Err(why) if args.json => {
+                json!({"id": id, "state": "INVALID", "why": why.to_string()}).to_string()
+            }
+            Err(why) => format!("{id}  INVALID    {}", neutral(&why.to_string())),
+            Ok(dossier) if args.json => object(dossier, now).to_string(),
+            Ok(dossier) if args.id.is_some() => whole(dossier, now),
+            Ok(dossier) => {
+                format!("{}{}", row(dossier, now), waits_for(dossier, &self.you, now))
+            }
+        }
+    }
+}
+
+/// Nothing that was asked for before this can be open any more.
+fn since(world: &World) -> Stamp {
+    let lasts =
+        world.config.roles.values().map(|role| role.approval_expires + role.execution_expires);
+    let longest = lasts.max().unwrap_or_default() + AN_HOUR;
+    let longest_us = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+    Stamp(SystemClock.wall_us().saturating_sub(longest_us))
+}
+
+/// Returns for which role the keys here may sign as whom. Who has none reads the list all the same.
+fn you(args: &RequestsArgs, world: &World) -> Vec<(String, Principal)> {
+    let of = |(name, role): (&String, &RoleConfig)| {
+        let (_, signers) = signers(role).ok()?;
+        let signer = Signer::find(&args.signer, &signers, APPROVAL_NAMESPACE, world).ok()?;
+        Some((name.clone(), signer.person.clone()))
+    };
+    if args.json || args.id.is_some() {
+        return Vec::new();
+    }
+    world.config.roles.iter().filter_map(of).collect()
+}
+
+/// Says whose turn it is, where it is that of whoever reads this.
+fn waits_for(dossier: &Dossier, you: &[(String, Principal)], now: Stamp) -> &'static str {
+    let request = dossier.request();
+    let Some((_, me)) = you.iter().find(|(role, _)| *role == request.role) else { return "" };
+    let mine = *me == request.requester;
+    let decided = dossier.decided.iter().any(|who| who == me.as_str());
+    match dossier.standing(now) {
+        Standing::Requested if !mine && !decided => "  <- waits for you",
+        Standing::Approved if mine => "  <- yours to open",
+        _ => "",
+    }
+}
+
+/// Prints what the session policy of a request's role lets its session do, as its approvers approve it.
+fn policy(world: &World, one: Option<SessionId>) -> Result<ExitCode, Failure> {
+    let id = one.ok_or_else(|| {
+        Failure::new("--policy is about one request").hint("bg-shell requests ID --policy")
+    })?;
+    let dossier = Dossier::open(world, id, SystemClock.now())?;
+    match &dossier.scope {
+        Some(text) => print(String::from_utf8_lossy(text).trim_end())?,
+        None => say!(
+            "bg-shell: {} has no session policy: a session may do all that the role may",
+            dossier.request().role
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn row(dossier: &Dossier, now: Stamp) -> String {
     let request = dossier.request();
+    let time = |long: Duration| humantime::format_duration(whole_minutes(long)).to_string();
+    let age = Duration::from_micros(now.0.saturating_sub(request.created.0));
+    let session = dossier.claim.as_ref().map(|claim| format!("  session {}", claim.session));
     format!(
-        "{}  {:<10} {}/{}  {}  {}  {}: {}",
+        "{}  {:<10} {}/{}  {:<8} {:<8} {}  {}: {}{}",
         request.id,
         dossier.standing(now),
         dossier.approvals.len(),
         request.quorum,
-        left(dossier, now).map_or_else(
-            || "-".to_owned(),
-            |left| humantime::format_duration(whole_minutes(left)).to_string()
-        ),
+        time(age),
+        left(dossier, now).map_or_else(|| "-".to_owned(), time),
         neutral(&request.role),
         request.requester,
-        neutral(&request.reason)
+        neutral(&request.reason),
+        session.unwrap_or_default()
     )
 }
 
@@ -123,6 +254,9 @@ fn whole(dossier: &Dossier, now: Stamp) -> String {
             "  denied by   {} at {}",
             decided.statement.approver, decided.statement.made
         ));
+    }
+    for (who, reason) in &dossier.reasons {
+        lines.push(format!("  says {who}: {reason}"));
     }
     if let Some(claim) = &dossier.claim {
         lines.push(format!(
@@ -170,7 +304,9 @@ fn object(dossier: &Dossier, now: Stamp) -> Value {
         "left_s": left(dossier, now).map(|left| left.as_secs()), "quorum": request.quorum,
         "override": request.forced, "request_sha256": dossier.petition.digest,
         "approvals": decisions(dossier.approvals.iter().map(|(decided, _)| decided).collect()),
-        "denials": decisions(dossier.denials.iter().collect()), "claim": claim, "ignored": dossier.ignored,
+        "denials": decisions(dossier.denials.iter().collect()),
+        "reasons": dossier.reasons.iter().map(|(person, reason)| json!({"person": person, "reason": reason})).collect::<Vec<_>>(),
+        "claim": claim, "ignored": dossier.ignored,
     })
 }
 
@@ -183,3 +319,8 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// How often evidence is looked at.
 const POLL: Duration = Duration::from_secs(1);
+/// How many requests are looked at that may be open.
+const LOOKED_AT_MAX: usize = 2_000;
+/// How many void requests are listed.
+const VOID_SHOWN: usize = 10;
+const AN_HOUR: Duration = Duration::from_secs(3_600);

@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bg_recorder::clock::{Clock as _, SystemClock};
-use bg_recorder::facts::case::{Case, OPEN, PENDING, PROVED, REVOKE};
+use bg_recorder::facts::case::{CASES, Case, CaseError, OPEN, PENDING, PROVED, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
+use bg_recorder::abreast::Abreast;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyService;
-use bg_recorder::life::Life;
+use bg_recorder::life::{A_DAY, Life};
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
+use bg_recorder::store::ObjectStore;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -65,9 +68,24 @@ enum State {
 pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure> {
     let docket = Docket::of(&*world.store(), world.is_practice())?;
     let keys = world.keys()?;
+    let Chosen { sessions, passed_over } = choose(&docket, args.all, SystemClock.now());
+    let known = sessions.iter().flat_map(|(session, facts)| {
+        let read = [OPEN, PROVED].into_iter().filter(|name| facts.contains(*name));
+        read.map(move |name| format!("{CASES}{session}/{name}"))
+    });
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(Abreast::read(world.store(), known, NOTE_MAX as u64));
     let mut shown = 0;
-    for (session, facts) in &docket.0 {
-        let line = look(world, *session, facts, &*keys)?;
+    let mut junk = 0;
+    for (session, facts) in &sessions {
+        // What anybody could have put there may hide no other: a few such cases are listed, not thousands.
+        if !args.all && facts.contains(OPEN) && !is_ours(*session, &store, &*keys) {
+            junk += 1;
+            if junk > JUNK_SHOWN {
+                continue;
+            }
+        }
+        let line = look(&store, *session, facts, &*keys)?;
         let open = matches!(line.state, State::Live | State::Closing | State::Pending);
         if open || (args.all && !facts.is_empty()) {
             shown += 1;
@@ -77,17 +95,57 @@ pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure>
     if shown == 0 && !args.json {
         say!("bg-shell: no session is open");
     }
+    if junk > JUNK_SHOWN {
+        let more = junk - JUNK_SHOWN;
+        say!(
+            "bg-shell: warning: {more} more cases are not signed by this evidence's key; --all lists them"
+        );
+    }
+    if passed_over > 0 {
+        say!("bg-shell: warning: {passed_over} older cases were not looked at; --all lists them");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whose case is looked at.
+struct Chosen<'a> {
+    sessions: Vec<(SessionId, &'a BTreeSet<String>)>,
+    /// How many others may be open, too.
+    passed_over: usize,
+}
+
+/// Leaves out what cannot be open: what was proved closed long ago, and ids of the future. Of the rest the newest are
+/// looked at; without that, whoever fills the bucket would have this take minutes.
+fn choose(docket: &Docket, all: bool, now: Stamp) -> Chosen<'_> {
+    let cases = docket.0.iter().map(|(session, facts)| (*session, facts));
+    if all {
+        return Chosen { sessions: cases.collect(), passed_over: 0 };
+    }
+    let over = |facts: &BTreeSet<String>| facts.contains(PROVED) || !facts.contains(OPEN);
+    let may_be_open = |session: SessionId, facts: &BTreeSet<String>| {
+        let minted = session.minted();
+        minted <= now.after(A_DAY) && !(now > minted.after(LONG_AGO) && over(facts))
+    };
+    let mut sessions: Vec<_> =
+        cases.filter(|(session, facts)| may_be_open(*session, facts)).collect();
+    let passed_over = sessions.len().saturating_sub(LOOKED_AT_MAX);
+    Chosen { sessions: sessions.split_off(passed_over), passed_over }
+}
+
+fn is_ours(session: SessionId, store: &Arc<dyn ObjectStore>, keys: &dyn KeyService) -> bool {
+    let opened = Case::new(session, Arc::clone(store)).trusted(keys, OPEN);
+    // What could not be read now is not called junk.
+    !matches!(opened, Err(CaseError::NotAFact(..) | CaseError::Untrusted(_)))
+}
+
 fn look(
-    world: &World,
+    store: &Arc<dyn ObjectStore>,
     session: SessionId,
     facts: &BTreeSet<String>,
     keys: &dyn KeyService,
 ) -> Result<Line, Failure> {
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
-    let case = Case::new(session, world.store());
+    let case = Case::new(session, Arc::clone(store));
     // A fact that cannot be trusted closes nothing: what it would have said counts as unsaid.
     let said = |name: &str| case.trusted(keys, name).ok().flatten();
     let opened = said(OPEN).as_ref().and_then(Opened::read);
@@ -95,7 +153,7 @@ fn look(
         said(PROVED).and_then(|fact| serde_json::from_value(Value::Object(fact.says)).ok());
     let live = ended.is_none()
         && matches!(
-            Life::of(&*world.store(), session, SystemClock.now()).map_err(unreadable)?,
+            Life::of(&**store, session, SystemClock.now()).map_err(unreadable)?,
             Life::Live { .. }
         );
     let state = match (&ended, live) {
@@ -108,7 +166,7 @@ fn look(
         (None, false) => State::Ended,
     };
     let began = session.minted();
-    let Some(opened) = opened else { return Ok(unopened(world, session, state, began)) };
+    let Some(opened) = opened else { return Ok(unopened(&**store, session, state, began)) };
     let until = match state {
         State::Live => Some(opened.deadline),
         State::Closing | State::Pending => Some(bound(&opened, &case, facts, keys)),
@@ -127,8 +185,8 @@ fn bound(opened: &Opened, case: &Case, facts: &BTreeSet<String>, keys: &dyn KeyS
 }
 
 /// A session without an access: what its genesis declares.
-fn unopened(world: &World, session: SessionId, state: State, began: Stamp) -> Line {
-    let bytes = world.store().get(&format!("{}genesis", session.prefix(began)), NOTE_MAX as u64);
+fn unopened(store: &dyn ObjectStore, session: SessionId, state: State, began: Stamp) -> Line {
+    let bytes = store.get(&format!("{}genesis", session.prefix(began)), NOTE_MAX as u64);
     let genesis = bytes.ok().and_then(|bytes| {
         Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>()).ok()
     });
@@ -169,3 +227,10 @@ fn time(at: Stamp, from: usize) -> String {
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
+
+/// No session is open for 31 days.
+const LONG_AGO: Duration = Duration::from_secs(31 * 86_400);
+/// How many cases are looked at that may be open.
+const LOOKED_AT_MAX: usize = 2_000;
+/// How many cases are listed that nobody has signed.
+const JUNK_SHOWN: usize = 10;

@@ -1,18 +1,23 @@
 //! All that is known of one request: the facts below `requests/<id>/`, each checked before it counts.
 
+use std::sync::Arc;
+
+use bg_recorder::abreast::Abreast;
 use bg_recorder::approval::SKEW_US;
 use bg_recorder::approval::access::{APPROVALS_MAX, Access, Signed};
+use bg_recorder::approval::pattern::list_matches;
 use bg_recorder::approval::quorum::{Decided, Petition};
 use bg_recorder::approval::request::Request;
-use bg_recorder::approval::signers::AllowedSigners;
+use bg_recorder::approval::signers::{AllowedSigners, Entry};
 use bg_recorder::approval::statement::{Decision, Principal};
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::Fact;
+use bg_recorder::neutral::neutral;
 use bg_recorder::note::{Kind, NOTE_MAX, Note};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{ObjectStore, StoreError};
+use bg_recorder::store::{Entry as Listed, ObjectStore, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +45,8 @@ pub struct Dossier {
     pub approvals: Vec<(Decided, Signed)>,
     /// Who denied it.
     pub denials: Vec<Decided>,
+    /// What those who denied it say, in their words; nobody has signed that.
+    pub reasons: Vec<(String, String)>,
     /// Whether its requester withdrew it.
     pub cancelled: bool,
     /// The session that took it.
@@ -61,9 +68,21 @@ impl Dossier {
     /// # Errors
     /// When there is none, its signature does not hold, or the role is not as it was.
     pub fn open(world: &World, id: SessionId, now: Stamp) -> Result<Self, Failure> {
-        let store = world.store();
+        Self::read(world, &world.store(), id, now)
+    }
+
+    /// Reads it from a store that knows more than the world's.
+    ///
+    /// # Errors
+    /// As [`Dossier::open`].
+    pub fn read(
+        world: &World,
+        store: &Arc<dyn ObjectStore>,
+        id: SessionId,
+        now: Stamp,
+    ) -> Result<Self, Failure> {
         let key = format!("{REQUESTS}{id}/request");
-        let filed: Filed = read(&*store, &key)?;
+        let filed: Filed = read(&**store, &key)?;
         let bytes =
             base64::decode(&filed.request).ok_or_else(|| invalid(id, "it is not base64"))?;
         let request = Request::parse(&bytes).map_err(|what| invalid(id, what))?;
@@ -80,6 +99,7 @@ impl Dossier {
             petition,
             approvals: Vec::new(),
             denials: Vec::new(),
+            reasons: Vec::new(),
             cancelled: false,
             claim: None,
             decided: Vec::new(),
@@ -89,7 +109,8 @@ impl Dossier {
             bytes,
             signers: text,
         };
-        dossier.facts(&*store, now)?;
+        let people = dossier.people()?;
+        dossier.facts(store, &people, now)?;
         Ok(dossier)
     }
 
@@ -130,33 +151,66 @@ impl Dossier {
         )
     }
 
-    fn facts(&mut self, store: &dyn ObjectStore, now: Stamp) -> Result<(), Failure> {
-        let prefix = format!("{REQUESTS}{}/", self.request().id);
+    fn people(&self) -> Result<AllowedSigners, Failure> {
+        AllowedSigners::parse(&self.signers).map_err(|e| invalid(self.request().id, &e.to_string()))
+    }
+
+    /// Reads what can count, by its name: whoever can write evidence can put anything beside it.
+    fn facts(
+        &mut self,
+        store: &Arc<dyn ObjectStore>,
+        people: &AllowedSigners,
+        now: Stamp,
+    ) -> Result<(), Failure> {
+        let id = self.request().id;
+        let prefix = format!("{REQUESTS}{id}/");
         let entries = store
             .list(&prefix)
             .map_err(|e| Failure::new("cannot list the request's facts").because(e))?;
+        let names: Vec<&str> =
+            entries.iter().filter_map(|entry| entry.key.strip_prefix(&prefix)).collect();
+        let (known, strange): (Vec<_>, Vec<_>) =
+            names.iter().partition(|name| Name::of(name, people).is_some());
+        if known.len() > FACTS_MAX {
+            return Err(invalid(id, "more decisions on it are stored than anybody can read"));
+        }
+        let keys = known.iter().map(|name| format!("{prefix}{name}"));
+        let abreast = Abreast::read(Arc::clone(store), keys, FACT_MAX);
         let mut approvals = Vec::new();
-        for entry in entries {
-            let Some(name) = entry.key.strip_prefix(&prefix) else { continue };
-            let fact = match name.split_once('/') {
-                None if name == "request" => continue,
-                None if name == "claim" => self.claimed(store, &entry.key),
-                None if name == "cancel" => {
-                    self.decision(store, &entry.key, Decision::Cancel, None).map(drop)
+        let mut reasons = Vec::new();
+        for name in known {
+            let key = format!("{prefix}{name}");
+            let fact = match Name::of(name, people) {
+                None | Some(Name::Request) => continue,
+                Some(Name::Claim) => self.claimed(&abreast, &key),
+                Some(Name::Cancel) => {
+                    self.decision(&abreast, &key, Decision::Cancel, None).map(drop)
                 }
-                Some(("approvals", who)) => self
-                    .decision(store, &entry.key, Decision::Approve, Some(who))
+                Some(Name::Approval(who)) => self
+                    .decision(&abreast, &key, Decision::Approve, Some(who))
                     .map(|approval| approvals.push(approval)),
-                Some(("denials", who)) => self
-                    .decision(store, &entry.key, Decision::Deny, Some(who))
+                Some(Name::Reason(who)) => read::<Because>(&abreast, &key)
+                    .map_err(|e| e.to_string())
+                    .map(|said| reasons.push((who.to_owned(), neutral(&said.reason)))),
+                Some(Name::Denial(who)) => self
+                    .decision(&abreast, &key, Decision::Deny, Some(who))
                     .map(|(denial, _)| self.denials.push(denial)),
-                _ => Err("no fact of a request".to_owned()),
             };
             if let Err(why) = fact {
                 self.ignored.push(format!("{name}: {why}"));
             }
         }
+        let named = strange.iter().take(STRANGE_MAX);
+        self.ignored.extend(named.map(|name| format!("{name}: {}", stranger(name))));
+        if let Some(more @ 1..) = strange.len().checked_sub(STRANGE_MAX) {
+            self.ignored.push(format!("{more} more objects that are no fact of a request"));
+        }
         self.count(approvals, now);
+        // Only of those whose denial counts.
+        let denied =
+            |who: &str| self.denials.iter().any(|denial| denial.statement.approver.as_str() == who);
+        reasons.retain(|(who, _): &(String, String)| denied(who));
+        self.reasons = reasons;
         Ok(())
     }
 
@@ -223,15 +277,74 @@ impl Dossier {
     }
 }
 
+/// Why somebody denied a request, as it is stored beside the denial.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Because {
+    /// In their words.
+    pub reason: String,
+}
+
+/// What the name of a stored object says that it is.
+enum Name<'a> {
+    Request,
+    Claim,
+    Cancel,
+    Approval(&'a str),
+    Denial(&'a str),
+    Reason(&'a str),
+}
+
+impl<'a> Name<'a> {
+    /// Reads a name. A decision can count only under the name of somebody who may sign.
+    fn of(name: &'a str, people: &AllowedSigners) -> Option<Self> {
+        let may = |who: &str| {
+            let listed = |entry: &Entry| list_matches(&entry.principals, who);
+            Principal::try_from(who.to_owned()).is_ok() && people.entries().iter().any(listed)
+        };
+        match name.split_once('/') {
+            None if name == "request" => Some(Self::Request),
+            None if name == "claim" => Some(Self::Claim),
+            None if name == "cancel" => Some(Self::Cancel),
+            Some(("approvals", who)) if may(who) => Some(Self::Approval(who)),
+            Some(("denials", who)) if may(who) => Some(Self::Denial(who)),
+            Some(("reasons", who)) if may(who) => Some(Self::Reason(who)),
+            _ => None,
+        }
+    }
+}
+
+/// Why an object of this name is not even read.
+fn stranger(name: &str) -> String {
+    let decision = ["approvals/", "denials/"].iter().find_map(|place| name.strip_prefix(place));
+    match decision.and_then(|who| Principal::try_from(who.to_owned()).ok()) {
+        Some(who) => format!("its signer is not in allowed_signers for {who}"),
+        None => "no fact of a request".to_owned(),
+    }
+}
+
 /// Returns the ids of all requests, the oldest first.
 ///
 /// # Errors
 /// When the store cannot be listed.
 pub fn ids(store: &dyn ObjectStore) -> Result<Vec<SessionId>, Failure> {
-    let entries =
-        store.list(REQUESTS).map_err(|e| Failure::new("cannot list the requests").because(e))?;
+    Ok(ids_of(&listed(store)?))
+}
+
+/// Lists all that is known of all requests.
+///
+/// # Errors
+/// When the store cannot be listed.
+pub fn listed(store: &dyn ObjectStore) -> Result<Vec<Listed>, Failure> {
+    store.list(REQUESTS).map_err(|e| Failure::new("cannot list the requests").because(e))
+}
+
+/// Returns the ids of the requests among what is listed, the oldest first. An id of the future is none of ours.
+pub fn ids_of(entries: &[Listed]) -> Vec<SessionId> {
     let id = |key: &str| key.strip_prefix(REQUESTS)?.strip_suffix("/request")?.parse().ok();
-    Ok(entries.iter().filter_map(|entry| id(&entry.key)).collect())
+    let latest = SystemClock.wall_us().saturating_add(SKEW_US);
+    let ids = entries.iter().filter_map(|entry| id(&entry.key));
+    ids.filter(|id: &SessionId| id.minted().0 <= latest).collect()
 }
 
 /// Returns which role a request is for.
@@ -325,4 +438,10 @@ fn read<T: DeserializeOwned>(store: &dyn ObjectStore, key: &str) -> Result<T, Fa
 /// Where requests are.
 pub const REQUESTS: &str = "requests/";
 /// The most bytes of a stored fact: a request in base64, and its signature.
-const FACT_MAX: u64 = 32_768;
+pub const FACT_MAX: u64 = 32_768;
+/// How many decisions on one request are read, at most. More would be a denial that nobody sees among them.
+const FACTS_MAX: usize = 256;
+/// How many objects that are no facts are named.
+const STRANGE_MAX: usize = 8;
+/// The most bytes of a reason for a denial.
+pub const REASON_MAX: usize = 1_024;

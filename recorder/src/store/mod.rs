@@ -1,5 +1,6 @@
 //! The evidence store: where objects go and never leave.
 
+pub mod abreast;
 pub mod ahead;
 pub mod dir;
 pub mod tape;
