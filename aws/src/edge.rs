@@ -106,6 +106,11 @@ impl Edge {
         self.runtime.block_on(call)
     }
 
+    /// Waits for a call, and no longer than that; None: it did not answer.
+    pub fn within<T>(&self, patience: Duration, call: impl Future<Output = T>) -> Option<T> {
+        self.runtime.block_on(async { tokio::time::timeout(patience, call).await.ok() })
+    }
+
     /// Returns the runtime, for what serves while the program does other things.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime

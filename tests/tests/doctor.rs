@@ -1,6 +1,8 @@
 //! `bg-shell doctor`: all well on what deploy/ makes, and each fault found on its own.
 
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -207,6 +209,44 @@ fn the_practice_world_is_looked_at_without_an_account() {
     let (code, findings) = look(&mut world.shell());
     assert_eq!(code, Some(0), "{findings:#?}");
     assert!(findings.iter().any(|finding| finding["check"] == "spool"), "{findings:#?}");
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_waited_for_once() {
+    let world = World::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&asked);
+    // Each connection is kept open, and nothing is ever said.
+    std::thread::spawn(move || {
+        silent.incoming().for_each(|stream| kept.lock().unwrap().push(stream));
+    });
+    let home = world.home().display().to_string();
+    let role = "arn = \"arn:aws:iam::123456789012:role/prod\"";
+    let config = format!(
+        "[aws]\nendpoint = {endpoint:?}\nregion = \"us-east-1\"\n[evidence]\nstore = \"s3://evidence\"\n\
+         [roles.prod]\n{role}\nallowed_signers = \"{home}/none\"\n[roles.prod.mfa]\nmode = \"none\"\n"
+    );
+    std::fs::write(world.home().join("config.toml"), config).unwrap();
+    let mut shell = world.shell();
+    shell.env("BG_SHELL_CONFIG", world.home().join("config.toml"));
+    shell.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", "none");
+    let (code, findings) = look(&mut shell);
+    assert_eq!(code, Some(1), "{findings:#?}");
+    let saw = |check: &str| {
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        found.unwrap_or_else(|| panic!("{check}: {findings:#?}"))["saw"].as_str().unwrap()
+    };
+    for (what, service) in
+        [("role prod", "iam"), ("principals prod", "sts"), ("bucket", "s3"), ("revocations", "s3")]
+    {
+        assert_eq!(saw(what), format!("not looked at: {service} does not answer"));
+    }
+    assert!(saw("signers prod").contains("cannot read"), "what needs no service is looked at");
+    // Three services, each with its retries, and nobody behind them.
+    let connections = asked.lock().unwrap().len();
+    assert!(connections <= 12, "{connections}");
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! How doctor looks: read-only calls.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use aws_sdk_iam::types::Role;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bg_aws::edge::{Edge, Reach};
-use bg_aws::fault::CallError;
+use bg_aws::fault::{CallError, CallKind};
 use bg_aws::journal::Journal;
 use bg_aws::s3::S3Config;
 
@@ -30,6 +34,8 @@ pub struct Eyes<'w> {
     pub sns: aws_sdk_sns::Client,
     /// The evidence bucket, if there is one.
     pub bucket: Option<Bucket>,
+    /// Services that did not answer once: nobody waits for them again.
+    silent: Mutex<BTreeSet<&'static str>>,
 }
 
 /// The evidence bucket.
@@ -72,6 +78,7 @@ impl<'w> Eyes<'w> {
             kms: aws_sdk_kms::Client::from_conf(kms.interceptor(journal.clone()).build()),
             sns: aws_sdk_sns::Client::from_conf(sns.interceptor(journal).build()),
             bucket: bucket(world, profile)?,
+            silent: Mutex::default(),
             edge,
         })
     }
@@ -88,7 +95,27 @@ impl<'w> Eyes<'w> {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.edge.wait(call).map_err(|e| CallError::new(action, &e))
+        if self.is_silent(service(action)) {
+            return Err(CallError::lost(action, "not asked: it did not answer before"));
+        }
+        let seen = match self.edge.within(PATIENCE, call) {
+            Some(answer) => answer.map_err(|e| CallError::new(action, &e)),
+            None => Err(CallError::lost(action, "no answer in time")),
+        };
+        seen.inspect_err(|e| {
+            if e.kind == CallKind::Unreachable {
+                self.silent().insert(service(action));
+            }
+        })
+    }
+
+    /// Returns whether a service, such as `iam`, did not answer.
+    pub fn is_silent(&self, service: &str) -> bool {
+        self.silent().contains(service)
+    }
+
+    fn silent(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at a role, and shows it to its checks.
@@ -115,9 +142,16 @@ impl<'w> Eyes<'w> {
         let config =
             aws_sdk_sts::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
         let call = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send();
-        let answer = edge.wait(call).map_err(|e| CallError::new("sts:GetCallerIdentity", &e))?;
+        let answer = edge
+            .within(PATIENCE, call)
+            .ok_or_else(|| CallError::lost("sts:GetCallerIdentity", "no answer in time"))?
+            .map_err(|e| CallError::new("sts:GetCallerIdentity", &e))?;
         answer.arn.ok_or_else(|| empty("sts:GetCallerIdentity"))
     }
+}
+
+fn service(action: &'static str) -> &'static str {
+    action.split(':').next().unwrap_or(action)
 }
 
 fn bucket(world: &World, profile: Option<&str>) -> Result<Option<Bucket>, Failure> {
@@ -161,3 +195,6 @@ pub fn empty(action: &'static str) -> CallError {
         request_id: None,
     }
 }
+
+/// How long one call may take: of those that do not answer, few are waited for, and side by side.
+const PATIENCE: Duration = Duration::from_secs(8);

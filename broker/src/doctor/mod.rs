@@ -13,6 +13,7 @@ mod policy;
 mod principals;
 mod reach;
 mod revocations;
+mod round;
 mod signers;
 mod spool;
 mod trust;
@@ -21,10 +22,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use self::eyes::Eyes;
 use self::finding::{Finding, Verdict};
-use crate::failure::Failure;
+use self::round::Check;
+use crate::config::RoleConfig;
+use crate::failure::{Failure, PENDING};
 use crate::world::World;
 
 /// What the command takes.
@@ -39,6 +43,9 @@ pub struct DoctorArgs {
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
+    /// Exit with 3 when nothing is wrong and something is to be looked at: for cron
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Checks everything. What cannot be looked at is never ok.
@@ -51,47 +58,103 @@ pub fn doctor(args: &DoctorArgs, world: &World) -> Result<ExitCode, Failure> {
         None => world.config.roles.iter().map(|(name, role)| (name.as_str(), role)).collect(),
     };
     let eyes = Eyes::open(world, args.profile.as_deref())?;
+    let table = Table { json: args.json };
     let mut findings = Vec::new();
     if !roles.is_empty() || world.config.evidence.kms_key.is_some() {
-        reach::check(&eyes, &mut findings);
+        findings = round::run(reach::checks(&eyes), |found| table.tell(found));
+        let mut heard = Vec::new();
+        clock::check(&eyes, &mut heard);
+        table.tell(&heard);
+        findings.append(&mut heard);
     }
-    for (name, role) in roles {
-        eyes.role(role, |seen| {
-            trust::check(name, role, seen, &mut findings);
-            mfa::check(name, role, seen, &mut findings);
-            boundary::check(name, &eyes, seen, &mut findings);
-        });
-        principals::check(name, role, &eyes, &mut findings);
-        signers::check(name, role, &mut findings);
-    }
-    keys::check(&eyes, &mut findings);
-    bucket::check(&eyes, &mut findings);
-    notify::check(&eyes, &mut findings);
-    spool::check(world, &mut findings);
-    revocations::check(world, &mut findings);
-    tell(&findings, args.json)?;
-    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
-    Ok(ExitCode::from(u8::from(failed)))
+    findings.append(&mut round::run(checks(&eyes, roles), |found| table.tell(found)));
+    table.sum(&findings)?;
+    let is = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
+    Ok(match () {
+        () if is(Verdict::Fail) => ExitCode::FAILURE,
+        () if args.strict && is(Verdict::Warn) => ExitCode::from(PENDING),
+        () => ExitCode::SUCCESS,
+    })
 }
 
-fn tell(findings: &[Finding], json: bool) -> Result<(), Failure> {
-    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let ok = count(Verdict::Ok);
-    let warn = count(Verdict::Warn);
-    let fail = count(Verdict::Fail);
-    let text = if json {
-        format!(
-            "{}\n",
-            serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail })
-        )
-    } else {
-        // The worst stands last, where a terminal still shows it.
-        let of = |verdict| findings.iter().filter(move |finding| finding.verdict == verdict);
-        let sorted = of(Verdict::Ok).chain(of(Verdict::Warn)).chain(of(Verdict::Fail));
-        let lines: String = sorted.map(ToString::to_string).collect();
-        format!("{lines}{ok} ok, {warn} to look at, {fail} wrong\n")
-    };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))
+/// What can be looked at once it is known which services answer; what a silent one would have to say is left out.
+fn checks<'c>(eyes: &'c Eyes<'_>, roles: Vec<(&'c str, &'c RoleConfig)>) -> Vec<Check<'c>> {
+    let mut checks: Vec<Check<'c>> = Vec::new();
+    for (name, role) in roles {
+        checks.push(unless_silent(eyes, "iam", format!("role {name}"), move |findings| {
+            eyes.role(role, |seen| {
+                trust::check(name, role, seen, findings);
+                mfa::check(name, role, seen, findings);
+                boundary::check(name, eyes, seen, findings);
+            });
+        }));
+        checks.push(unless_silent(eyes, "sts", format!("principals {name}"), move |findings| {
+            principals::check(name, role, eyes, findings);
+        }));
+        checks.push(Box::new(move |findings| signers::check(name, role, findings)));
+    }
+    let world = eyes.world;
+    checks.push(unless_silent(eyes, "kms", "keys".into(), |findings| keys::check(eyes, findings)));
+    checks.push(unless_silent(eyes, "s3", "bucket".into(), |findings| {
+        bucket::check(eyes, findings);
+    }));
+    checks.push(Box::new(|findings| notify::check(eyes, findings)));
+    checks.push(Box::new(|findings| spool::check(world, findings)));
+    checks.push(unless_silent(eyes, "s3", "revocations".into(), |findings| {
+        revocations::check(world, findings);
+    }));
+    checks
+}
+
+fn unless_silent<'c>(
+    eyes: &Eyes<'_>,
+    service: &'static str,
+    what: String,
+    check: impl FnOnce(&mut Vec<Finding>) + Send + 'c,
+) -> Check<'c> {
+    if !eyes.is_silent(service) {
+        return Box::new(check);
+    }
+    let saw = format!("not looked at: {service} does not answer");
+    let why = "what was not looked at may be wrong";
+    let unseen = Finding::warn(what, saw, why, format!("see reach {service}"));
+    Box::new(move |findings| findings.push(unseen))
+}
+
+/// The answer as people read it, line by line; as JSON it is one object at the end.
+struct Table {
+    json: bool,
+}
+
+impl Table {
+    fn tell(&self, findings: &[Finding]) {
+        if self.json {
+            return;
+        }
+        for finding in findings {
+            // A reader that is gone is met at the end.
+            drop(std::io::stdout().write_all(finding.to_string().as_bytes()));
+        }
+        drop(std::io::stdout().flush());
+    }
+
+    fn sum(&self, findings: &[Finding]) -> Result<(), Failure> {
+        let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+        let ok = count(Verdict::Ok);
+        let warn = count(Verdict::Warn);
+        let fail = count(Verdict::Fail);
+        let text = if self.json {
+            let all = json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail });
+            format!("{all}\n")
+        } else {
+            // The worst stands last, where a terminal still shows it.
+            let wrong = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+            let again: String = wrong.map(ToString::to_string).collect();
+            let again = if again.is_empty() { again } else { format!("\nwrong:\n{again}") };
+            format!("{again}{ok} ok, {warn} to look at, {fail} wrong\n")
+        };
+        let mut stdout = std::io::stdout();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+    }
 }

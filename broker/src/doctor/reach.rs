@@ -4,39 +4,40 @@ use std::time::{Duration, Instant};
 
 use bg_aws::fault::{CallError, CallKind};
 
-use super::clock;
 use super::eyes::Eyes;
 use super::finding::Finding;
+use super::round::Check;
 
-/// Calls each service once; then its clock is known, too.
-pub fn check(eyes: &Eyes<'_>, findings: &mut Vec<Finding>) {
-    let sts = || eyes.see("sts:GetCallerIdentity", eyes.sts.get_caller_identity().send()).map(drop);
-    reached("sts", "no credentials without it", sts, findings);
+/// Calls each service once, side by side.
+pub fn checks<'c>(eyes: &'c Eyes<'_>) -> Vec<Check<'c>> {
+    let mut checks: Vec<Check<'c>> = vec![Box::new(move |findings| {
+        let sts =
+            || eyes.see("sts:GetCallerIdentity", eyes.sts.get_caller_identity().send()).map(drop);
+        reached("sts", "no credentials without it", sts, findings);
+    })];
     if let Some(role) = eyes.world.config.roles.values().next() {
-        let iam = || {
-            eyes.see("iam:GetRole", eyes.iam.get_role().role_name(role.role_name()).send())
-                .map(drop)
-        };
-        reached(
-            "iam",
-            "an access cannot be denied without it: it stays alive until it expires",
-            iam,
-            findings,
-        );
+        checks.push(Box::new(move |findings| {
+            let call = || eyes.iam.get_role().role_name(role.role_name()).send();
+            let iam = || eyes.see("iam:GetRole", call()).map(drop);
+            let why = "an access cannot be denied without it: it stays alive until it expires";
+            reached("iam", why, iam, findings);
+        }));
     }
-    let keys = &eyes.world.config.evidence;
-    if let Some(key) = &keys.kms_key {
-        let kms =
-            || eyes.see("kms:DescribeKey", eyes.kms.describe_key().key_id(key).send()).map(drop);
-        reached("kms", "no session begins without its keys", kms, findings);
+    if let Some(key) = &eyes.world.config.evidence.kms_key {
+        checks.push(Box::new(move |findings| {
+            let call = || eyes.kms.describe_key().key_id(key).send();
+            let kms = || eyes.see("kms:DescribeKey", call()).map(drop);
+            reached("kms", "no session begins without its keys", kms, findings);
+        }));
     }
     if let Some(bucket) = &eyes.bucket {
-        let s3 = || {
-            eyes.see("s3:ListBucket", bucket.s3.head_bucket().bucket(&bucket.name).send()).map(drop)
-        };
-        reached("s3", "no session begins without a place for its evidence", s3, findings);
+        checks.push(Box::new(move |findings| {
+            let call = || bucket.s3.head_bucket().bucket(&bucket.name).send();
+            let s3 = || eyes.see("s3:ListBucket", call()).map(drop);
+            reached("s3", "no session begins without a place for its evidence", s3, findings);
+        }));
     }
-    clock::check(eyes, findings);
+    checks
 }
 
 fn reached(

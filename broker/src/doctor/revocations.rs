@@ -1,11 +1,15 @@
 //! Accesses that were opened and are not proved closed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use bg_recorder::abreast::Abreast;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{CASES, Case, GATE, OPEN, PROVED};
+use bg_recorder::note::NOTE_MAX;
 use bg_recorder::session::SessionId;
+use bg_recorder::store::ObjectStore;
 
 use super::finding::Finding;
 use crate::world::World;
@@ -33,29 +37,44 @@ pub fn check(world: &World, findings: &mut Vec<Finding>) {
             cases.entry(session).or_default().insert(fact);
         }
     }
-    let open = cases.iter().filter(|(_, facts)| {
-        facts.contains(OPEN) && !(facts.contains(PROVED) && facts.contains(GATE))
-    });
-    let mut live = 0;
-    let mut late = Vec::new();
-    for (session, _) in open {
-        if is_late(world, session) { late.push(*session) } else { live += 1 }
-    }
+    let open: Vec<&str> = cases
+        .iter()
+        .filter(|(_, facts)| {
+            facts.contains(OPEN) && !(facts.contains(PROVED) && facts.contains(GATE))
+        })
+        .map(|(session, _)| *session)
+        .collect();
+    let keys = open.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
+    let store: Arc<dyn ObjectStore> = Arc::new(Abreast::read(world.store(), keys, NOTE_MAX as u64));
+    let (late, live): (Vec<&str>, Vec<&str>) =
+        open.iter().partition(|session| is_late(&store, session));
+    let live = live.len();
     let saw = format!("{live} accesses in use, {} not proved closed", late.len());
     findings.push(if late.is_empty() {
         Finding::ok(check, saw)
     } else {
-        let why = format!("their credentials may still work: {}", late.join(", "));
+        let why = format!("their credentials may still work: {}", named(&late));
         Finding::fail(check, saw, why, "bg-shell reconcile")
     });
 }
 
+fn named(late: &[&str]) -> String {
+    let some = late.get(..NAMED_MAX).unwrap_or(late).join(", ");
+    match late.len().checked_sub(NAMED_MAX) {
+        Some(more @ 1..) => format!("{some} and {more} more"),
+        _ => some,
+    }
+}
+
 /// Whether its deadline has passed; what cannot be read counts as late.
-fn is_late(world: &World, session: &str) -> bool {
+fn is_late(store: &Arc<dyn ObjectStore>, session: &str) -> bool {
     let Ok(session) = session.parse::<SessionId>() else { return true };
-    let fact = Case::new(session, world.store()).get(OPEN).ok().flatten();
+    let fact = Case::new(session, Arc::clone(store)).get(OPEN).ok().flatten();
     let deadline = fact.and_then(|fact| fact.says.get("deadline").cloned());
     let deadline =
         deadline.and_then(|stamp| serde_json::from_value::<bg_recorder::stamp::Stamp>(stamp).ok());
     deadline.is_none_or(|deadline| deadline.0 < SystemClock.wall_us())
 }
+
+/// How many sessions are named.
+const NAMED_MAX: usize = 10;
