@@ -68,6 +68,11 @@ impl<'a> Herald<'a> {
         let Some(claim) = &self.claim else { return };
         self.tell(Occasion::Closed, how);
         extended::now(self.world, claim.session);
+        if !seen.exposures.is_empty() {
+            let count = seen.exposures.len() as u64 + seen.exposures_more;
+            let report = format!("bg-shell report {}", claim.session);
+            self.tell(Occasion::Exposed, &format!("{count} in all; what to change: {report}"));
+        }
         let message = Message::of(occasion(revocation), claim);
         self.notifier().tell(message.detail(&revocation.to_string()));
         report::after(self.world, claim, seen);

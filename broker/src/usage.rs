@@ -25,7 +25,7 @@ Prints the id of the request on standard output, everything else on standard err
 
 Examples:
   bg-shell request --role prod --reason 'disk full on db-3' --incident INC-7
-  bg-shell request --role prod --reason disk --duration 15m --key ~/.ssh/yk
+  bg-shell request --role prod --reason disk --max-duration 15m --key KEY
   bg-shell requests ID --watch                     until it is decided
   bg-shell open --request ID";
 

@@ -95,7 +95,8 @@ impl World {
     pub fn notifier(&self) -> &Notifier {
         let config = &self.config;
         let state = self.evidence.state();
-        self.notifier.get_or_init(|| Notifier::new(&config.notify, &config.aws, state))
+        let drill = config.drill.role.clone();
+        self.notifier.get_or_init(|| Notifier::new(&config.notify, drill, &config.aws, state))
     }
 
     /// Gives notifications a last moment, where there were any.

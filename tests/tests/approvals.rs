@@ -145,9 +145,15 @@ fn a_second_decision_is_refused() {
     let desk = Desk::new();
     let id = desk.request();
     assert!(desk.approve("bob", &id).status.success());
-    let output = desk.run("bob", &["deny", &id, "--yes"]);
+    let output = desk.approve("bob", &id);
     assert!(stderr(&output).contains("bob@example.com has decided already"), "{}", stderr(&output));
     assert_eq!(desk.state(&id), "REQUESTED");
+    // Only taking it back is left, and that ends the request.
+    assert!(desk.run("bob", &["deny", &id, "--yes"]).status.success());
+    for again in ["approve", "deny"] {
+        let output = desk.run("bob", &[again, &id, "--yes"]);
+        assert!(stderr(&output).contains("is denied"), "{}", stderr(&output));
+    }
 }
 
 #[test]
@@ -298,7 +304,8 @@ fn an_approver_is_asked_at_the_terminal() {
     let id = desk.request();
     let output = desk.run("bob", &["approve", &id]);
     assert!(stderr(&output).contains("no terminal to ask on"), "{}", stderr(&output));
-    for (answer, state) in [("y\r", "REQUESTED"), ("no\r", "REQUESTED"), ("yes\r", "APPROVED")] {
+    let answers = [("y\rY\rsure\r", "REQUESTED"), ("no\r", "REQUESTED"), ("yes\r", "APPROVED")];
+    for (answer, state) in answers {
         let mut shell = desk.shell();
         shell.args(["approve", &id, "--key"]).arg(desk.key("bob"));
         let mut driver = Driver::spawn(shell);

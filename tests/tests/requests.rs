@@ -6,6 +6,8 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::support::desk::{Desk, sign_by_hand};
+use crate::support::driver::Driver;
+use crate::support::hook::{Delivery, Hook, Manner};
 use crate::support::wait::until;
 use crate::support::world::stderr;
 
@@ -266,6 +268,95 @@ fn an_approver_can_read_the_policy_that_a_session_gets() {
     desk.configure(&format!("quorum = 2\nsession_policy = {:?}\n", file.display().to_string()));
     let id = desk.request();
     assert_eq!(shown(&id).0.trim_end(), policy);
+}
+
+#[test]
+fn an_answer_that_is_neither_yes_nor_no_is_asked_for_again() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    let mut approve = desk.shell();
+    approve.args(["approve", &id, "--key"]).arg(desk.key("bob"));
+    let mut driver = Driver::spawn(approve);
+    driver.wait_for("[yes/no] ");
+    driver.send("y\r");
+    driver.wait_for("yes, in full, or no: ");
+    driver.send("yes\r");
+    assert_eq!(driver.wait(), 0);
+    assert_eq!(desk.state(&id), "APPROVED");
+    let other = desk.request();
+    let mut deny = desk.shell();
+    deny.args(["deny", &other, "--key"]).arg(desk.key("bob"));
+    let mut driver = Driver::spawn(deny);
+    driver.wait_for("[yes/no] ");
+    driver.send("no\r");
+    assert_eq!(driver.wait(), 125);
+    assert_eq!(desk.state(&other), "REQUESTED");
+}
+
+#[test]
+fn an_approver_takes_an_approval_back_and_says_why() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    assert!(desk.approve("bob", &id).status.success());
+    let again = desk.approve("bob", &id);
+    assert!(stderr(&again).contains("takes an approval back"), "{}", stderr(&again));
+    let denied = desk.run("bob", &["deny", &id, "--yes", "--reason", "wrong host"]);
+    assert!(denied.status.success(), "{}", stderr(&denied));
+    let seen = desk.look(&id);
+    assert_eq!(seen["state"], "DENIED");
+    assert_eq!(
+        seen["reasons"],
+        serde_json::json!([{"person": "bob@example.com", "reason": "wrong host"}])
+    );
+    let open = desk.run("alice", &["open", "--request", &id]);
+    assert!(
+        stderr(&open).contains("is denied by bob@example.com: wrong host"),
+        "{}",
+        stderr(&open)
+    );
+}
+
+#[test]
+fn nobody_is_asked_again_for_what_is_approved_already() {
+    let desk = Desk::with("quorum = 1\n");
+    let id = desk.request();
+    assert!(desk.approve("bob", &id).status.success());
+    let output = desk.run("alice", &["open", "--role", "prod", "--reason", "again"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(said.contains(&format!("bg-shell open --request {id}")), "{said}");
+    let listed = desk.shell().args(["requests", "--all", "--json"]).output().unwrap();
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn who_asks_is_told_who_may_approve_and_who_has_heard_of_it() {
+    let desk = Desk::new();
+    let asked = desk.run("alice", &["request", "--role", "prod", "--reason", "x"]);
+    let said = stderr(&asked);
+    assert!(
+        said.contains("who may approve: bob@example.com, carol@example.com")
+            && said.contains("nobody is notified here"),
+        "{said}"
+    );
+    let hook = Hook::start(Manner::Answers(200));
+    let file = desk.world.home().join("config.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let notify = format!("[[notify.webhooks]]\nurl = {:?}\n", hook.url());
+    std::fs::write(&file, format!("{config}{notify}")).unwrap();
+    let args = ["request", "--role", "prod", "--reason", "x", "--max-duration", "15m"];
+    let asked = desk.run("alice", &args);
+    assert!(stderr(&asked).contains("bg-shell: told: 127.0.0.1"), "{}", stderr(&asked));
+    let id = String::from_utf8(asked.stdout).unwrap().trim().to_owned();
+    assert!(desk.approve("bob", &id).status.success());
+    let told: Vec<Value> = hook.wait_for(2).iter().map(Delivery::json).collect();
+    let first = told[0]["text"].as_str().unwrap();
+    for part in [&*format!("bg-shell approve {id}"), "account: 123456789012", "for: 15m"] {
+        assert!(first.contains(part), "{first}");
+    }
+    let second = told[1]["text"].as_str().unwrap();
+    let who = "bob@example.com approved alice@example.com's request for prod (1 of 2)";
+    assert!(second.contains(who) && told[1]["decided_by"] == "bob@example.com", "{second}");
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub struct DenyArgs {
     /// Sign without asking
     #[arg(long)]
     pub yes: bool,
+    /// Why: the requester sees it, and who is notified
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub signer: SignerArgs,
 }
@@ -35,6 +38,10 @@ pub fn deny(args: &DenyArgs, world: &World) -> Result<ExitCode, Failure> {
         confirm(&format!("Deny this as {}?", signer.person))?;
     }
     bench.decide(&signer)?;
+    if let Some(reason) = &args.reason {
+        // The denial stands, with its reason or without.
+        bench.because(&signer.person, reason).unwrap_or_else(|failure| failure.tell());
+    }
     bench.tell(&signer.person)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -37,7 +37,7 @@ pub struct OpenArgs {
     #[arg(long, value_name = "PATH")]
     pub shell: Option<PathBuf>,
     /// How long the session may last, such as `45m` or `2h` [default: 1h, or as configured]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, alias = "duration", value_name = "DURATION", value_parser = duration)]
     pub max_duration: Option<Duration>,
     /// The request to use; without one, a request is filed and waited for
     #[arg(long, value_name = "ID")]

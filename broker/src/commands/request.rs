@@ -25,7 +25,12 @@ pub struct RequestArgs {
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
     /// How long the session may last, such as `45m` [default: as long as the role allows]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(
+        long = "max-duration",
+        alias = "duration",
+        value_name = "DURATION",
+        value_parser = duration
+    )]
     pub duration: Option<Duration>,
     /// Ask to open without approvals, where the role allows it: everyone is alerted
     #[arg(long)]

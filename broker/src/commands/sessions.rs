@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bg_recorder::abreast::Abreast;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{CASES, Case, CaseError, OPEN, PENDING, PROVED, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
-use bg_recorder::abreast::Abreast;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyService;
 use bg_recorder::life::{A_DAY, Life};

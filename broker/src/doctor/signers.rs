@@ -1,17 +1,15 @@
 //! Who may request and approve: that the file says so, and that enough people stand in it.
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use bg_recorder::approval::APPROVAL_NAMESPACE;
-use bg_recorder::approval::key::Presence;
 use bg_recorder::approval::signers::{AllowedSigners, Entry, SIGNERS_MAX};
 use bg_recorder::dir::read_limited;
 
 use super::finding::Finding;
 use crate::config::RoleConfig;
+use crate::request::signer::approvers;
 
 /// Checks a role's allowed_signers.
 pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
@@ -86,15 +84,6 @@ fn read(path: &Path) -> Result<AllowedSigners, String> {
     AllowedSigners::parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// Those whose keys may approve today. A pattern stands for nobody in particular, so it adds nobody.
-fn approvers(signers: &AllowedSigners) -> BTreeSet<&str> {
-    let may = |entry: &&Entry| {
-        let person = entry.principal().unwrap_or_default();
-        signers.allow(person, &entry.key, APPROVAL_NAMESPACE, SystemClock.now(), PRESENT).is_ok()
-    };
-    signers.entries().iter().filter(may).filter_map(Entry::principal).collect()
-}
-
 fn shared(signers: &AllowedSigners) -> Option<(&str, &str)> {
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
     signers.entries().iter().find_map(|entry| {
@@ -108,6 +97,4 @@ fn others_write(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o022 != 0)
 }
 
-/// Whoever is asked for their presence will be present.
-const PRESENT: Presence = Presence::Verified;
 const FIX: &str = "one line a key: NAME ssh-ed25519 AAAA…; see ALLOWED SIGNERS in ssh-keygen(1)";

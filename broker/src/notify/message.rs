@@ -1,5 +1,7 @@
 //! What somebody is told: one thing that happened, with the names that let them look it up.
 
+use std::time::Duration;
+
 use bg_recorder::approval::request::Request;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
@@ -40,6 +42,8 @@ pub enum Occasion {
     RevokePending,
     /// Its credentials are of no more use to anybody: the detail says why that is certain.
     Revoked,
+    /// Secrets could be seen in a session: somebody must change them.
+    Exposed,
     /// The report is written.
     Report,
 }
@@ -69,6 +73,21 @@ pub struct Message {
     pub person: Option<String>,
     /// Why, as they say.
     pub reason: Option<String>,
+    /// Who decided about a request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decided_by: Option<String>,
+    /// How many of the approvals that it needs a request has: `1 of 2`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub approvals: Option<String>,
+    /// The AWS account.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub account: Option<String>,
+    /// For how long it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub length: Option<String>,
+    /// Whether it is about the role that drills open, which nobody needs to get up for.
+    #[serde(default)]
+    pub drill: bool,
     /// What else there is to say, in one line.
     pub detail: Option<String>,
     /// The incident report as Markdown, for a ticket.
@@ -91,6 +110,11 @@ impl Message {
             role: None,
             person: None,
             reason: None,
+            decided_by: None,
+            approvals: None,
+            account: None,
+            length: None,
+            drill: false,
             detail: None,
             report: None,
         }
@@ -101,6 +125,7 @@ impl Message {
         let message =
             Self::new(event).session(claim.session).request(&claim.request).role(&claim.name);
         let message = message.person(&claim.person).reason(&claim.reason);
+        let message = message.account(&claim.role.arn);
         claim
             .incident
             .as_deref()
@@ -111,6 +136,9 @@ impl Message {
     pub fn about(event: Occasion, request: &Request) -> Self {
         let message = Self::new(event).request(&request.id.to_string()).role(&request.role);
         let message = message.person(request.requester.as_str()).reason(&request.reason);
+        let length = humantime::format_duration(Duration::from_secs(request.duration_s));
+        let message =
+            Self { length: Some(length.to_string()), ..message.account(&request.role_arn) };
         match &request.incident {
             Some(incident) => message.incident(incident),
             None => message,
@@ -153,6 +181,17 @@ impl Message {
         Self { reason: Some(line(reason)), ..self }
     }
 
+    /// Says who decided, and how many approvals there are now.
+    #[must_use]
+    pub fn decided(self, by: &str, approvals: &str) -> Self {
+        Self { decided_by: Some(line(by)), approvals: Some(line(approvals)), ..self }
+    }
+
+    /// Names the account of a role.
+    fn account(self, role_arn: &str) -> Self {
+        Self { account: role_arn.split(':').nth(4).map(line), ..self }
+    }
+
     /// Says what else there is to say.
     #[must_use]
     pub fn detail(self, detail: &str) -> Self {
@@ -169,11 +208,15 @@ impl Message {
     /// Says it in one line.
     pub fn text(&self) -> String {
         let who = self.person.as_deref().unwrap_or(&self.by);
+        let by = self.decided_by.as_deref().unwrap_or("somebody");
         let role = self.role.as_deref().unwrap_or("a role");
         let mut text = match self.event {
             Occasion::Requested => format!("{who} requests {role}"),
-            Occasion::Approved => format!("{who} approved a request for {role}"),
-            Occasion::Denied => format!("{who} denied a request for {role}"),
+            Occasion::Approved => {
+                let count = self.approvals.as_deref().map(|count| format!(" ({count})"));
+                format!("{by} approved {who}'s request for {role}{}", count.unwrap_or_default())
+            }
+            Occasion::Denied => format!("{by} denied {who}'s request for {role}"),
             Occasion::Cancelled => format!("{who} withdrew a request for {role}"),
             Occasion::Opened => format!("{who} opened {role}"),
             Occasion::Overridden => format!("OVERRIDE: {who} opens {role} without its approvals"),
@@ -186,18 +229,24 @@ impl Message {
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
             Occasion::Revoked => format!("the access of {who} to {role} is over"),
+            Occasion::Exposed => format!("SECRETS WERE SHOWN in the session of {who} in {role}"),
             Occasion::Report => format!("the report on {who} in {role} is written"),
         };
-        for (label, value) in
-            [("incident", &self.incident), ("reason", &self.reason), ("", &self.detail)]
-        {
+        for (label, value) in [
+            ("account", &self.account),
+            ("for", &self.length),
+            ("incident", &self.incident),
+            ("reason", &self.reason),
+            ("", &self.detail),
+        ] {
             match value {
                 Some(value) if label.is_empty() => text.push_str(&format!("; {value}")),
                 Some(value) => text.push_str(&format!("; {label}: {value}")),
                 None => {}
             }
         }
-        format!("bg-shell: {text}")
+        let drill = if self.drill { "DRILL: " } else { "" };
+        format!("bg-shell: {drill}{text}")
     }
 
     /// Returns the names and values that a shape may show beside the text.
@@ -205,6 +254,9 @@ impl Message {
         let all = [
             ("Person", &self.person),
             ("Role", &self.role),
+            ("Account", &self.account),
+            ("For", &self.length),
+            ("Decided by", &self.decided_by),
             ("Incident", &self.incident),
             ("Reason", &self.reason),
             ("Request", &self.request),
@@ -238,6 +290,18 @@ const REPORT_MAX: usize = 49_152;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_names_who_decided_and_what_a_drill_is() {
+        let message = Message {
+            account: Some("123456789012".into()),
+            ..Message::new(Occasion::Approved).role("two").person("alice").decided("bob", "1 of 2")
+        };
+        let said = "bob approved alice's request for two (1 of 2); account: 123456789012";
+        assert_eq!(message.text(), format!("bg-shell: {said}"));
+        let drill = Message { drill: true, ..message };
+        assert_eq!(drill.text(), format!("bg-shell: DRILL: {said}"));
+    }
 
     #[test]
     fn text_of_somebodys_is_neutral_and_bounded() {

@@ -23,11 +23,15 @@ use crate::say::say;
 /// Tells whoever is configured. Each message is first written into an outbox, then delivered by a thread; what is not
 /// delivered stays, and is tried again by this process and by later ones.
 #[derive(Debug)]
-pub struct Notifier(Vec<Courier>);
+pub struct Notifier {
+    couriers: Vec<Courier>,
+    /// The role that drills open.
+    drill: Option<String>,
+}
 
 impl Notifier {
     /// Starts delivering, beginning with what earlier runs left. Where nobody is configured this does nothing.
-    pub fn new(notify: &NotifyConfig, aws: &Reach, state: &Path) -> Self {
+    pub fn new(notify: &NotifyConfig, drill: Option<String>, aws: &Reach, state: &Path) -> Self {
         let webhooks = notify.webhooks.iter().cloned().map(Destination::Webhook);
         let topic = notify.topic.iter().map(|arn| Destination::Topic(arn.clone(), aws.clone()));
         let start = |destination: Destination| {
@@ -35,26 +39,33 @@ impl Notifier {
             let started = Courier::start(destination, state, &id);
             started.inspect_err(|e| say!("bg-shell: warning: cannot notify anybody: {e}")).ok()
         };
-        Self(webhooks.chain(topic).filter_map(start).collect())
+        Self { couriers: webhooks.chain(topic).filter_map(start).collect(), drill }
     }
 
     /// Tells everybody. Returns at once.
     pub fn tell(&self, message: Message) {
-        for courier in &self.0 {
+        let drill = message.role.is_some() && message.role == self.drill;
+        let message = Message { drill, ..message };
+        for courier in &self.couriers {
             if let Err(e) = courier.tell(&message) {
                 say!("bg-shell: warning: a notification for {} cannot be kept: {e}", courier.name);
             }
         }
     }
 
+    /// Returns who hears of everything.
+    pub fn receivers(&self) -> impl Iterator<Item = &str> {
+        self.couriers.iter().map(|courier| courier.name.as_str())
+    }
+
     /// Gives first tries a moment, and says what is not delivered yet.
     pub fn finish(self) {
         let until = Instant::now() + PATIENCE;
-        for courier in &self.0 {
+        for courier in &self.couriers {
             courier.wait(until);
         }
         let left = self
-            .0
+            .couriers
             .iter()
             .map(|courier| (courier, courier.left()))
             .filter(|(_, (count, _))| *count > 0);

@@ -19,7 +19,7 @@ pub fn body(shape: WebhookShape, message: &Message) -> Option<Value> {
 pub fn generic(message: &Message) -> Value {
     let mut body = json!({
         "v": message.v, "id": message.id, "event": message.event, "at": message.at, "by": message.by,
-        "text": message.text(),
+        "text": message.text(), "drill": message.drill,
     });
     let named = [
         ("session", &message.session),
@@ -28,6 +28,10 @@ pub fn generic(message: &Message) -> Value {
         ("role", &message.role),
         ("person", &message.person),
         ("reason", &message.reason),
+        ("decided_by", &message.decided_by),
+        ("approvals", &message.approvals),
+        ("account", &message.account),
+        ("length", &message.length),
         ("detail", &message.detail),
     ];
     if let Some(members) = body.as_object_mut() {
@@ -77,7 +81,7 @@ fn pagerduty(message: &Message) -> Option<Value> {
         Occasion::Approved | Occasion::Opened | Occasion::Extended | Occasion::OutageOver => {
             Some("info")
         }
-        Occasion::Overridden | Occasion::RevokePending => Some("critical"),
+        Occasion::Overridden | Occasion::RevokePending | Occasion::Exposed => Some("critical"),
         Occasion::Denied | Occasion::Cancelled | Occasion::Revoked => None,
         // They would open again what the revocation resolved.
         Occasion::Closed | Occasion::Report => return None,
@@ -86,9 +90,16 @@ fn pagerduty(message: &Message) -> Option<Value> {
         let action = json!({"event_action": "resolve", "dedup_key": message.thread()});
         return Some(action);
     };
+    // A drill wakes nobody up.
+    let severity = if message.drill { "info" } else { severity };
+    // That an access is over changes no secret: what was shown stays open.
+    let key = match message.event {
+        Occasion::Exposed => format!("{}/exposed", message.thread()),
+        _ => message.thread(),
+    };
     let summary: String = message.text().chars().take(PAGERDUTY_SUMMARY_MAX).collect();
     Some(json!({
-        "event_action": "trigger", "dedup_key": message.thread(),
+        "event_action": "trigger", "dedup_key": key,
         "payload": {
             "summary": summary, "source": message.by, "severity": severity, "timestamp": message.at,
             "component": "bg-shell", "group": message.role, "class": message.event,

@@ -13,10 +13,11 @@ use bg_recorder::stamp::Stamp;
 
 use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
-use crate::request::dossier::{Dossier, REQUESTS, find, signers};
+use crate::request::dossier::{Because, Dossier, REASON_MAX, REQUESTS, find, signers};
 use crate::request::filing::{nonce, store};
 use crate::request::signer::{Signer, SignerArgs};
-use crate::say::say;
+use crate::request::standing::Standing;
+use crate::say::{minute, say};
 use crate::world::World;
 
 /// A request that somebody is about to decide on.
@@ -115,7 +116,9 @@ impl<'a> Bench<'a> {
         let person = decided.statement.approver.clone();
         self.may(&person)?;
         if self.decision != Decision::Cancel {
+            // Who approved may deny: that takes the approval back.
             let approvals = self.dossier.approvals.iter().map(|(one, _)| Some(one));
+            let approvals = approvals.filter(|_| self.decision == Decision::Approve);
             let mut others = std::iter::once(None).chain(approvals);
             others
                 .find_map(|one| petition.same(one, &decided))
@@ -131,6 +134,19 @@ impl<'a> Bench<'a> {
             Signed { statement: base64::encode(statement), signature: signature.to_owned() };
         store(self.world, &key, &signed)?;
         Ok(person)
+    }
+
+    /// Stores why, in the words of who decided. That is not signed: what counts is the decision.
+    ///
+    /// # Errors
+    /// When it is too long, or is not stored.
+    pub fn because(&self, person: &Principal, reason: &str) -> Result<(), Failure> {
+        if reason.len() > REASON_MAX {
+            return Err(Failure::new(format!("a reason has {REASON_MAX} bytes at the most")));
+        }
+        let id = self.dossier.request().id;
+        let reason = Because { reason: reason.to_owned() };
+        store(self.world, &format!("{REQUESTS}{id}/reasons/{person}"), &reason)
     }
 
     /// Says how the request stands now, here and to those who are notified.
@@ -152,8 +168,17 @@ impl<'a> Bench<'a> {
             Decision::Deny => Occasion::Denied,
             Decision::Cancel => Occasion::Cancelled,
         };
-        let detail = format!("by {person}; {count} of {quorum} approvals");
-        self.world.notifier().tell(Message::about(occasion, dossier.request()).detail(&detail));
+        let message = Message::about(occasion, dossier.request())
+            .decided(person.as_str(), &format!("{count} of {quorum}"));
+        let next = match dossier.standing(now) {
+            Standing::Requested => Some(format!("bg-shell approve {id}")),
+            Standing::Approved => {
+                let until = minute(dossier.usable_until());
+                Some(format!("to be opened until {until}: bg-shell open --request {id}"))
+            }
+            _ => dossier.reasons.first().map(|(_, reason)| format!("because: {reason}")),
+        };
+        self.world.notifier().tell(next.iter().fold(message, |message, next| message.detail(next)));
         Ok(())
     }
 
@@ -171,9 +196,12 @@ impl<'a> Bench<'a> {
             return Err(Failure::new(format!("{person} asked, so cannot decide"))
                 .hint("somebody else must; bg-shell cancel withdraws a request of one's own"));
         }
-        if self.dossier.decided.iter().any(|who| who == person.as_str()) {
-            return Err(Failure::new(format!("{person} has decided already"))
-                .hint("bg-shell requests shows how"));
+        let denied = self.dossier.denials.iter().any(|denial| denial.statement.approver == *person);
+        let decided = self.dossier.decided.iter().any(|who| who == person.as_str());
+        if denied || (decided && self.decision == Decision::Approve) {
+            return Err(Failure::new(format!("{person} has decided already")).hint(
+                "bg-shell requests shows how; bg-shell deny takes an approval back until it is used",
+            ));
         }
         Ok(())
     }
@@ -193,7 +221,7 @@ impl<'a> Bench<'a> {
 /// Asks the person at the terminal.
 ///
 /// # Errors
-/// When there is none, or the answer is not yes.
+/// When there is none, or the answer is no.
 pub fn confirm(question: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new("there is no terminal to ask on")
@@ -201,16 +229,24 @@ pub fn confirm(question: &str) -> Result<(), Failure> {
     }
     // A standard error that nobody reads shows no question, and then nobody answers it.
     drop(std::io::stderr().write_all(format!("{question} [yes/no] ").as_bytes()));
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|e| Failure::new("cannot read the answer").because(e))?;
-    match answer.trim() {
-        "yes" => Ok(()),
-        _ => Err(Failure::new("nothing was signed").hint("answer yes in full to sign")),
+    let unsigned = || Failure::new("nothing was signed").hint("answer yes in full to sign");
+    for _ in 0..ASKED_MAX {
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        read.map_err(|e| Failure::new("cannot read the answer").because(e))?;
+        match answer.trim() {
+            "yes" => return Ok(()),
+            "no" | "n" => return Err(unsigned()),
+            // The end of the input answers nothing any more.
+            _ if answer.is_empty() => return Err(unsigned()),
+            _ => drop(std::io::stderr().write_all(b"yes, in full, or no: ")),
+        }
     }
+    Err(unsigned())
 }
+
+/// How often a question is asked.
+const ASKED_MAX: u32 = 3;
 
 /// Returns what a request asks for, a line each, safe to read.
 pub fn describe(dossier: &Dossier) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
 use crate::request::dossier::{Filed, REQUESTS, signers};
-use crate::request::signer::{Signer, SignerArgs};
+use crate::request::signer::{Signer, SignerArgs, approvers};
 use crate::request::terms;
 use crate::say::{approvals, minute, say};
 use crate::world::World;
@@ -83,7 +83,7 @@ fn allowed<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a RoleConfig, Failur
     if ask.duration.is_some_and(|duration| duration > role.max_duration) {
         let longest = humantime::format_duration(role.max_duration);
         return Err(Failure::new(format!("{} can be opened for {longest} at most", ask.role))
-            .hint("ask for less with --duration, or --max-duration of bg-shell open"));
+            .hint("ask for less with --max-duration"));
     }
     if ask.forced && !role.r#override {
         return Err(Failure::new(format!("{} cannot be opened without its approvals", ask.role))
@@ -141,10 +141,43 @@ pub fn filed(world: &World, request: &Request) {
             say!("bg-shell:   bg-shell approve {id}");
         }
     }
-    let how = if *forced {
-        "OVERRIDE: opens without approvals".into()
-    } else {
-        format!("needs {}", approvals(*quorum))
+    if !*forced && *quorum > 0 {
+        asked(world, request);
+    }
+    let how = match (forced, quorum) {
+        (true, _) => "OVERRIDE: opens without approvals".to_owned(),
+        (false, 0) => "needs no approvals".to_owned(),
+        (false, quorum) => format!(
+            "needs {} until {}: bg-shell approve {id}",
+            approvals(*quorum),
+            minute(*expires)
+        ),
     };
     world.notifier().tell(Message::about(Occasion::Requested, request).detail(&how));
 }
+
+/// Says who may approve, and who hears of it: where nobody is told, the requester has to.
+fn asked(world: &World, request: &Request) {
+    let people = world.role(&request.role).and_then(signers);
+    let people = people.map(|(_, signers)| approvers(&signers)).unwrap_or_default();
+    let others: Vec<&str> = people
+        .iter()
+        .map(Principal::as_str)
+        .filter(|person| *person != request.requester.as_str())
+        .collect();
+    let named = others
+        .get(..NAMED_MAX)
+        .map_or_else(|| others.join(", "), |some| format!("{} and others", some.join(", ")));
+    let told: Vec<&str> = world.notifier().receivers().collect();
+    if !named.is_empty() {
+        say!("bg-shell: who may approve: {named}");
+    }
+    if told.is_empty() {
+        say!("bg-shell: nobody is notified here: tell them");
+    } else {
+        say!("bg-shell: told: {}", told.join(", "));
+    }
+}
+
+/// How many approvers are named.
+const NAMED_MAX: usize = 8;

@@ -1,12 +1,14 @@
 //! A grant: an approved request, checked again, that one session may claim.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bg_recorder::approval::CLAIM_NAMESPACE;
+use bg_recorder::abreast::Abreast;
 use bg_recorder::approval::access::{Access, Signed};
 use bg_recorder::approval::quorum::{Approved, check};
 use bg_recorder::approval::taking::Taking;
+use bg_recorder::approval::{CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::Fact;
@@ -14,14 +16,14 @@ use bg_recorder::keys::KeyService;
 use bg_recorder::note;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
-use bg_recorder::store::StoreError;
+use bg_recorder::store::{ObjectStore, StoreError};
 use serde_json::json;
 
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
 use crate::os::user::author;
-use crate::request::dossier::{Dossier, REQUESTS, find, signers};
+use crate::request::dossier::{Dossier, FACT_MAX, REQUESTS, find, ids_of, listed, signers};
 use crate::request::filing::{Ask, file, filed, nonce};
 use crate::request::signer::{Signer, SignerArgs};
 use crate::request::standing::Standing;
@@ -65,7 +67,9 @@ impl<'a> Grant<'a> {
         let id = match &args.request {
             Some(text) => find(&*world.store(), text)?,
             None => {
-                let request = file(world, &ask(role_name, args)?, &args.signer)?;
+                let ask = ask(role_name, args)?;
+                at_hand(world, role, &ask, &args.signer)?;
+                let request = file(world, &ask, &args.signer)?;
                 filed(world, &request);
                 request.id
             }
@@ -190,6 +194,43 @@ fn ask<'a>(role: &'a str, args: &'a GrantArgs) -> Result<Ask<'a>, Failure> {
     })
 }
 
+/// Nobody is asked again for what was approved already: an approved request of this person for this role is named
+/// instead.
+fn at_hand(
+    world: &World,
+    role: &RoleConfig,
+    ask: &Ask<'_>,
+    args: &SignerArgs,
+) -> Result<(), Failure> {
+    if role.quorum == 0 || ask.forced {
+        return Ok(());
+    }
+    let (_, signers) = signers(role)?;
+    let me = Signer::find(args, &signers, REQUEST_NAMESPACE, world)?.person.clone();
+    let entries = listed(&*world.store())?;
+    let now = SystemClock.now();
+    let lasts = role.approval_expires + role.execution_expires;
+    let recent = |id: &SessionId| id.minted().after(lasts) >= now;
+    let mut ids: Vec<SessionId> = ids_of(&entries).into_iter().filter(recent).collect();
+    let ids = ids.split_off(ids.len().saturating_sub(AT_HAND_MAX));
+    let keys = ids.iter().map(|id| format!("{REQUESTS}{id}/request"));
+    let read = Abreast::read(world.store(), keys, FACT_MAX).listed(REQUESTS, entries);
+    let store: Arc<dyn ObjectStore> = Arc::new(read);
+    for id in ids.iter().rev() {
+        let Ok(dossier) = Dossier::read(world, &store, *id, now) else { continue };
+        let request = dossier.request();
+        let mine = request.requester == me && request.role == ask.role && !request.forced;
+        if mine && dossier.standing(now) == Standing::Approved {
+            let until = minute(dossier.usable_until());
+            let what = format!("request {id} of {me} for {} is approved until {until}", ask.role);
+            return Err(Failure::new(what).hint(format!(
+                "open it with bg-shell open --request {id}; bg-shell request asks for another one"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Finds a key of whoever asked: nobody else may open what was approved for them.
 fn opener(
     world: &World,
@@ -288,10 +329,11 @@ fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
         return Ok(());
     }
     let id = dossier.request().id;
-    let by = dossier
-        .denials
-        .first()
-        .map_or(String::new(), |denial| format!(" by {}", denial.statement.approver));
+    let by = dossier.denials.first().map_or(String::new(), |denial| {
+        let who = &denial.statement.approver;
+        let why = dossier.reasons.iter().find(|(name, _)| name == who.as_str());
+        format!(" by {who}{}", why.map_or(String::new(), |(_, why)| format!(": {why}")))
+    });
     Err(Failure::new(format!("request {id} is {}{by}", standing.to_string().to_lowercase())).hint(
         format!(
             "a request opens one session: make a new one; bg-shell requests {id} shows this one"
@@ -301,6 +343,8 @@ fn still(dossier: &Dossier, standing: Standing) -> Result<(), Failure> {
 
 const POLL: Duration = Duration::from_secs(1);
 /// How often in a row the evidence may be unreadable while somebody waits.
+/// How many of the newest requests are looked at for one that can be used.
+const AT_HAND_MAX: usize = 256;
 const FAILED_MAX: u32 = 30;
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! Who is at the keyboard, and the SSH key that speaks for them. ssh-keygen signs: it knows agents, passphrases
 //! and authenticators, and the terminal stays its own.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use bg_recorder::approval::APPROVAL_NAMESPACE;
 use bg_recorder::approval::key::{Presence, PublicKey};
-use bg_recorder::approval::signers::AllowedSigners;
+use bg_recorder::approval::signers::{AllowedSigners, Entry};
 use bg_recorder::approval::statement::Principal;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::say::say;
 use crate::world::World;
 
 /// Who signs, and with what.
@@ -83,6 +86,7 @@ impl Signer {
     /// # Errors
     /// When it does not sign.
     pub fn sign(&self, namespace: &str, bytes: &[u8]) -> Result<String, Failure> {
+        say!("bg-shell: {} signs with {}", self.person, self.key.name());
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.key.file);
         let no_keygen = |e| {
@@ -104,6 +108,15 @@ impl Signer {
     }
 }
 
+impl Candidate {
+    /// Returns what a person knows the key by: ssh-keygen's own question for a passphrase does not say it.
+    fn name(&self) -> String {
+        let file =
+            if self.temporary { "ssh-agent".into() } else { self.file.display().to_string() };
+        format!("{file} ({})", self.key.fingerprint())
+    }
+}
+
 impl Drop for Candidate {
     fn drop(&mut self) {
         if self.temporary {
@@ -111,6 +124,20 @@ impl Drop for Candidate {
             drop(std::fs::remove_file(&self.file));
         }
     }
+}
+
+/// Returns those whose keys may approve today, and whose names can stand on an approval. A pattern stands for nobody in
+/// particular, so it adds nobody.
+pub fn approvers(signers: &AllowedSigners) -> BTreeSet<Principal> {
+    let now = SystemClock.now();
+    let may = |entry: &&Entry| {
+        let person = entry.principal().unwrap_or_default();
+        // Whoever is asked for their presence will be present.
+        let presence = Presence::Verified;
+        signers.allow(person, &entry.key, APPROVAL_NAMESPACE, now, presence).is_ok()
+    };
+    let names = signers.entries().iter().filter(may).filter_map(Entry::principal);
+    names.filter_map(|name| Principal::try_from(name.to_owned()).ok()).collect()
 }
 
 /// Returns for whom a key may sign, if for anybody.
