@@ -1,6 +1,7 @@
 //! The list of vectors: one fault each, in the order of docs/FORMAT.md.
 
 mod access;
+mod checkpoints;
 mod ends;
 mod notes;
 mod segments;
@@ -27,9 +28,9 @@ pub struct Fault {
 pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
     let faults = [
         notes::list(),
+        checkpoints::list(),
         access::list(),
         segments::list(),
-        segments::chain(),
         wraps::list(),
         standby::list(),
         ends::list(),
@@ -64,6 +65,19 @@ fn broken(name: &'static str, at: &'static str, fault: &'static str, bend: Bend)
 /// A tape that is not broken.
 fn verdict(name: &'static str, expect: &'static str, fault: &'static str, bend: Bend) -> Fault {
     Fault { name, fault, expect, at: "", opens: true, bend, edit: |_| {} }
+}
+
+/// A fault that breaks the tape: its name, where it is found, what it is, and what makes it so.
+type Row<F> = (&'static str, &'static str, &'static str, F);
+
+/// Tapes of which something is bent before it is hashed and signed.
+fn bent<F: Copy>(rows: &'static [Row<F>], bend: fn(F) -> Bend) -> impl Iterator<Item = Fault> {
+    rows.iter().map(move |(name, at, fault, make)| broken(name, at, fault, bend(*make)))
+}
+
+/// Tapes whose objects are edited after they were written.
+fn edited(rows: &'static [Row<fn(&mut Objects)>]) -> impl Iterator<Item = Fault> {
+    rows.iter().map(|(name, at, fault, edit)| broken(name, at, fault, as_it_is()).edit(*edit))
 }
 
 fn as_it_is() -> Bend {

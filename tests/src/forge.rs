@@ -20,10 +20,13 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::plea::{Plea, plead};
 use crate::vector::Objects;
 
 /// What may be bent. Each function sees a value just before it is written.
 pub struct Bend {
+    /// Before what was asked for and approved is signed; none, and the genesis has no access.
+    pub plea: Option<fn(&mut Plea)>,
     /// Before the genesis is signed.
     pub genesis: fn(&mut Genesis),
     /// Before a header is hashed.
@@ -73,6 +76,7 @@ pub enum End {
 impl Default for Bend {
     fn default() -> Self {
         Self {
+            plea: None,
             genesis: |_| {},
             header: |_| {},
             checkpoint: |_| {},
@@ -148,6 +152,9 @@ impl<'a> Forge<'a> {
             },
             about: Map::from_iter([("user".to_owned(), Value::from("forger"))]),
         };
+        if let Some(bend) = bend.plea {
+            plead(&mut genesis, bend);
+        }
         (bend.genesis)(&mut genesis);
         let mut forge = Self {
             bend,

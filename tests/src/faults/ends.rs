@@ -1,97 +1,101 @@
 //! Faults of a tape's end, and the ends that are none (FORMAT.md 9, 10, 12).
 
 use bg_recorder::chain::Digest;
+use bg_recorder::closing::{Recovery, Seal};
 use bg_recorder::session::SessionId;
 
-use super::{Fault, as_it_is, broken, verdict};
+use super::{Fault, Row, as_it_is, bent, broken, edited, verdict};
 use crate::forge::{Bend, End, forge};
+use crate::vector::Objects;
 
 const SEAL: &str = "seal";
 const RECOVERY: &str = "recovery";
 
 pub fn list() -> Vec<Fault> {
-    [seals(), recoveries(), open_ends()].into_iter().flatten().collect()
-}
-
-fn seals() -> Vec<Fault> {
-    let bent = |seal| Bend { seal, ..as_it_is() };
-    vec![
-        broken("seal_edited", SEAL, "a byte of the seal was edited", as_it_is()).edit(|o| {
-            let text = String::from_utf8(o[SEAL].clone()).unwrap();
-            o.insert(SEAL.into(), text.replacen("\"gaps\":[]", "\"gaps\":{}", 1).into_bytes());
-        }),
-        broken(
-            "seal_of_another_session",
-            SEAL,
-            "names another session",
-            bent(|s| s.session = SessionId::mint()),
-        ),
-        broken("seal_from_another_tape", SEAL, "the seal of another session's tape", as_it_is())
-            .edit(|o| {
-                let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
-                o.insert(SEAL.into(), forge(&keys, &as_it_is()).1[SEAL].clone());
-            }),
-        broken("seal_segments", SEAL, "counts other segments", bent(|s| s.segments += 1)),
-        broken("seal_frames", SEAL, "counts other frames", bent(|s| s.frames -= 1)),
-        broken("seal_link", SEAL, "names another link", bent(|s| s.link = s.link.frame(0, b""))),
-        broken(
-            "seal_digest",
-            SEAL,
-            "names another digest for the last checkpoint",
-            bent(|s| s.objects[0].1 = Digest::of(b"")),
-        ),
-        broken(
-            "seal_read_back",
-            SEAL,
-            "fewer objects were read back than there are",
-            bent(|s| {
-                if let Some(read_back) = &mut s.read_back {
-                    read_back.objects -= 1
-                }
-            }),
-        ),
-        broken("seal_time_goes_back", SEAL, "boot time goes back", bent(|s| s.boot_us = 1)),
-        broken(
-            "seal_after_a_deleted_checkpoint",
-            SEAL,
-            "the last checkpoint was deleted under a seal",
-            as_it_is(),
-        )
-        .edit(|o| drop(o.remove("checkpoints/0000000002"))),
-        broken(
-            "seal_over_a_deleted_tail",
-            SEAL,
-            "the last segment and its checkpoint were deleted under a seal",
-            as_it_is(),
-        )
-        .edit(|o| {
-            o.remove("segments/0000000002");
-            o.remove("checkpoints/0000000002");
-        }),
-        broken("seal_and_recovery", RECOVERY, "a tape with two ends", as_it_is())
-            .edit(|o| drop(o.insert(RECOVERY.into(), o[SEAL].clone()))),
-        broken(
-            "seal_over_a_cut_segment",
-            "segments/0000000002",
-            "the last segment has no end marker, in a sealed tape",
-            as_it_is(),
-        )
-        .edit(|o| {
-            let bytes = o.get_mut("segments/0000000002").unwrap();
-            bytes.truncate(bytes.len() - 40);
-        }),
-        verdict(
+    edited(SEALS)
+        .chain(bent(SEAL_MEMBERS, |seal| Bend { seal, ..as_it_is() }))
+        .chain(bent(RECOVERY_MEMBERS, |recovery| Bend { recovery, ..recovered() }))
+        .chain(recoveries())
+        .chain(open_ends())
+        .chain([verdict(
             "seal_without_read_back",
             "intact",
             "the store could not be read back when the session ended: a note",
-            bent(|s| s.read_back = None),
-        ),
-    ]
+            Bend { seal: |s| s.read_back = None, ..as_it_is() },
+        )])
+        .collect()
 }
 
+/// Seals over what is not there, and objects beside them.
+const SEALS: &[Row<fn(&mut Objects)>] = &[
+    ("seal_edited", SEAL, "a byte of the seal was edited", |o| {
+        let text = String::from_utf8(o[SEAL].clone()).unwrap();
+        o.insert(SEAL.into(), text.replacen("\"gaps\":[]", "\"gaps\":{}", 1).into_bytes());
+    }),
+    ("seal_from_another_tape", SEAL, "the seal of another session's tape", |o| {
+        let keys = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
+        o.insert(SEAL.into(), forge(&keys, &as_it_is()).1[SEAL].clone());
+    }),
+    (
+        "seal_after_a_deleted_checkpoint",
+        SEAL,
+        "the last checkpoint was deleted under a seal",
+        |o| drop(o.remove("checkpoints/0000000002")),
+    ),
+    (
+        "seal_over_a_deleted_tail",
+        SEAL,
+        "the last segment and its checkpoint were deleted under a seal",
+        |o| {
+            o.remove("segments/0000000002");
+            o.remove("checkpoints/0000000002");
+        },
+    ),
+    ("seal_and_recovery", RECOVERY, "a tape with two ends", |o| {
+        drop(o.insert(RECOVERY.into(), o[SEAL].clone()))
+    }),
+    (
+        "seal_over_a_cut_segment",
+        "segments/0000000002",
+        "the last segment has no end marker, in a sealed tape",
+        |o| {
+            let bytes = o.get_mut("segments/0000000002").unwrap();
+            bytes.truncate(bytes.len() - 40);
+        },
+    ),
+];
+
+/// What a seal says.
+const SEAL_MEMBERS: &[Row<fn(&mut Seal)>] = &[
+    ("seal_of_another_session", SEAL, "names another session", |s| s.session = SessionId::mint()),
+    ("seal_segments", SEAL, "counts other segments", |s| s.segments += 1),
+    ("seal_frames", SEAL, "counts other frames", |s| s.frames -= 1),
+    ("seal_link", SEAL, "names another link", |s| s.link = s.link.frame(0, b"")),
+    ("seal_digest", SEAL, "names another digest for the last checkpoint", |s| {
+        s.objects[0].1 = Digest::of(b"")
+    }),
+    ("seal_read_back", SEAL, "fewer objects were read back than there are", |s| {
+        if let Some(read_back) = &mut s.read_back {
+            read_back.objects -= 1
+        }
+    }),
+    ("seal_time_goes_back", SEAL, "boot time goes back", |s| s.boot_us = 1),
+];
+
+/// What a recovery says.
+const RECOVERY_MEMBERS: &[Row<fn(&mut Recovery)>] = &[
+    ("recovery_frames", RECOVERY, "counts other frames", |r| r.frames += 1),
+    ("recovery_stored_segments", RECOVERY, "more segments were stored than there are", |r| {
+        r.stored_segments += 1
+    }),
+    ("recovery_link", RECOVERY, "names another link", |r| r.link = r.link.frame(0, b"")),
+    ("recovery_objects", RECOVERY, "leaves an object out", |r| r.objects.truncate(1)),
+    ("recovery_of_another_session", RECOVERY, "names another session", |r| {
+        r.session = SessionId::mint()
+    }),
+];
+
 fn recoveries() -> Vec<Fault> {
-    let recovered = || Bend { end: End::Recovery, torn: Some(0), ..as_it_is() };
-    let bent = |recovery| Bend { recovery, ..recovered() };
     vec![
         verdict(
             "recovered",
@@ -112,31 +116,6 @@ fn recoveries() -> Vec<Fault> {
             Bend { end: End::Recovery, segments: 0, ..as_it_is() },
         )
         .unopened(),
-        broken("recovery_frames", RECOVERY, "counts other frames", bent(|r| r.frames += 1)),
-        broken(
-            "recovery_stored_segments",
-            RECOVERY,
-            "more segments were stored than there are",
-            bent(|r| r.stored_segments += 1),
-        ),
-        broken(
-            "recovery_link",
-            RECOVERY,
-            "names another link",
-            bent(|r| r.link = r.link.frame(0, b"")),
-        ),
-        broken(
-            "recovery_objects",
-            RECOVERY,
-            "leaves an object out",
-            bent(|r| r.objects.truncate(1)),
-        ),
-        broken(
-            "recovery_of_another_session",
-            RECOVERY,
-            "names another session",
-            bent(|r| r.session = SessionId::mint()),
-        ),
         broken(
             "recovery_with_a_torn_tail",
             RECOVERY,
@@ -157,6 +136,10 @@ fn recoveries() -> Vec<Fault> {
             },
         ),
     ]
+}
+
+fn recovered() -> Bend {
+    Bend { end: End::Recovery, torn: Some(0), ..as_it_is() }
 }
 
 fn open_ends() -> Vec<Fault> {
