@@ -114,7 +114,10 @@ impl fmt::Display for CallError {
             write!(f, "{code}: ")?;
         }
         write!(f, "{}", self.message)?;
-        self.request_id.as_ref().map_or(Ok(()), |id| write!(f, " (request id {id})"))
+        if let Some(id) = &self.request_id {
+            write!(f, " (request id {id})")?;
+        }
+        Ok(())
     }
 }
 

@@ -66,7 +66,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.source.as_deref().map_or(Ok(()), |source| write!(f, ": {}", chain(source)))
+        if let Some(source) = self.source.as_deref() {
+            write!(f, ": {}", chain(source))?;
+        }
+        Ok(())
     }
 }
 

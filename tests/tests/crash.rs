@@ -348,7 +348,9 @@ fn a_session_that_died_before_it_began_is_forgotten() {
             world.practice().spool().join(format!("01a2072d-0000-7000-8000-00000000000{n}"));
         fs::create_dir_all(spool.join("segments")).unwrap();
         fs::write(spool.join("lock"), "").unwrap();
-        genesis.map_or(Ok(()), |text| fs::write(spool.join("genesis"), text)).unwrap();
+        if let Some(text) = genesis {
+            fs::write(spool.join("genesis"), text).unwrap();
+        }
     }
     fs::create_dir(world.practice().spool().join("01a2072d-0000-7000-8000-000000000009")).unwrap();
     let output = world.record("printf next");

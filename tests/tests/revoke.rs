@@ -13,12 +13,8 @@ use crate::support::world::{World, stderr};
 fn a_session_is_revoked_by_name_and_no_other_one() {
     let bench = Bench::new();
     let role = bench.site.role("drill").to_owned();
-    let one = SessionId::mint();
-    let two = SessionId::mint();
-    let (one, two) = (
-        bench.open(one, "drill", &role, in_seconds(900)),
-        bench.open(two, "drill", &role, in_seconds(900)),
-    );
+    let one = bench.open(SessionId::mint(), "drill", &role, in_seconds(900));
+    let two = bench.open(SessionId::mint(), "drill", &role, in_seconds(900));
     assert_eq!((bench.call(&one), bench.call(&two)), (Ok(()), Ok(())));
     let output = revoke(&bench, one.session);
     let said = stderr(&output);

@@ -134,7 +134,10 @@ impl Round {
         let mut unkept = None;
         loop {
             let told = self.progress.lock().told;
-            let kept = unkept.take().map_or(Ok(()), |message| self.deliver(&message));
+            let kept = match unkept.take() {
+                Some(message) => self.deliver(&message),
+                None => Ok(()),
+            };
             let outcome = kept.and(self.sweep());
             pause = if outcome.is_ok() { PAUSE_MIN } else { PAUSE_MAX.min(pause * 2) };
             self.tried(told, outcome.as_ref().err());

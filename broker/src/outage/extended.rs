@@ -87,7 +87,9 @@ impl Extended {
         }
         // Not empty while something comes in.
         fs::remove_dir(&self.dir).unwrap_or(());
-        self.dir.parent().map_or(Ok(()), fs::remove_dir).unwrap_or(());
+        if let Some(parent) = self.dir.parent() {
+            fs::remove_dir(parent).unwrap_or(());
+        }
         Ok(())
     }
 
@@ -108,7 +110,10 @@ pub fn later(world: &World, session: SessionId) {
         return;
     }
     let keys = world.key_source();
-    let work = move || keys().map_or(Ok(()), |keys| extended.file(&evidence.store(), &*keys));
+    let work = move || match keys() {
+        Some(keys) => extended.file(&evidence.store(), &*keys),
+        None => Ok(()),
+    };
     drop(thread::Builder::new().name("extended".into()).spawn(work));
 }
 

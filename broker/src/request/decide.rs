@@ -120,9 +120,9 @@ impl<'a> Bench<'a> {
             let approvals = self.dossier.approvals.iter().map(|(one, _)| Some(one));
             let approvals = approvals.filter(|_| self.decision == Decision::Approve);
             let mut others = std::iter::once(None).chain(approvals);
-            others
-                .find_map(|one| petition.same(one, &decided))
-                .map_or(Ok(()), |what| Err(refused(what)))?;
+            if let Some(what) = others.find_map(|one| petition.same(one, &decided)) {
+                return Err(refused(what));
+            }
         }
         let id = self.dossier.request().id;
         let key = match self.decision {

@@ -143,6 +143,9 @@ impl Recorder {
     }
 
     fn put_again(&mut self) -> Result<(), RecordError> {
-        self.unput.take().map_or(Ok(()), |(name, bytes)| self.put(name, &bytes))
+        if let Some((name, bytes)) = self.unput.take() {
+            self.put(name, &bytes)?;
+        }
+        Ok(())
     }
 }

@@ -104,7 +104,10 @@ impl Spool {
     /// # Errors
     /// When the file cannot be removed.
     pub fn release_reserve(&mut self) -> io::Result<()> {
-        self.reserve.take().map_or(Ok(()), fs::remove_file)
+        if let Some(reserve) = self.reserve.take() {
+            fs::remove_file(reserve)?;
+        }
+        Ok(())
     }
 
     /// Waits until all that was written is on stable storage.

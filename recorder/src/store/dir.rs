@@ -109,7 +109,10 @@ fn make_dirs(dir: &Path) -> io::Result<()> {
         // Another session of this host made it just now.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
-        Ok(()) => dir.parent().map_or(Ok(()), sync_dir),
+        Ok(()) => match dir.parent() {
+            Some(parent) => sync_dir(parent),
+            None => Ok(()),
+        },
     }
 }
 

@@ -166,7 +166,8 @@ impl Flood {
     fn start(stage: &Stage, script: &str) -> Self {
         let mut shell = stage.session(script);
         let mut child = shell.stdout(Stdio::piped()).spawn().unwrap();
-        let (shown, ended) = <(std::sync::Arc<AtomicU64>, std::sync::Arc<AtomicBool>)>::default();
+        let shown = std::sync::Arc::<AtomicU64>::default();
+        let ended = std::sync::Arc::<AtomicBool>::default();
         let mut out = child.stdout.take().unwrap();
         let count = std::sync::Arc::clone(&shown);
         let reader = thread::spawn(move || {

@@ -261,10 +261,8 @@ impl Verifier {
         let named = genesis.keys.wrap.iter().map(|key| (&key.name, &key.alg));
         let wraps: Vec<_> = keys.wraps.iter().map(|wrap| (&wrap.key, &wrap.alg)).collect();
         let escrow = named.clone().filter(|(_, alg)| *alg == WRAP_ALG);
-        let (all, alone) = (
-            named.eq(wraps.iter().copied()),
-            !wraps.is_empty() && escrow.eq(wraps.iter().copied()),
-        );
+        let all = named.eq(wraps.iter().copied());
+        let alone = !wraps.is_empty() && escrow.eq(wraps.iter().copied());
         let fit = keys.minted <= n && (all || alone);
         self.require(fit, at, "header: its wraps are not those that the genesis names");
         if fit && !all {
