@@ -44,7 +44,6 @@ pub trait Hinge {
 pub enum Standing {
     /// The role has none.
     NoGate,
-    /// It is closed.
     Closed,
     /// So many other sessions need it.
     Needed(usize),
@@ -105,8 +104,14 @@ impl Door<'_> {
         Ok(self.hinge.open()?)
     }
 
-    /// Whoever came between the count and the shutting has said so first, and opened it, perhaps before we shut it:
-    /// so the count is taken again.
+    /// Lets go, and shuts the gate where nobody else holds it.
+    ///
+    /// Neither IAM nor the store has a lock, so the count is taken twice. Whoever opens writes its fact first and calls
+    /// IAM second. If that fact is there at our first count, we do not shut. If it comes between our two counts, the
+    /// second one sees it and we open again, in whichever order its call and our shutting reached IAM. If it comes after
+    /// our second count, its call comes after our shutting and is the last word. And of two that close at the same time,
+    /// the one whose fact was written last finds nobody else. So no gate stays shut before somebody who has opened it;
+    /// what is left errs on the open side.
     fn close(&self, session: SessionId) -> Result<Standing, GateError> {
         self.note(session, CLOSED, json!({}))?;
         let mut others = self.others(session)?;

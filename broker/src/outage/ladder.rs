@@ -77,8 +77,13 @@ pub struct Ladder {
     grace_us: u64,
 }
 
-/// From the store's going away until nothing waits for it any more. Its time counts only while the store is away: a
-/// store that comes and goes and takes next to nothing is an outage, one that drains is none.
+/// From the store's going away until nothing waits for it any more.
+///
+/// The time of every spell counts, and no other. If each return began the countdown anew, a store that takes one object
+/// every 14 minutes (or whoever makes it look so) would let a session go on for ever with nothing of it stored. If the
+/// time between the spells counted as well, a session would be ended although its store is back and only has much to
+/// take. So `spent_us` keeps the spells that are over and `since_us` the present one, and both are forgotten only once
+/// next to nothing waits: what was recorded meanwhile is stored then, and there is nothing left that must be limited.
 #[derive(Debug, Default)]
 struct Outage {
     /// Since when the store is away now.

@@ -91,6 +91,12 @@ impl Epochs {
         clerk: &Clerk,
         now_us: u64,
     ) -> Result<Stepped, KeyError> {
+        // The limits say when the next epoch may begin, not when it must: its key comes from a service that may be slow
+        // or away, and no recording waits for that. The key is asked for at three quarters, bound to the link of that
+        // moment, and the epoch begins with the first segment that opens when both the limit is reached and the key is
+        // here. Until then the ratchet goes on, which needs nobody: every segment still has a key of its own, and none
+        // is used twice. The price of a late epoch is that whoever gets the old one's key opens more than the limits
+        // meant. The header's `minted` names the segment whose link the key is bound to, so a verifier accepts it late.
         if self.used(now_us, 4, 4) {
             self.turn(now_us)?;
         }
