@@ -14,7 +14,6 @@ use crate::settings::{EvidenceConfig, EvidenceError};
 /// An evidence store that was found.
 #[derive(Clone)]
 pub struct Archive {
-    /// The store.
     pub store: Arc<dyn ObjectStore>,
     /// The same as a bucket, where it is one: versions are looked at there.
     pub bucket: Option<Arc<S3Store>>,

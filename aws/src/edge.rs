@@ -96,7 +96,6 @@ impl Edge {
         self.journal.clone()
     }
 
-    /// Returns the region.
     pub fn region(&self) -> &str {
         self.sdk.region().map_or(DEFAULT_REGION, Region::as_ref)
     }

@@ -23,7 +23,6 @@ use crate::settings::{EvidenceConfig, EvidenceError, Lock};
 /// Which bucket, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Config {
-    /// The bucket.
     pub bucket: String,
     /// The prefix of all keys: empty, or with its final slash.
     pub prefix: String,

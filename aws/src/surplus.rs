@@ -17,7 +17,6 @@ pub struct Surplus {
     pub kind: SurplusKind,
 }
 
-/// Kinds of surplus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SurplusKind {
     /// A version beyond the first.

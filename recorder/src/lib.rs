@@ -3,6 +3,9 @@
 //! `docs/FORMAT.md` is the specification. A room names only rooms that stand above it here
 //! (`tests/tests/layers.rs`):
 
+// Others link this crate: what it offers says what it is.
+#![warn(missing_docs)]
+
 // Pure: bytes in, bytes out. What the page says.
 pub mod format;
 

@@ -41,7 +41,6 @@ pub trait Leftovers {
 pub struct DenyPolicy<'a> {
     /// The role's name in IAM.
     pub role: &'a str,
-    /// The session.
     pub session: SessionId,
 }
 

@@ -30,7 +30,6 @@ impl NotifyConfig {
     }
 }
 
-/// One webhook.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {

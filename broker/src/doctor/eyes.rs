@@ -24,13 +24,9 @@ pub struct Eyes<'w> {
     pub world: &'w World,
     /// Its calls are the looker's.
     pub edge: Edge,
-    /// STS.
     pub sts: aws_sdk_sts::Client,
-    /// IAM.
     pub iam: aws_sdk_iam::Client,
-    /// KMS.
     pub kms: aws_sdk_kms::Client,
-    /// SNS.
     pub sns: aws_sdk_sns::Client,
     /// The evidence bucket, if there is one.
     pub bucket: Option<Bucket>,
@@ -40,9 +36,7 @@ pub struct Eyes<'w> {
 
 /// The evidence bucket.
 pub struct Bucket {
-    /// Its name.
     pub name: String,
-    /// S3.
     pub s3: aws_sdk_s3::Client,
     /// Where that is, if it is not where the roles are.
     pub foreign: Option<String>,
@@ -52,7 +46,6 @@ pub struct Bucket {
 
 /// A role as it was seen, once for all the checks of it.
 pub struct SeenRole {
-    /// The role.
     pub role: Result<Role, CallError>,
     /// Its trust policy.
     pub trust: Result<Document, String>,

@@ -5,7 +5,6 @@ use std::fmt;
 use bg_aws::fault::{CallError, CallKind};
 use serde::Serialize;
 
-/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Which check, and of what.

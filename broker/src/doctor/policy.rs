@@ -8,7 +8,6 @@ pub struct Document {
     statements: Vec<Statement>,
 }
 
-/// One statement of it.
 #[derive(Debug, Clone)]
 pub struct Statement {
     allows: bool,

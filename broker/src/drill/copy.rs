@@ -14,7 +14,6 @@ use crate::account::probe::{self, Proof};
 use crate::config::{Probe, RoleConfig};
 use crate::world::World;
 
-/// The copy.
 pub struct Copy {
     edge: Edge,
     probe: Probe,

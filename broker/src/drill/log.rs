@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// One step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     /// What was done.
@@ -21,7 +20,6 @@ pub struct Step {
 /// All steps, and the two times that count.
 #[derive(Debug, Default)]
 pub struct Log {
-    /// The steps.
     pub steps: Vec<Step>,
     /// From the request to the responder's first command.
     pub to_access_ms: Option<u64>,

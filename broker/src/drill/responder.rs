@@ -40,7 +40,6 @@ pub struct Circumstances {
 pub struct Session {
     child: Child,
     said: PathBuf,
-    /// Its id.
     pub id: SessionId,
     /// Where its tools find credentials, and with which token; empty without an access.
     pub endpoint: (String, String),

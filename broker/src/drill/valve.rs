@@ -36,7 +36,6 @@ impl Valve {
         Ok(valve)
     }
 
-    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -61,13 +61,10 @@ pub struct Message {
     pub at: Stamp,
     /// Who tells: `user@host`.
     pub by: String,
-    /// The session.
     pub session: Option<String>,
-    /// The request.
     pub request: Option<String>,
     /// The incident or ticket.
     pub incident: Option<String>,
-    /// The role.
     pub role: Option<String>,
     /// Whom it is about.
     pub person: Option<String>,

@@ -21,9 +21,7 @@ use crate::world::World;
 
 /// What a report is made of.
 pub struct Sources {
-    /// The facts.
     pub facts: Facts,
-    /// The tape.
     pub tape: Recording,
     /// The request of `about.access`.
     pub request: Option<Value>,

@@ -14,15 +14,12 @@ use crate::tap::{Exposure, Typed};
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// The session.
     pub session: SessionId,
     /// When this was written.
     pub made: Stamp,
     /// By whom: `user@host`.
     pub by: String,
-    /// Who.
     pub who: Who,
-    /// Why.
     pub why: Why,
     /// What was opened.
     pub access: Access,
@@ -34,7 +31,6 @@ pub struct Report {
     pub ended: Ended,
     /// How the access ended.
     pub revocation: Ending,
-    /// The tape.
     pub tape: Recorded,
     /// What happened, in order.
     pub timeline: Vec<Moment>,
@@ -57,7 +53,6 @@ pub struct Known<T = String> {
     pub source: String,
 }
 
-/// Who.
 #[derive(Debug, Clone, Serialize)]
 pub struct Who {
     /// The person, as approvers know them.
@@ -70,12 +65,10 @@ pub struct Who {
     pub command: Option<Known>,
 }
 
-/// Why.
 #[derive(Debug, Clone, Serialize)]
 pub struct Why {
     /// The reason that was given.
     pub reason: Option<Known>,
-    /// The incident.
     pub incident: Option<Known>,
 }
 
@@ -90,7 +83,6 @@ pub struct Access {
     pub custody: Option<Known>,
     /// Who checked the second factor: `aws`, `broker-attested`, `none`.
     pub mfa: Option<Known>,
-    /// The request.
     pub request: Option<Known>,
     /// Whether it was opened without its approvals.
     pub forced: Known<bool>,
@@ -115,7 +107,6 @@ pub struct Approvals {
     pub source: Option<String>,
 }
 
-/// One approval.
 #[derive(Debug, Clone, Serialize)]
 pub struct Approval {
     /// Who.
@@ -170,7 +161,6 @@ pub struct Recorded {
     pub verdict: Verdict,
     /// Whole frames.
     pub frames: u64,
-    /// Segments.
     pub segments: u64,
     /// Everything that was found.
     pub findings: Vec<Finding>,
@@ -183,7 +173,6 @@ pub struct Recorded {
 pub struct Moment {
     /// When.
     pub at: Stamp,
-    /// What.
     pub what: String,
     /// Which fact, or which object of the tape, says so.
     pub source: String,
@@ -196,7 +185,6 @@ pub struct Commands {
     pub known: bool,
     /// What to think of it.
     pub note: &'static str,
-    /// The lines.
     pub lines: Vec<Typed>,
     /// How many more there were.
     pub more: u64,

@@ -21,9 +21,7 @@ use crate::world::World;
 pub struct Stored {
     /// Its name: `report`, `report-2`.
     pub name: String,
-    /// The JSON.
     pub json: String,
-    /// The Markdown.
     pub markdown: String,
 }
 

@@ -114,7 +114,6 @@ impl Dossier {
         Ok(dossier)
     }
 
-    /// Returns the request.
     pub fn request(&self) -> &Request {
         &self.petition.request
     }
@@ -256,7 +255,9 @@ impl Dossier {
             Decision::Cancel if *author == self.request().requester => self.cancelled = true,
             Decision::Cancel => return Err(format!("{author} did not ask, so cannot withdraw")),
             Decision::Approve | Decision::Deny => {
-                self.petition.same(None, &decided).map_or(Ok(()), Err)?;
+                if let Some(what) = self.petition.same(None, &decided) {
+                    return Err(what);
+                }
             }
         }
         Ok((decided, signed))

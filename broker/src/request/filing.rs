@@ -23,7 +23,6 @@ use crate::world::World;
 /// What somebody asks for.
 #[derive(Debug)]
 pub struct Ask<'a> {
-    /// The role.
     pub role: &'a str,
     /// Why.
     pub reason: &'a str,

@@ -99,7 +99,6 @@ impl<'a> Grant<'a> {
         self.session
     }
 
-    /// Returns the role.
     pub fn role(&self) -> &'a RoleConfig {
         self.role
     }

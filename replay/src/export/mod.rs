@@ -80,7 +80,6 @@ pub mod sample {
     use bg_recorder::codec::Line;
     use proptest::prelude::*;
 
-    /// A header.
     pub fn header() -> Header {
         Header {
             version: 2,
