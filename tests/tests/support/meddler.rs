@@ -24,7 +24,13 @@ impl Meddler {
         let named = |thread: &PathBuf| {
             fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
         };
-        let thread = threads(pid).find(named).unwrap();
+        let mut thread = None;
+        // A thread names itself once it runs.
+        until("a thread of that name", || {
+            thread = threads(pid).find(named);
+            thread.is_some()
+        });
+        let thread = thread.unwrap();
         let id = thread.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let meddler = Self::start(&[], id, what)?;
         until("the thread is traced", || traced(thread.clone()));
