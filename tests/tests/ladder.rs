@@ -1,22 +1,18 @@
 //! The ladder of an outage: told, counted down, ended; and afterwards the store has it all.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-use bg_recorder::practice::Practice;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::away::Away;
 use crate::support::bucket::replay;
 use crate::support::disk::Disk;
 use crate::support::driver::{Driver, find};
 use crate::support::emulator::{Cloud, Weed, bucket, weed_store};
-use crate::support::hook::{Hook, Manner};
-use crate::support::sandbox::{Sandbox, Site};
 use crate::support::tape::Tape;
 use crate::support::wait::until;
 use crate::support::wire::Wire;
-use crate::support::world::{World, below, stderr};
+use crate::support::world::{World, stderr};
 
 #[test]
 fn what_is_typed_and_shown_during_an_outage_is_in_the_store_after_it() {
@@ -276,127 +272,6 @@ fn an_outage_section_is_read_strictly() {
 }
 
 #[test]
-fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
-    let hook = Hook::start(Manner::Answers(200));
-    let webhook = format!("[[notify.webhooks]]\nurl = {:?}\n", hook.url());
-    let scene = Scene::new(&format!("countdown = \"30s\"\n\n{webhook}"));
-    let (mut driver, id) = scene.open();
-    let store = Away::at(scene.evidence());
-    driver.wait_for("bg-shell: the evidence store is still away");
-    driver.wait_for(&format!("more time: an approver, with bg-shell extend {id}"));
-    let own = scene.extend("alice", &[&id, "--for", "10m", "--yes"]);
-    assert!(stderr(&own).contains("so alice cannot extend it"), "{}", stderr(&own));
-    let print = scene.extend("bob", &[&id[..13], "--for", "20m", "--print"]);
-    assert!(print.status.success(), "{}", stderr(&print));
-    let file = scene.site.world.home().join("statement");
-    let signature = signed_by_hand(&scene, &file, &print.stdout);
-    let by_hand =
-        [&id, "--statement", file.to_str().unwrap(), "--signature", signature.to_str().unwrap()];
-    let handed = scene.extend("bob", &by_hand);
-    assert!(handed.status.success(), "{}", stderr(&handed));
-    driver.wait_for("bg-shell: extended by bob: this session ends in 20m ");
-    assert!(scene.extend("bob", &by_hand).status.success());
-    driver.wait_for("bg-shell: an extension does not count: it was used before");
-    let wish = scene.site.shell().args(["extend", &id, "--as-responder"]).output().unwrap();
-    assert!(wish.status.success(), "{}", stderr(&wish));
-    driver.wait_for("bg-shell: an extension does not count: the responder may not extend here");
-    std::fs::write(&file, String::from_utf8(print.stdout).unwrap().replace("1200", "1201"))
-        .unwrap();
-    let forged = scene.extend("bob", &by_hand);
-    assert!(
-        stderr(&forged).contains("it would not count: the signature of bob: "),
-        "{}",
-        stderr(&forged)
-    );
-    drop(store);
-    driver.wait_for("bg-shell: the evidence store answers again");
-    driver.send("exit\n");
-    assert_eq!(driver.wait(), 0, "{}", scene.site.world.said());
-    let tape = scene.tape();
-    assert_eq!(tape.verdict(), "intact", "{:?}", tape.report());
-    let notices = tape.notices("extension");
-    let granted = &notices[0];
-    assert_eq!(
-        (&granted["state"], &granted["by"], &granted["as"], &granted["for_s"]),
-        (&json!("granted"), &json!("bob"), &json!("approver"), &json!(1_200))
-    );
-    assert!(granted["signature"].as_str().unwrap().starts_with("-----BEGIN SSH SIGNATURE-----"));
-    assert_eq!(notices.iter().filter(|notice| notice["state"] == "refused").count(), 2);
-    assert!(!scene.place.join("extensions").join(&id).exists());
-    let fact = scene.extension(&id);
-    assert_eq!(
-        (&fact["extended_by"], &fact["for_s"], &fact["as"]),
-        (&json!("bob"), &json!(1_200), &json!("approver"))
-    );
-    assert_eq!(
-        (&fact["statement"], &fact["signature"]),
-        (&granted["statement"], &granted["signature"])
-    );
-    let report = scene.site.shell().args(["report", &id]).output().unwrap();
-    let report = String::from_utf8(report.stdout).unwrap();
-    assert!(
-        report.contains("bob (approver) gave 1200 s more without the evidence store"),
-        "{report}"
-    );
-    let told = hook.wait_for(5);
-    let told: Vec<Value> = told.iter().map(|delivery| delivery.json()["event"].clone()).collect();
-    let ladder = ["outage", "outage", "extended", "outage-over"].map(Value::from);
-    let outage: Vec<Value> = told.into_iter().filter(|event| ladder.contains(event)).collect();
-    assert_eq!(outage, ladder);
-}
-
-/// Signs a printed extension with stock ssh-keygen, as bob; returns the signature's file.
-fn signed_by_hand(scene: &Scene, file: &Path, statement: &[u8]) -> PathBuf {
-    std::fs::write(file, statement).unwrap();
-    let mut keygen = scene.site.command("ssh-keygen");
-    keygen.args(["-q", "-Y", "sign", "-n", "bg-shell-extension@v1", "-f"]);
-    keygen.arg(scene.site.sandbox.key("bob"));
-    assert!(keygen.arg(file).output().unwrap().status.success());
-    file.with_extension("sig")
-}
-
-#[test]
-fn what_a_killed_session_was_granted_is_a_fact_after_recovery_and_nothing_else_is_left_of_it() {
-    let scene = Scene::new("countdown = \"30s\"\n");
-    let (mut driver, id) = scene.open();
-    let store = Away::at(scene.evidence());
-    driver.wait_for(&format!("more time: an approver, with bg-shell extend {id}"));
-    assert!(scene.extend("bob", &[&id, "--for", "10m", "--yes"]).status.success());
-    driver.wait_for("bg-shell: extended by bob");
-    driver.signal(rustix::process::Signal::KILL);
-    driver.wait();
-    let left = scene.place.join("extensions").join(&id);
-    assert_eq!(files(&left.join("granted")).len(), 1);
-    std::fs::write(left.join("late.json"), "{}").unwrap();
-    drop(store);
-    let recovered = scene.site.shell().arg("recover").output().unwrap();
-    assert!(recovered.status.success() && !left.exists(), "{}", stderr(&recovered));
-    assert_eq!(scene.extension(&id)["extended_by"], "bob");
-    assert_eq!(scene.tape().verdict(), "recovered");
-}
-
-#[test]
-fn the_responder_extends_where_that_is_allowed_and_the_tape_says_so() {
-    let world = World::new();
-    configure(&world, "countdown = \"10s\"\nextensions = \"responder\"\n");
-    let mut driver = Driver::spawn(session(&world, "echo ready; read -r a; echo \"<$a>\""));
-    driver.wait_for("ready");
-    let store = Away::take(&world);
-    driver.wait_for("--as-responder");
-    let id = world.spools()[0].file_name().unwrap().to_str().unwrap().to_owned();
-    let extended =
-        world.shell().args(["extend", &id, "--for", "30m", "--as-responder"]).output().unwrap();
-    assert!(extended.status.success(), "{}", stderr(&extended));
-    driver.wait_for("bg-shell: extended by ");
-    drop(store);
-    driver.wait_for("bg-shell: the evidence store has everything");
-    driver.send("done\r");
-    assert_eq!(driver.wait(), 0, "{}", world.said());
-    let notice = &world.tape().notices("extension")[0];
-    assert_eq!((&notice["as"], &notice["for_s"]), (&json!("responder"), &json!(1_800)));
-}
-
-#[test]
 fn a_session_begins_without_its_store_only_where_that_is_allowed() {
     let world = World::new();
     assert!(world.record("true").status.success());
@@ -426,104 +301,15 @@ fn a_session_begins_without_its_store_only_where_that_is_allowed() {
     assert_eq!(tape.note("genesis")["about"]["outage"]["start_offline"], true);
 }
 
-/// A role without approvals and MFA in the sandbox, whose evidence is in a directory.
-struct Scene {
-    site: Site,
-    place: PathBuf,
-}
-
-impl Scene {
-    fn new(outage: &str) -> Self {
-        let site = Sandbox::shared().site();
-        let place = site.world.home().join("place");
-        let evidence =
-            format!("[evidence]\nstore = \"{0}/evidence\"\nstate = \"{0}\"\n\n", place.display());
-        site.configure(|text| {
-            let (before, rest) = text.split_once("[evidence]").unwrap();
-            let (_, after) = rest.split_once("\n\n").unwrap();
-            format!("{before}{evidence}{after}\n[roles.drill.outage]\n{outage}")
-        });
-        Self { site, place }
-    }
-
-    fn evidence(&self) -> PathBuf {
-        self.place.join("evidence")
-    }
-
-    /// Alice opens it; returns the session's id, too.
-    fn open(&self) -> (Driver, String) {
-        let mut shell = self.site.command("sh");
-        let program = env!("CARGO_BIN_EXE_shell-under-test");
-        shell.args(["-c", r#"exec "$0" "$@" 2>"$HOME/stderr""#, program]);
-        shell.args(["open", "--role", "drill", "--reason", "a test", "--key"]);
-        shell.arg(self.site.sandbox.key("alice")).args(["--", "sh"]);
-        let mut driver = Driver::spawn(shell);
-        driver.send("echo rea''dy\n");
-        driver.wait_for("ready");
-        let spools = below(&self.place.join("spool"), 1);
-        (driver, spools[0].file_name().unwrap().to_str().unwrap().to_owned())
-    }
-
-    fn extend(&self, person: &str, args: &[&str]) -> Output {
-        let mut shell = self.site.shell();
-        shell
-            .arg("extend")
-            .args(args)
-            .arg("--key")
-            .arg(self.site.sandbox.key(person))
-            .output()
-            .unwrap()
-    }
-
-    /// Returns what the fact of its one extension says.
-    fn extension(&self, id: &str) -> Value {
-        let facts = files(&self.evidence().join("cases").join(id).join("extension"));
-        assert_eq!(facts.len(), 1, "{facts:?}");
-        let note = std::fs::read_to_string(&facts[0]).unwrap();
-        serde_json::from_str(note.lines().nth(1).unwrap()).unwrap()
-    }
-
-    fn tape(&self) -> Tape {
-        let dirs = below(&self.evidence().join("sessions"), 4);
-        Tape { dir: dirs[0].clone(), practice: Practice { root: self.place.clone() } }
-    }
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
-}
-
-/// A directory store in whose place a file stands, until this is dropped.
-struct Away {
-    place: PathBuf,
-}
-
-impl Away {
-    fn take(world: &World) -> Self {
-        Self::at(world.state().join("evidence"))
-    }
-
-    fn at(place: PathBuf) -> Self {
-        std::fs::rename(&place, place.with_extension("away")).unwrap();
-        std::fs::write(&place, "").unwrap();
-        Self { place }
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.place).unwrap();
-        std::fs::rename(self.place.with_extension("away"), &self.place).unwrap();
-    }
-}
-
-fn configure(world: &World, outage: &str) {
+/// Configures the outage of practice sessions.
+pub fn configure(world: &World, outage: &str) {
     let dir = world.home().join(".config/bg-shell");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("config.toml"), format!("[practice.outage]\n{outage}")).unwrap();
 }
 
-fn session(world: &World, script: &str) -> Command {
+/// Returns a practice session of a script.
+pub fn session(world: &World, script: &str) -> Command {
     let mut shell = world.quiet_shell();
     shell.args(["open", "--", "sh", "-c", script]);
     shell

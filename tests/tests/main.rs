@@ -26,6 +26,7 @@ mod deploy;
 mod disk;
 mod doctor;
 mod drill;
+mod extension;
 mod faultbench;
 mod guide;
 mod hangup;

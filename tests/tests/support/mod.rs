@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod away;
 pub mod bucket;
 pub mod case;
 pub mod cgroup;
