@@ -54,5 +54,6 @@ mod stack;
 mod subreaper;
 mod support;
 mod terminal;
+mod variables;
 mod vectors;
 mod window;

@@ -127,7 +127,7 @@ impl<'a> Access<'a> {
         let World { config, environment, .. } = self.world;
         let session = self.claim.session;
         let region = self.edge.region();
-        self.private.variables(session, &self.endpoint, region, &config.aws, &environment.aws)
+        self.private.with_endpoint(session, environment, &self.endpoint, region, &config.aws)
     }
 
     /// Returns what the genesis says of it.

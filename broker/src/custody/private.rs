@@ -11,6 +11,7 @@ use bg_aws::edge::Reach;
 use bg_recorder::session::SessionId;
 
 use crate::custody::endpoint::Endpoint;
+use crate::environment::{Environment, NO_PROXY};
 use crate::os::variables::Variables;
 
 /// A directory of one session, with empty AWS configuration files; removed when it is dropped.
@@ -33,31 +34,48 @@ impl Private {
         Ok(private)
     }
 
-    /// Returns what makes the tools of a session find its credentials, and no others. A file that names a profile
-    /// would win over the endpoint, so both files are ours.
-    pub fn variables(
+    /// Makes it where that can be done. A file that is not there is as good as an empty one, and what hinders this
+    /// hinders the recording, which has the better words for it.
+    pub fn make_or_name(state: &Path, session: SessionId) -> Self {
+        Self::make(state, session)
+            .unwrap_or_else(|_| Self(state.join("run").join(session.to_string())))
+    }
+
+    /// Returns what makes the tools of a session find no AWS credentials. What else the user set for them stays.
+    pub fn variables(&self, session: SessionId, environment: &Environment) -> Variables {
+        let mut variables = Variables::of(session);
+        variables.removed.extend_from_slice(&environment.credentials);
+        variables.set("AWS_CONFIG_FILE", self.config());
+        variables.set("AWS_SHARED_CREDENTIALS_FILE", self.credentials());
+        variables.set("AWS_EC2_METADATA_DISABLED", "true");
+        variables
+    }
+
+    /// Returns what makes them find the session's, and no others. A file that names a profile would win over the
+    /// endpoint, so both files are ours.
+    pub fn with_endpoint(
         &self,
         session: SessionId,
+        environment: &Environment,
         endpoint: &Endpoint,
         region: &str,
         aws: &Reach,
-        inherited: &[OsString],
     ) -> Variables {
-        let mut variables = Variables::of(session);
-        variables.removed.extend_from_slice(inherited);
-        variables.set.extend([
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url().into()),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token().into()),
-            ("AWS_CONFIG_FILE", self.config().into()),
-            ("AWS_SHARED_CREDENTIALS_FILE", self.credentials().into()),
-            // CLI v1 and boto3 read the one, the newer SDKs the other.
-            ("AWS_DEFAULT_REGION", region.into()),
-            ("AWS_REGION", region.into()),
-            ("AWS_EC2_METADATA_DISABLED", "true".into()),
-        ]);
-        let endpoint = aws.endpoint.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.into()));
-        let ca = aws.ca.as_ref().map(|path| ("AWS_CA_BUNDLE", path.into()));
-        variables.set.extend(endpoint.into_iter().chain(ca));
+        let mut variables = self.variables(session, environment);
+        variables.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url());
+        variables.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token());
+        // CLI v1 and boto3 read the one, the newer SDKs the other.
+        variables.set("AWS_DEFAULT_REGION", region);
+        variables.set("AWS_REGION", region);
+        if let Some(url) = &aws.endpoint {
+            variables.set("AWS_ENDPOINT_URL", url);
+        }
+        if let Some(path) = &aws.ca {
+            variables.set("AWS_CA_BUNDLE", path);
+        }
+        for name in NO_PROXY {
+            variables.set(name, unproxied(name, environment));
+        }
         variables
     }
 
@@ -77,6 +95,18 @@ impl Drop for Private {
     }
 }
 
+/// Returns what `name` says of what no proxy is used for, and the endpoint: its token is nobody else's.
+fn unproxied(name: &str, environment: &Environment) -> OsString {
+    let find = |wanted: &str| environment.proxies.iter().find(|(known, _)| *known == wanted);
+    let own = find(name).or_else(|| NO_PROXY.iter().find_map(|other| find(other)));
+    let mut hosts = own.map_or_else(OsString::new, |(_, hosts)| hosts.clone());
+    if !hosts.is_empty() {
+        hosts.push(",");
+    }
+    hosts.push(LOOPBACK);
+    hosts
+}
+
 /// Removes directories of old sessions that have no spool any more. Nothing depends on it.
 fn sweep(state: &Path) {
     let old = |path: &Path| {
@@ -92,6 +122,8 @@ fn sweep(state: &Path) {
     }
 }
 
+/// Where the endpoint listens.
+const LOOPBACK: &str = "127.0.0.1";
 /// Between this directory and its spool a session has moments only.
 const OLD: Duration = Duration::from_secs(3_600);
 
@@ -103,7 +135,7 @@ mod tests {
 
     #[test]
     fn no_value_of_a_variable_is_printed() {
-        let variables = Variables { set: vec![("TOKEN", "s3cret".into())], removed: Vec::new() };
+        let variables = Variables { set: vec![("TOKEN".into(), "s3cret".into())], removed: Vec::new() };
         assert_eq!(format!("{variables:?}"), "Variables([\"TOKEN\"], ..)");
     }
 

@@ -6,6 +6,7 @@ pub mod summary;
 mod ending;
 
 use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -28,6 +29,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::ending::{RECOVER_HINT, close, finish};
 use crate::access::Access;
+use crate::custody::private::Private;
 use crate::custody::switch::Switch;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -71,10 +73,10 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
     let (pty, side) =
         Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
-    let variables = access.as_ref().map_or_else(|| Variables::of(session), Access::variables);
-    let contained = Contained::prepare(&side, &plan.command, &variables)
-        .map_err(system("cannot contain the session"))?;
-    drop((side, variables));
+    let bare =
+        access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
+    let variables = variables(session, environment, access.as_ref(), bare.as_ref());
+    let contained = contain(plan, environment, variables, side)?;
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
     let reason =
         access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
@@ -118,6 +120,34 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let summary =
         Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
     end(recorder, outcome, access, &summary, &herald)
+}
+
+/// Returns what the session's processes find in their environment. Without an access, there are no AWS credentials.
+fn variables(
+    session: SessionId,
+    environment: &Environment,
+    access: Option<&Access<'_>>,
+    bare: Option<&Private>,
+) -> Variables {
+    match (access, bare) {
+        (Some(access), _) => access.variables(),
+        (None, Some(bare)) => bare.variables(session, environment),
+        (None, None) => Variables::of(session),
+    }
+}
+
+/// Gets the session's processes a keeper, on their side of the pty.
+fn contain(
+    plan: &Plan,
+    environment: &Environment,
+    mut variables: Variables,
+    side: OwnedFd,
+) -> Result<Contained, Failure> {
+    variables
+        .name_terminal(&environment.terminals, &side)
+        .map_err(system("cannot name the session's terminal"))?;
+    Contained::prepare(&side, &plan.command, &variables)
+        .map_err(system("cannot contain the session"))
 }
 
 /// Begins the tape: from here on what happens is recorded.
