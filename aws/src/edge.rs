@@ -10,11 +10,14 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use serde::Deserialize;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{self, Runtime};
 
 use crate::journal::Journal;
 use crate::patience::Patience;
@@ -27,13 +30,18 @@ pub struct Reach {
     pub region: Option<String>,
     /// Another endpoint than AWS's: an emulator, an S3-compatible server, a VPC endpoint.
     pub endpoint: Option<String>,
-    /// A PEM file of certificates to trust instead of the system's.
+    /// A PEM file of certificates to trust instead of the system's [default: `$AWS_CA_BUNDLE`].
     pub ca: Option<PathBuf>,
     /// The profile in the AWS configuration files whose credentials are used.
     pub profile: Option<String>,
 }
 
 impl Reach {
+    /// Has these certificates trusted where none are configured.
+    pub fn trust(&mut self, ca: Option<PathBuf>) {
+        self.ca = self.ca.take().or(ca);
+    }
+
     /// Returns this, with `other` where this says nothing.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
@@ -147,22 +155,36 @@ fn runtime() -> Result<Arc<Runtime>, EdgeError> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(Arc::clone(runtime));
     }
-    let made =
-        Builder::new_multi_thread().worker_threads(2).thread_name("aws").enable_all().build();
+    let mut builder = runtime::Builder::new_multi_thread();
+    let made = builder.worker_threads(2).thread_name("aws").enable_all().build();
     let made = Arc::new(made.map_err(EdgeError::Runtime)?);
     Ok(Arc::clone(RUNTIME.get_or_init(|| made)))
 }
 
+/// Goes through the proxies that the environment names, as the AWS CLI does (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, and
+/// NO_PROXY for what they are not for), and trusts the system's certificates or those of `ca`.
 fn http_client(ca: Option<&Path>) -> Result<SharedHttpClient, EdgeError> {
-    let builder =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    let Some(path) = ca else { return Ok(builder.build_https()) };
-    let unusable = |source| EdgeError::Certificates { path: path.to_owned(), source };
-    let pem = fs::read(path).map_err(unusable)?;
-    let context = TlsContext::builder()
+    let trusted = ca.map(tls_context).transpose()?;
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder()
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        if let Some(context) = &trusted {
+            connector.set_tls_context(context.clone());
+        }
+        connector.build()
+    }))
+}
+
+fn tls_context(ca: &Path) -> Result<TlsContext, EdgeError> {
+    let unusable = |source| EdgeError::Certificates { path: ca.to_owned(), source };
+    let pem = fs::read(ca).map_err(unusable)?;
+    TlsContext::builder()
         .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
-        .build();
-    Ok(builder.tls_context(context.map_err(|e| unusable(io::Error::other(e)))?).build_https())
+        .build()
+        .map_err(|e| unusable(io::Error::other(e)))
 }
 
 /// Why AWS cannot be called at all.

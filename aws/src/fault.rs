@@ -100,6 +100,7 @@ impl CallError {
             CallKind::Missing => "check the name and the region; bg-shell doctor checks both".into(),
             CallKind::KeyState => "the KMS key is not usable: enable it, cancel its deletion, or name another".into(),
             CallKind::TooLarge => "make the role's session_policy shorter: policies and tags of a session share 2,048 packed characters".into(),
+            CallKind::Unreachable if self.message.contains("certificate") => "the server's certificate is signed by nobody who is trusted here: name your company's certificates with ca in [aws], or in AWS_CA_BUNDLE".into(),
             CallKind::Unreachable => "check the network, the endpoint and the region; bg-shell doctor checks reachability".into(),
             CallKind::NoCredentials => "name a profile in the [aws] section, or give credentials as the AWS CLI takes them".into(),
             CallKind::Exists | CallKind::Refused => return None,
@@ -217,6 +218,14 @@ mod tests {
         let store = StoreError::Failed { verb: "store", key: "k".into(), source: io };
         assert_eq!(hint_of(&store), expected);
         assert_eq!(hint_of(&io::Error::other("no call")), None);
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_trusts_has_a_hint_of_its_own() {
+        let call = CallError::lost("kms:Sign", "invalid peer certificate: UnknownIssuer");
+        assert!(call.hint().is_some_and(|hint| hint.contains("ca in [aws]")));
+        let call = CallError::lost("kms:Sign", "no route to host");
+        assert!(call.hint().is_some_and(|hint| !hint.contains("certificate")));
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl World {
     /// # Errors
     /// When the configuration cannot be used.
     pub fn open(environment: Environment) -> Result<Self, Failure> {
-        let config = Config::load(environment.config.as_deref(), &environment)?;
+        let mut config = Config::load(environment.config.as_deref(), &environment)?;
+        config.aws.trust(environment.ca.clone());
         let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice)
             .map_err(|e| {
                 Failure::new("cannot use the evidence world")

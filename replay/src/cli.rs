@@ -172,6 +172,7 @@ fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
     let practice = Practice::find(state.as_deref(), home.as_deref());
     let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
     let mut config = Config::load(cli.config.as_deref(), config_home.as_deref())?;
+    config.aws.trust(path("AWS_CA_BUNDLE"));
     if let Some(store) = &cli.store {
         config.elsewhere(store)?;
     }

@@ -191,6 +191,48 @@ fn nothing_of_the_users_aws_configuration_reaches_the_session() {
 }
 
 #[test]
+fn what_carries_no_credentials_reaches_the_session_and_no_proxy_sees_its_token() {
+    let scene = Scene::without_mfa();
+    let mut open = scene.open("echo $AWS_MAX_ATTEMPTS; echo $no_proxy; echo $NO_PROXY");
+    open.env("AWS_MAX_ATTEMPTS", "7").env("no_proxy", "127.0.0.1,.corp.example");
+    let output = open.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let hosts = "127.0.0.1,.corp.example,127.0.0.1";
+    let expected = format!("7\r\n{hosts}\r\n{hosts}\r\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn bg_shell_goes_to_aws_by_the_way_that_the_environment_prescribes() {
+    let scene = Scene::without_mfa();
+    let aws = scene.site.sandbox.aws();
+    let port: u16 = aws.rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Wire::to(port);
+    // Nobody but the proxy knows this name.
+    let named = format!("http://aws.bg-shell.invalid:{port}");
+    scene.site.configure(|text| text.replace(aws, &named));
+    let output = scene.open("true").env("HTTP_PROXY", proxy.endpoint()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(proxy.actions("AssumeRole").len(), 1);
+    assert!(stderr(&output).contains("access revoked and proved"), "{}", stderr(&output));
+
+    let seen = proxy.requests().len();
+    let mut open = scene.open("true");
+    let refused =
+        open.env("http_proxy", proxy.endpoint()).env("no_proxy", ".invalid").output().unwrap();
+    assert_ne!(refused.status.code(), Some(0), "{}", stderr(&refused));
+    assert_eq!(proxy.requests().len(), seen);
+
+    let mut doctor = scene.site.shell();
+    let secret = proxy.endpoint().replace("http://", "http://me:pass@");
+    let output = doctor.arg("doctor").env("HTTP_PROXY", secret).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let row = said.lines().find(|line| line.contains("reach proxy")).unwrap_or_default();
+    assert!(row.starts_with("ok") && row.ends_with(&proxy.endpoint()), "{said}");
+    assert!(!said.contains("pass"), "{said}");
+}
+
+#[test]
 fn sts_is_told_the_person_the_session_and_the_limits() {
     let scene = Scene::new("{ mode = \"user\", serial = \"arn:aws:iam::000000000000:mfa/alice\" }");
     let wire = scene.wire();

@@ -1,16 +1,44 @@
 //! Reachability: an access is opened through STS, recorded through S3 and KMS, and ended through IAM.
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use bg_aws::fault::{CallError, CallKind};
+use bg_recorder::neutral::neutral;
 
 use super::eyes::Eyes;
 use super::finding::Finding;
 use super::round::Check;
+use crate::environment::Environment;
+
+/// Says by which ways this machine goes to AWS, where the environment prescribes some.
+fn ways(environment: &Environment, findings: &mut Vec<Finding>) {
+    let proxies = environment.proxies.iter();
+    let shown: Vec<String> = proxies.map(|(name, value)| shown(name, value)).collect();
+    let (but, through): (Vec<_>, Vec<_>) =
+        shown.into_iter().partition(|way| way.to_ascii_uppercase().starts_with("NO_PROXY"));
+    if !through.is_empty() {
+        findings.push(Finding::ok("reach proxy", [through, but].concat().join(", ")));
+    }
+    if let Some(ca) = &environment.ca {
+        let saw = format!("AWS_CA_BUNDLE {}, where [aws] names no ca", ca.display());
+        findings.push(Finding::ok("reach certificates", saw));
+    }
+}
+
+/// A proxy's password is nobody's to read.
+fn shown(name: &str, value: &OsStr) -> String {
+    let value = value.to_string_lossy();
+    let (scheme, rest) = value.split_once("://").unwrap_or(("", &value));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{name} {scheme}{separator}{}", neutral(host))
+}
 
 /// Calls each service once, side by side.
 pub fn checks<'c>(eyes: &'c Eyes<'_>) -> Vec<Check<'c>> {
     let mut checks: Vec<Check<'c>> = vec![Box::new(move |findings| {
+        ways(&eyes.world.environment, findings);
         let sts =
             || eyes.see("sts:GetCallerIdentity", eyes.sts.get_caller_identity().send()).map(drop);
         reached("sts", "no credentials without it", sts, findings);

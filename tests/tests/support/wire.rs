@@ -303,11 +303,17 @@ fn head(client: &mut TcpStream) -> io::Result<Option<Request>> {
     };
     Ok(Some(Request {
         method: words.next().unwrap_or_default(),
-        target: words.next().unwrap_or_default(),
+        target: origin(&words.next().unwrap_or_default()).to_owned(),
         headers: lines.filter_map(header).collect(),
         body: bytes[end + 4..].to_vec(),
         ..Request::default()
     }))
+}
+
+/// Returns a target as the server wants it: whoever takes the wire for a proxy names the server, too.
+fn origin(target: &str) -> &str {
+    let Some((_, rest)) = target.split_once("://") else { return target };
+    rest.find('/').map_or("/", |path| &rest[path..])
 }
 
 /// Reads a chunked body, without its coding.
