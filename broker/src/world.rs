@@ -145,13 +145,18 @@ impl World {
         })
     }
 
+    /// Returns how AWS is reached with a profile's credentials, or with those of `[aws]`.
+    pub fn reach(&self, profile: Option<&str>) -> Reach {
+        let own = Reach { profile: profile.map(ToOwned::to_owned), ..Reach::default() };
+        own.or(&self.config.aws)
+    }
+
     /// Opens a way to AWS with a profile's credentials, or with those of `[aws]`.
     ///
     /// # Errors
     /// When AWS cannot be called at all.
     pub fn edge(&self, profile: Option<&str>) -> Result<Edge, Failure> {
-        let reach = Reach { profile: profile.map(ToOwned::to_owned), ..Reach::default() };
-        Edge::open(&reach.or(&self.config.aws))
+        Edge::open(&self.reach(profile))
             .map_err(|e| Failure::new("cannot call AWS").because(e).hint("see [aws]"))
     }
 }

@@ -38,6 +38,19 @@ fn a_session_ends_with_its_access_denied_and_proved() {
 }
 
 #[test]
+fn an_access_is_denied_although_nobody_takes_the_sessions_output() {
+    let bench = Bench::new();
+    let mut open = bench.session("drill", "head -c 300000 /dev/zero | tr '\\0' x");
+    let mut child = open.stdout(Stdio::piped()).spawn().unwrap();
+    let role = bench.site.role("drill").to_owned();
+    until("the access is denied", || !bench.inline(&role).is_empty());
+    assert!(child.try_wait().unwrap().is_none(), "its output is not taken yet");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 300_000));
+    assert!(stderr(&output).contains("access revoked and proved in"), "{}", stderr(&output));
+}
+
+#[test]
 fn with_evidence_on_s3_and_keys_in_kms_it_is_the_same() {
     let site = Sandbox::shared().site();
     let mut open = site.shell();

@@ -22,7 +22,8 @@ impl Access<'_> {
     /// Ends it: nothing is handed out any more, it is denied, and that is proved; or it is said that it is not.
     pub fn close(mut self) -> Closed {
         self.switch.finish();
-        self.vault.close("the session is over");
+        self.switch.off("the session is over");
+        let put = self.early.put();
         let held = self.custody.take().map(Custody::stop);
         let newest = match &held {
             Some(held) => Some((held.credentials.clone(), held.expires)),
@@ -38,7 +39,7 @@ impl Access<'_> {
         let keys = &*self.keys;
         let revocation = match self.unissued {
             Some(why) => closeout::unissued(world, claim, why, keys),
-            None => closeout::close(world, claim, exhibit.as_ref(), keys),
+            None => closeout::close(world, claim, exhibit.as_ref(), keys, put),
         };
         let served = self.vault.served();
         Closed { revocation, issued, served }

@@ -1,5 +1,6 @@
 //! An access: from the second factor to the proof that nothing of it is left.
 
+mod early;
 mod ending;
 mod opening;
 mod second_factor;
@@ -15,6 +16,7 @@ use bg_recorder::stamp::Stamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Map, Value, json};
 
+use self::early::Early;
 pub use self::ending::Closed;
 use self::second_factor::SecondFactor;
 use crate::account::clock_check;
@@ -48,6 +50,7 @@ pub struct Access<'a> {
     endpoint: Endpoint,
     private: Private,
     custody: Option<Custody>,
+    early: Early,
     /// Credentials from the moment they were issued, and when they die: custody may not have begun.
     issued: Option<(Credentials, Stamp)>,
     /// How long it may last, to the nearest second: no longer than was approved.
@@ -97,6 +100,7 @@ impl<'a> Access<'a> {
             case: Case::new(session, world.store()),
             switch: Switch::of(Arc::clone(&vault)),
             custody: None,
+            early: Early::default(),
             issued: None,
             unissued: Some("the role was not asked for"),
             world,

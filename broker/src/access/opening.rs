@@ -10,6 +10,7 @@ use bg_recorder::facts::case::{ACTIVE, OPEN};
 use serde_json::json;
 
 use super::Access;
+use super::early::Early;
 use crate::account::gate;
 use crate::account::probe;
 use crate::config::Gate;
@@ -49,6 +50,10 @@ impl Access<'_> {
         let custody =
             Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
         self.custody = Some(custody.map_err(no_thread)?);
+        let role = &self.claim.role;
+        let reach = self.world.reach(role.profiles.revoker.as_deref());
+        let early = Early::wait(&self.switch, self.claim.session, role.role_name(), reach);
+        self.early = early.map_err(no_thread)?;
         killswitch::watch(self.world.store(), self.claim.session, self.switch.clone())
             .map_err(no_thread)
     }

@@ -35,13 +35,14 @@ pub struct Exhibit {
     pub expires: Stamp,
 }
 
-/// Closes the access of a session, whose processes are gone and which is served no credentials any more. What could
-/// not be done is said in what it returns, and `bg-shell reconcile` finishes it.
+/// Closes the access of a session, which is served no credentials any more. `put` is what came of a Deny that was sent
+/// at once. What could not be done is said in what it returns, and `bg-shell reconcile` finishes it.
 pub fn close(
     world: &World,
     claim: &Claim,
     exhibit: Option<&Exhibit>,
     keys: &dyn KeyService,
+    put: Option<Result<Option<String>, CallError>>,
 ) -> Revocation {
     let case = Case::new(claim.session, world.store());
     let began = SystemClock.now();
@@ -55,7 +56,7 @@ pub fn close(
     let dead_by = exhibit.map_or_else(|| opened.dead_by(began), |exhibit| exhibit.expires);
     let role = claim.role.clone();
     let name = claim.name.clone();
-    Closing { world, case, role, name, keys, began, dead_by }.run(exhibit)
+    Closing { world, case, role, name, keys, began, dead_by }.go_on(exhibit, put)
 }
 
 /// Closes the access of a session to which no credentials can have been issued: only its gate is to be shut.
@@ -123,10 +124,19 @@ impl Ending {
 impl Closing<'_> {
     /// Does all of it, as far as it can be done now.
     pub fn run(&self, exhibit: Option<&Exhibit>) -> Revocation {
+        self.go_on(exhibit, None)
+    }
+
+    /// Does the rest of it, where a Deny may have been sent already.
+    fn go_on(
+        &self,
+        exhibit: Option<&Exhibit>,
+        put: Option<Result<Option<String>, CallError>>,
+    ) -> Revocation {
         say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
         // What is dead already needs no Deny: it would only stand there.
         let over = exhibit.is_none() && self.is_over();
-        let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.deny() };
+        let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.denied(put) };
         let proved = match (&denied, exhibit) {
             (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
             (Ok(_), None) => Err(NOT_PROBED.to_owned()),
@@ -154,10 +164,14 @@ impl Closing<'_> {
     /// # Errors
     /// Why it is not.
     pub fn deny(&self) -> Result<Denied, String> {
+        self.denied(None)
+    }
+
+    fn denied(&self, put: Option<Result<Option<String>, CallError>>) -> Result<Denied, String> {
         let iam = self.revoker().map_err(|e| e.to_string())?;
         let role = self.role.role_name();
         let deny = DenyPolicy { role, session: self.case.session };
-        let mut put = deny.put(&iam);
+        let mut put = put.unwrap_or_else(|| deny.put(&iam));
         if put.as_ref().is_err_and(deny_policy::is_full) {
             self.sweep();
             put = deny.put(&iam);

@@ -1,5 +1,6 @@
 //! The switch of a session: whoever holds one can end it from another thread, or have something told in it.
 
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bg_recorder::event::Notice;
@@ -18,6 +19,7 @@ pub struct Switch {
 struct Inside {
     revoked: Option<Revoked>,
     over: bool,
+    bell: Option<Sender<()>>,
     news: Vec<News>,
 }
 
@@ -48,6 +50,15 @@ impl Switch {
     /// Hands out no credentials from now on: the session is coming to its end.
     pub fn off(&self, why: &'static str) {
         self.vault.close(why);
+        if let Some(bell) = self.inside().bell.take() {
+            // Who does not listen any more has denied already.
+            bell.send(()).unwrap_or(());
+        }
+    }
+
+    /// Has this rung when the session comes to its end, however it does.
+    pub fn at_end(&self, bell: Sender<()>) {
+        self.inside().bell = Some(bell);
     }
 
     /// Has something put on the tape, and shown.
