@@ -383,8 +383,11 @@ fn a_session_that_died_before_it_took_its_place_is_counted_all_the_same() {
 
 #[test]
 fn a_killed_keeper_ends_the_session_and_the_tape_is_sealed() {
-    for keeper in ["__keep namespace", "__keep init"] {
+    for (by, keeper) in KEEPERS {
         let world = World::new();
+        if let Some(by) = by {
+            world.contain(by);
+        }
         let mut driver = session(&world, "echo ready; setsid sleep 1000 & read -r line");
         driver.wait_for("ready");
         let pid =
@@ -402,6 +405,13 @@ fn a_killed_keeper_ends_the_session_and_the_tape_is_sealed() {
         assert_eq!(tape.note("seal")["about"]["ended"], "system-failure");
     }
 }
+
+/// The keeper of a session as it comes, and those of one that is held by a namespace.
+const KEEPERS: [(Option<&str>, &str); 3] = [
+    (None, "__keep "),
+    (Some("namespace"), "__keep namespace"),
+    (Some("namespace"), "__keep init"),
+];
 
 /// Leaves a killed session behind; returns its id.
 fn killed_session(world: &World) -> String {

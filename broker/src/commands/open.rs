@@ -13,7 +13,7 @@ use crate::commands::orphans;
 use crate::config::PRACTICE;
 use crate::environment::{Environment, SESSION_VARIABLE};
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
-use crate::os::terminal;
+use crate::os::{guard, terminal};
 use crate::request::dossier;
 use crate::request::grant::GrantArgs;
 use crate::request::signer::SignerArgs;
@@ -65,6 +65,7 @@ pub fn open(args: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
         return Err(Failure::new("a session cannot begin in the background")
             .hint("leave the & away, or give it another standard input: < /dev/null"));
     }
+    guard::close()?;
     let plan = plan(args, world)?;
     orphans::before_a_session(world);
     session::run(&plan, world)
@@ -79,13 +80,14 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
     }
     let role = role(&args, world)?;
     let wish = if role == PRACTICE { practised(&args)? } else { Some(wish(&role, &args, world)?) };
-    let (max_duration, secrets, outage) = match &wish {
+    let (max_duration, secrets, outage, containment) = match &wish {
         None => {
             let configured = &world.config.practice;
             (
                 args.max_duration.unwrap_or(configured.max_duration),
                 configured.secrets,
                 configured.outage,
+                configured.containment,
             )
         }
         Some(wish) => {
@@ -94,6 +96,7 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
                 wish.duration.unwrap_or(configured.max_duration),
                 configured.secrets,
                 configured.outage,
+                configured.containment,
             )
         }
     };
@@ -104,6 +107,7 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
         command: command(args.command, args.shell, environment)?,
         parent: environment.inside.clone(),
         max_duration,
+        containment,
         secrets,
         outage,
         wish,

@@ -16,6 +16,7 @@ pub use self::notify::{DrillConfig, NotifyConfig, Webhook, WebhookShape};
 pub use self::outage::{Extensions, OutageConfig};
 pub use self::read::PRACTICE;
 pub use self::role::{Delivery, Gate, Mfa, Probe, RoleConfig};
+use crate::os::contain::Containment;
 
 /// What a configuration file may say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Config {
 pub struct PracticeConfig {
     /// What becomes of input typed at a secret prompt.
     pub secrets: Secrets,
+    /// How the session's processes are held together; none: a cgroup, or where none can be made a subreaper.
+    pub containment: Option<Containment>,
     /// How long a session may last, such as `1h`.
     #[serde(deserialize_with = "read::duration")]
     pub max_duration: Duration,
@@ -52,6 +55,7 @@ impl Default for PracticeConfig {
     fn default() -> Self {
         Self {
             secrets: Secrets::Redact,
+            containment: None,
             max_duration: Duration::from_secs(3_600),
             outage: OutageConfig::default(),
         }

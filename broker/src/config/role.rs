@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{OutageConfig, Secrets, read};
+use crate::os::contain::Containment;
 
 /// An emergency role.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +34,8 @@ pub struct RoleConfig {
     /// What becomes of input typed at a secret prompt.
     #[serde(default = "redact")]
     pub secrets: Secrets,
+    /// How the session's processes are held together; none: a cgroup, or where none can be made a subreaper.
+    pub containment: Option<Containment>,
     /// A session policy (JSON) that narrows the role; Denies after the deadline and of chaining are added to it.
     pub session_policy: Option<PathBuf>,
     /// Whose credentials call sts:AssumeRole, and deny and gate: AWS profiles.

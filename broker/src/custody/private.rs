@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn no_value_of_a_variable_is_printed() {
-        let variables = Variables { set: vec![("TOKEN".into(), "s3cret".into())], removed: Vec::new() };
+        let variables =
+            Variables { set: vec![("TOKEN".into(), "s3cret".into())], removed: Vec::new() };
         assert_eq!(format!("{variables:?}"), "Variables([\"TOKEN\"], ..)");
     }
 

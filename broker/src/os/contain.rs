@@ -1,8 +1,9 @@
 //! Containment, seen from the recorder: a keeper process starts the session and outlives none of it.
 //!
-//! The keeper is this program again. It makes a PID namespace (pid_namespaces(7)) whose init it keeps: when the
-//! recorder dies, however it dies, the kernel kills the keeper, then the namespace's init, then everything in it.
-//! Where no namespace can be had, the keeper is a subreaper (prctl(2)) that kills every descendant instead.
+//! The keeper is this program again. As a rule it holds the session in a cgroup of its own, which dies at one word,
+//! whoever its processes run as by then; where none can be made, it is a subreaper (prctl(2)) that kills every
+//! descendant. Both leave the host what it is. A PID namespace (pid_namespaces(7)) must be asked for: the kernel kills
+//! everything in it with its init, however recorder and keeper die, but what is inside sees another host.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -11,20 +12,37 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Signal, getpid, set_child_subreaper};
-use serde::Serialize;
+use bg_recorder::event::Survivor;
+use rustix::process::{getpid, set_child_subreaper};
+use serde::{Deserialize, Serialize};
 
+use crate::os::cgroup::Cgroup;
+use crate::os::family::Family;
 use crate::os::keeper;
 use crate::os::variables::Variables;
 
 /// How a session's processes are held together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Containment {
-    /// The kernel kills all of them with the recorder.
+    /// The kernel kills all of them with the recorder. They see no other process, and no other owner of a file.
+    #[serde(rename(serialize = "pid-namespace", deserialize = "namespace"))]
     PidNamespace,
-    /// The keeper kills all of them when the recorder is gone.
+    /// The keeper has the kernel kill all of them when the recorder is gone.
+    Cgroup,
+    /// The keeper kills all of them that run as this user when the recorder is gone.
     Subreaper,
+}
+
+impl Containment {
+    /// Returns its name in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PidNamespace => "namespace",
+            Self::Cgroup => "cgroup",
+            Self::Subreaper => "subreaper",
+        }
+    }
 }
 
 /// A keeper that is ready, with no session process yet.
@@ -33,6 +51,7 @@ pub struct Contained {
     /// How.
     pub by: Containment,
     keeper: Child,
+    family: Family,
     control: BufReader<UnixStream>,
     line: String,
 }
@@ -57,56 +76,72 @@ pub struct Ended {
     pub how: Ending,
     /// How many other processes were killed then.
     pub killed: u64,
+    /// Those that could not be.
+    pub survivors: Vec<Survivor>,
 }
 
 impl Contained {
-    /// Starts a keeper that will run `command` on the session's side of the pty.
+    /// Starts a keeper that will run `command` on the session's side of the pty. Where no containment is `wanted`, it
+    /// is the best that leaves the host what it is; one that is wanted is had, or nothing is. `name` is the cgroup's.
     ///
     /// # Errors
-    /// When no keeper can be started.
+    /// When no keeper can be started, or not with what is wanted.
     pub fn prepare(
+        wanted: Option<Containment>,
+        name: &str,
         session: &OwnedFd,
         command: &[OsString],
         variables: &Variables,
     ) -> io::Result<Self> {
-        match Self::keeper(session, command, variables, Containment::PidNamespace) {
-            Ok(contained) => Ok(contained),
-            Err(_) => {
-                // What the keeper leaves behind, should it be killed, comes to us.
-                set_child_subreaper(Some(getpid()))?;
-                Self::keeper(session, command, variables, Containment::Subreaper)
-            }
+        let start = |by| Self::keeper(by, name, session, command, variables);
+        match wanted {
+            Some(by) => start(by),
+            None => start(Containment::Cgroup).or_else(|_| start(Containment::Subreaper)),
         }
     }
 
     fn keeper(
+        by: Containment,
+        name: &str,
         session: &OwnedFd,
         command: &[OsString],
         variables: &Variables,
-        by: Containment,
     ) -> io::Result<Self> {
-        let (ours, theirs) = UnixStream::pair()?;
-        let mut keeper = keeper::this_program();
-        for name in &variables.removed {
-            keeper.env_remove(name);
+        let cgroup = match by {
+            Containment::Cgroup => Some(Cgroup::make(name)?),
+            Containment::PidNamespace | Containment::Subreaper => None,
+        };
+        let family = Family { cgroup };
+        if by != Containment::PidNamespace {
+            // What the keeper leaves behind, should it be killed, comes to us.
+            set_child_subreaper(Some(getpid()))?;
         }
-        let keeper = keeper
-            .arg(keeper::ARGUMENT)
-            .arg(keeper::mode(by))
-            .args(command)
-            .envs(variables.set.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::from(session.try_clone()?))
-            .stderr(Stdio::from(session.try_clone()?))
-            .spawn()?;
-        let mut contained = Self { by, keeper, control: BufReader::new(ours), line: String::new() };
+        let (ours, theirs) = UnixStream::pair()?;
+        let keeper = {
+            // It keeps its ends of the sockets until it is dropped: a keeper that dies would not be heard before.
+            let mut program = keeper::this_program();
+            for name in &variables.removed {
+                program.env_remove(name);
+            }
+            program
+                .arg(keeper::ARGUMENT)
+                .args(keeper::mode(by, family.cgroup.as_ref()))
+                .args(command)
+                .envs(variables.set.iter().map(|(name, value)| (name, value)))
+                .stdin(Stdio::from(OwnedFd::from(theirs)))
+                .stdout(Stdio::from(session.try_clone()?))
+                .stderr(Stdio::from(session.try_clone()?))
+                .spawn()?
+        };
+        let control = BufReader::new(ours);
+        let mut contained = Self { by, keeper, family, control, line: String::new() };
         contained.control.get_ref().set_read_timeout(Some(READY_PATIENCE))?;
         let mut line = String::new();
         contained.control.read_line(&mut line)?;
-        if line == keeper::READY {
-            Ok(contained)
-        } else {
-            Err(io::Error::other("the keeper did not get ready"))
+        match line.trim_end().strip_prefix(keeper::FAILED) {
+            _ if line == keeper::READY => Ok(contained),
+            Some(why) => Err(io::Error::other(why.trim_start().to_owned())),
+            None => Err(io::Error::other("the keeper did not get ready")),
         }
     }
 
@@ -141,7 +176,7 @@ impl Contained {
             Err(e) if e.kind() != io::ErrorKind::ConnectionReset => return Err(e),
             _ => {}
         }
-        let lost = Ended { how: Ending::KeeperLost, killed: 0 };
+        let lost = Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() };
         Ok(Some(keeper::parse(self.line.trim_end()).unwrap_or(lost)))
     }
 
@@ -162,8 +197,11 @@ impl Drop for Contained {
         // Both fail only when the keeper has ended already.
         drop(self.keeper.kill());
         drop(self.keeper.wait());
-        if self.by == Containment::Subreaper {
-            keeper::kill_all(Signal::KILL);
+        if self.by != Containment::PidNamespace {
+            self.family.kill();
+        }
+        if let Some(cgroup) = &self.family.cgroup {
+            cgroup.remove();
         }
     }
 }

@@ -1,37 +1,49 @@
 //! The keeper: runs the session's leader, reaps everything, leaves nothing. One of the files with unsafe code.
 #![allow(unsafe_code, reason = "unshare(2), and set-up between fork and exec")]
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio, exit};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getgid, getpid, getuid,
-    ioctl_tiocsctty, kill_process, set_child_subreaper, set_dumpable_behavior,
-    set_parent_process_death_signal, setsid, wait,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getgid, getpid,
+    getrlimit, getuid, ioctl_tiocsctty, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+use crate::os::cgroup::Cgroup;
 use crate::os::contain::{Containment, Ended, Ending};
+use crate::os::family::{Family, Toll};
 
 /// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output.
 pub fn run(args: &[OsString]) -> ExitCode {
     let kept = close_inherited().and_then(|()| match args.split_first() {
         Some((mode, command)) if mode == NAMESPACE => namespace(command),
-        Some((mode, command)) if mode == INIT || mode == SUBREAPER => keep(mode, command),
+        Some((mode, command)) if mode == INIT => keep(Family::default(), command),
+        Some((mode, command)) if mode == SUBREAPER => beneath(Family::default(), command),
+        Some((mode, rest)) if mode == CGROUP => in_cgroup(rest),
         _ => Err(io::ErrorKind::InvalidInput.into()),
     });
-    // The recorder reads nothing more: the closed socket tells it.
-    if kept.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match kept {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            // Whoever waits for a keeper that cannot begin hears why. Later, the closed socket says enough.
+            let word = format!("{FAILED} {}\n", e.to_string().replace('\n', " "));
+            rustix::io::write(rustix::stdio::stdin(), word.as_bytes()).unwrap_or_default();
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Returns this program again, under its own name in the process list.
@@ -41,12 +53,14 @@ pub fn this_program() -> Command {
     program
 }
 
-/// Returns the argument that asks for a containment.
-pub fn mode(by: Containment) -> &'static str {
-    match by {
+/// Returns the arguments that ask for a containment.
+pub fn mode(by: Containment, cgroup: Option<&Cgroup>) -> Vec<OsString> {
+    let word = match by {
         Containment::PidNamespace => NAMESPACE,
         Containment::Subreaper => SUBREAPER,
-    }
+        Containment::Cgroup => CGROUP,
+    };
+    [word.into()].into_iter().chain(cgroup.map(|cgroup| cgroup.dir().into())).collect()
 }
 
 /// Reads a keeper's last word.
@@ -64,7 +78,11 @@ pub fn parse(line: &str) -> Option<Ended> {
         }
         _ => return None,
     };
-    Some(Ended { how, killed })
+    let survivors = match how {
+        Ending::NotStarted(..) => Vec::new(),
+        _ => serde_json::from_str(words.next().unwrap_or("[]")).ok()?,
+    };
+    Some(Ended { how, killed, survivors })
 }
 
 /// Sees to it that no descriptor of the invoking shell reaches the session: what is written there is on no tape.
@@ -92,7 +110,7 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
     let uid = getuid().as_raw();
     let gid = getgid().as_raw();
     // SAFETY: this process has one thread, and none of the flags unshares its file descriptors.
-    unsafe { unshare_unsafe(flags) }?;
+    unsafe { unshare_unsafe(flags) }.map_err(|e| because("unshare(2)", e.into()))?;
     if !root {
         fs::write("/proc/self/setgroups", "deny")?;
         fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
@@ -101,9 +119,9 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let mut init = this_program();
     init.arg(ARGUMENT).arg(INIT).args(command);
-    // SAFETY: the closure makes three system calls, all async-signal-safe, and allocates nothing.
+    // SAFETY: the closure makes system calls that are async-signal-safe, and allocates nothing.
     unsafe { init.pre_exec(own_proc) };
-    let mut init = init.spawn()?;
+    let mut init = init.spawn().map_err(|e| because("its own /proc", e))?;
     drop_terminal()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     init.wait()?;
@@ -113,18 +131,37 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
 /// Gives the namespace its own `/proc`, so that the session's tools see the session's processes.
 fn own_proc() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)?;
+    let downstream = MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM;
+    // Below chroot(2) the root may be no mount point; what is mounted here must stay out of the host's /proc.
+    if mount_change("/", downstream).is_err() {
+        mount_change("/proc", downstream)?;
+    }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     Ok(mount("proc", "/proc", "proc", flags, None)?)
 }
 
+fn because(what: &str, e: io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{what}: {e}"))
+}
+
+/// Holds a session in the cgroup that the recorder made, and what leaves it as a subreaper.
+fn in_cgroup(rest: &[OsString]) -> io::Result<()> {
+    let (dir, command) = rest.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let cgroup = Cgroup::at(Path::new(dir));
+    cgroup.try_out()?;
+    beneath(Family { cgroup: Some(cgroup) }, command)
+}
+
+/// Holds a session as a subreaper.
+fn beneath(family: Family, command: &[OsString]) -> io::Result<()> {
+    setsid()?;
+    set_child_subreaper(Some(getpid()))?;
+    keep(family, command)
+}
+
 /// Starts the leader once the recorder says so, reaps until it has ended, kills the rest, and tells.
-fn keep(mode: &OsString, command: &[OsString]) -> io::Result<()> {
+fn keep(family: Family, command: &[OsString]) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    if mode == SUBREAPER {
-        setsid()?;
-        set_child_subreaper(Some(getpid()))?;
-    }
     let control = UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
     let mut words = BufReader::new(control.try_clone()?);
     (&control).write_all(READY.as_bytes())?;
@@ -133,30 +170,87 @@ fn keep(mode: &OsString, command: &[OsString]) -> io::Result<()> {
     if word != GO {
         return Ok(());
     }
-    let leader = match leader(command) {
+    let teller = Teller(Mutex::new(Some(control)));
+    let leader = match leader(&family, command) {
         Ok(leader) => leader,
         Err(e) => {
-            return tell(&control, &format!("not-started {} 0 {e}", e.raw_os_error().unwrap_or(0)));
+            return teller.tell(&format!("not-started {} 0 {e}", e.raw_os_error().unwrap_or(0)));
         }
     };
     drop_terminal()?;
-    thread::spawn(move || listen(words));
+    let kept = Arc::new(Kept { family, teller, status: OnceLock::new() });
+    let listening = Arc::clone(&kept);
+    thread::spawn(move || listening.listen(words));
     let status = reap(leader)?;
-    let killed = kill_all(Signal::KILL);
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => tell(&control, &format!("exited {code} {killed}")),
-        (None, signal) => tell(&control, &format!("signalled {} {killed}", signal.unwrap_or(0))),
+    kept.status.get_or_init(|| status);
+    kept.over()
+}
+
+/// A session that runs.
+struct Kept {
+    family: Family,
+    teller: Teller,
+    status: OnceLock<WaitStatus>,
+}
+
+impl Kept {
+    /// Waits for what the recorder says. When it is gone, everything goes.
+    fn listen(&self, mut words: BufReader<UnixStream>) {
+        let mut word = String::new();
+        let heard = words.read_line(&mut word);
+        if heard.is_ok() && word == END {
+            self.family.signal(Signal::HUP);
+            self.family.signal(Signal::CONT);
+            thread::sleep(GRACE);
+            let toll = self.family.kill();
+            // A leader that cannot be killed is never reaped: then nobody else tells.
+            if !toll.survivors.is_empty() {
+                // A recorder that is gone needs no word.
+                self.tell(&toll).unwrap_or(());
+            }
+            word.clear();
+            if words.read_line(&mut word).is_ok_and(|len| len > 0) {
+                return;
+            }
+        }
+        self.family.kill();
+        self.leave();
+        exit(1);
+    }
+
+    /// Kills what the leader left behind, and tells.
+    fn over(&self) -> io::Result<()> {
+        let toll = self.family.kill();
+        self.leave();
+        self.tell(&toll)
+    }
+
+    fn tell(&self, toll: &Toll) -> io::Result<()> {
+        self.teller.tell(&last_word(self.status.get(), toll))
+    }
+
+    fn leave(&self) {
+        if let Some(cgroup) = &self.family.cgroup {
+            cgroup.remove();
+        }
     }
 }
 
-fn leader(command: &[OsString]) -> io::Result<Pid> {
+fn leader(family: &Family, command: &[OsString]) -> io::Result<Pid> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let terminal =
         || -> io::Result<Stdio> { Ok(Stdio::from(rustix::stdio::stdout().try_clone_to_owned()?)) };
     let mut command = Command::new(program);
     command.args(args).stdin(terminal()?).stdout(terminal()?).stderr(terminal()?);
-    // SAFETY: the closure makes three system calls, all async-signal-safe, and allocates nothing.
-    unsafe { command.pre_exec(own_terminal) };
+    let door = family.cgroup.as_ref().map(Cgroup::door).transpose()?;
+    let inside = move || {
+        if let Some(door) = &door {
+            rustix::io::write(door, b"0")?;
+        }
+        own_terminal()
+    };
+    // SAFETY: the closure makes system calls that are async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(inside) };
     Ok(Pid::from_child(&command.spawn()?))
 }
 
@@ -164,6 +258,9 @@ fn leader(command: &[OsString]) -> io::Result<Pid> {
 fn own_terminal() -> io::Result<()> {
     setsid()?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    // A core holds tokens. Who wants one says so inside: ulimit -c.
+    let maximum = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum })?;
     Ok(ioctl_tiocsctty(rustix::stdio::stdin())?)
 }
 
@@ -172,24 +269,6 @@ fn drop_terminal() -> io::Result<()> {
     let null = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
     rustix::stdio::dup2_stdout(&null)?;
     Ok(rustix::stdio::dup2_stderr(&null)?)
-}
-
-/// Waits for what the recorder says. When it is gone, everything goes.
-fn listen(mut words: BufReader<UnixStream>) {
-    let mut word = String::new();
-    let heard = words.read_line(&mut word);
-    if heard.is_ok() && word == END {
-        kill_all(Signal::HUP);
-        kill_all(Signal::CONT);
-        thread::sleep(GRACE);
-        kill_all(Signal::KILL);
-        word.clear();
-        if words.read_line(&mut word).is_ok_and(|len| len > 0) {
-            return;
-        }
-    }
-    kill_all(Signal::KILL);
-    exit(1);
 }
 
 fn reap(leader: Pid) -> io::Result<WaitStatus> {
@@ -202,60 +281,35 @@ fn reap(leader: Pid) -> io::Result<WaitStatus> {
     }
 }
 
-/// Signals every descendant; returns how many there were. With SIGKILL it goes on until none lives.
-pub fn kill_all(signal: Signal) -> u64 {
-    let mut signalled = BTreeSet::new();
-    loop {
-        let family = descendants();
-        let alive = family.iter().filter(|pid| kill_process(**pid, signal).is_ok()).count();
-        signalled.extend(family.iter().map(|pid| pid.as_raw_nonzero()));
-        if alive == 0 || signal != Signal::KILL {
-            return signalled.len() as u64;
+/// Tells the recorder how the session ended, once.
+struct Teller(Mutex<Option<UnixStream>>);
+
+impl Teller {
+    fn tell(&self, word: &str) -> io::Result<()> {
+        let control = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut control) = control else { return Ok(()) };
+        control.write_all(format!("{}\n", word.replace('\n', " ")).as_bytes())
+    }
+}
+
+/// Returns the last word on a session whose leader ended with `status`, or not at all.
+fn last_word(status: Option<&WaitStatus>, toll: &Toll) -> String {
+    let named = serde_json::to_string(&toll.survivors).unwrap_or_default();
+    let signal = status.and_then(|status| status.terminating_signal());
+    match status.and_then(|status| status.exit_status()) {
+        Some(code) => format!("exited {code} {} {named}", toll.killed),
+        None => {
+            format!("signalled {} {} {named}", signal.unwrap_or(SIGKILL), toll.killed)
         }
-        thread::yield_now();
     }
-}
-
-/// Lists the living descendants of this process, by the parents that `/proc` names (proc_pid_stat(5)).
-fn descendants() -> Vec<Pid> {
-    let processes: Vec<(i32, i32)> = fs::read_dir("/proc").map_or_else(
-        |_| Vec::new(),
-        |entries| {
-            entries
-                .filter_map(|entry| parent_of(entry.ok()?.file_name().to_str()?.parse().ok()?))
-                .collect()
-        },
-    );
-    let mut family = vec![getpid().as_raw_nonzero().get()];
-    let mut at = 0;
-    while let Some(parent) = family.get(at).copied() {
-        family.extend(processes.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
-        at += 1;
-    }
-    family.into_iter().skip(1).filter_map(Pid::from_raw).collect()
-}
-
-/// Returns a process with its parent, unless it is a zombie.
-fn parent_of(pid: i32) -> Option<(i32, i32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may hold anything, parentheses included.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    // A leader whose other threads live on looks like a zombie, and is none (num_threads, field 20).
-    let threads: u64 = fields.nth(15)?.parse().ok()?;
-    (state != "Z" || threads > 1).then_some((pid, parent))
-}
-
-fn tell(control: &UnixStream, word: &str) -> io::Result<()> {
-    let mut control = control;
-    control.write_all(format!("{}\n", word.replace('\n', " ")).as_bytes())
 }
 
 /// The first argument that makes this program a keeper.
 pub const ARGUMENT: &str = "__keep";
 /// The keeper can begin.
 pub const READY: &str = "ready\n";
+/// The keeper cannot begin, and why stands behind it.
+pub const FAILED: &str = "failed";
 /// The recorder's word to begin.
 pub const GO: &str = "go\n";
 /// The recorder's word to end.
@@ -264,5 +318,8 @@ pub const END: &str = "end\n";
 const NAMESPACE: &str = "namespace";
 const INIT: &str = "init";
 const SUBREAPER: &str = "subreaper";
+const CGROUP: &str = "cgroup";
+/// What a leader died of that nobody saw die.
+const SIGKILL: i32 = 9;
 /// How long a session's processes have between SIGHUP and SIGKILL.
 const GRACE: Duration = Duration::from_millis(500);

@@ -1,6 +1,9 @@
 //! The edges of the system: pty, terminal, signals, processes. The only room with unsafe code.
 
+pub mod cgroup;
 pub mod contain;
+pub mod family;
+pub mod guard;
 pub mod keeper;
 pub mod pty;
 pub mod signals;

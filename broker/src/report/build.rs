@@ -2,10 +2,12 @@
 
 use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::event::Survivor;
 use bg_recorder::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::{Verdict, Weight};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::facts::{Facts, Recording, text};
@@ -72,6 +74,7 @@ impl Sources {
             untrusted: self.facts.untrusted.clone(),
         };
         report.to_do = to_do(&report, &self.facts);
+        report.to_do.extend(self.survivors());
         report
     }
 
@@ -161,6 +164,18 @@ impl Sources {
             to_access_ms: ms(ACTIVE, "time_to_access_ms"),
             to_revoke_ms: ms(PROVED, "elapsed_ms"),
         }
+    }
+
+    /// Lists what a person has to end, because the session's end could not.
+    fn survivors(&self) -> Vec<String> {
+        let named = self.tape.seal.as_ref().and_then(|seal| seal.about.get("survivors"));
+        let named = named.and_then(|named| Vec::<Survivor>::deserialize(named).ok());
+        let lives = |Survivor { pid, uid, command }| {
+            format!(
+                "end process {pid} of uid {uid} on its host, which outlived the session: {command}"
+            )
+        };
+        named.unwrap_or_default().into_iter().map(lives).collect()
     }
 
     fn ended(&self) -> Ended {

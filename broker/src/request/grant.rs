@@ -368,7 +368,10 @@ mod tests {
             config: Some(dir.join("config.toml")),
             home: None,
             config_home: None,
-            aws: Vec::new(),
+            credentials: Vec::new(),
+            terminals: Vec::new(),
+            proxies: Vec::new(),
+            ca: None,
         };
         World::open(environment).unwrap()
     }

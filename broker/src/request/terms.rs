@@ -27,7 +27,7 @@ pub fn digest(role: &RoleConfig, scope: Option<&[u8]>) -> Digest {
         Mfa::Broker { .. } => "broker",
         Mfa::None => "none",
     };
-    let terms = json!({
+    let mut terms = json!({
         "arn": role.arn, "quorum": role.quorum, "override": role.r#override, "mfa": mfa,
         "approval_expires_s": role.approval_expires.as_secs(),
         "execution_expires_s": role.execution_expires.as_secs(),
@@ -35,5 +35,9 @@ pub fn digest(role: &RoleConfig, scope: Option<&[u8]>) -> Digest {
         "gate": role.gate, "delivery": role.delivery, "secrets": role.secrets, "session_policy": policy,
         "outage": role.outage,
     });
+    // Where none is named, the digest is what it was before there was a choice.
+    if let (Some(containment), Some(terms)) = (role.containment, terms.as_object_mut()) {
+        terms.insert("containment".into(), json!(containment));
+    }
     Digest::of(terms.to_string().as_bytes())
 }

@@ -34,10 +34,14 @@ pub(super) fn close(
         }
         _ => {}
     }
-    if let Some(Ended { killed, .. }) = outcome.ended
-        && killed > 0
-    {
-        recorder.accept(Event::Notice(&Notice::Killed { processes: killed }))?;
+    if let Some(Ended { killed, survivors, .. }) = &outcome.ended {
+        if *killed > 0 {
+            recorder.accept(Event::Notice(&Notice::Killed { processes: *killed }))?;
+        }
+        if !survivors.is_empty() {
+            let processes = survivors.clone();
+            recorder.accept(Event::Notice(&Notice::Survived { processes }))?;
+        }
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
     let patience = match recorder.watch().down() {
@@ -120,8 +124,11 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
     let revocation = json!({"custody": "none", "why": "practice: there were no credentials"});
     let about = json!({"ended": ended, "detail": detail, "exit": status(outcome), "signal": signal,
         "killed": killed, "revocation": revocation});
+    let survivors = outcome.ended.as_ref().map(|ended| &ended.survivors);
+    let survivors = survivors.filter(|survivors| !survivors.is_empty());
     members(about)
         .into_iter()
+        .chain(survivors.map(|survivors| ("survivors".to_owned(), json!(survivors))))
         .chain(access.map(access::Closed::about).unwrap_or_default())
         .collect()
 }

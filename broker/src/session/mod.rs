@@ -73,10 +73,9 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let screen = Screen::open().map_err(system("cannot use standard output"))?;
     let (pty, side) =
         Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
-    let bare =
-        access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
+    let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
     let variables = variables(session, environment, access.as_ref(), bare.as_ref());
-    let contained = contain(plan, environment, variables, side)?;
+    let contained = contain(session, plan, environment, variables, side)?;
     let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
     let reason =
         access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
@@ -138,6 +137,7 @@ fn variables(
 
 /// Gets the session's processes a keeper, on their side of the pty.
 fn contain(
+    session: SessionId,
     plan: &Plan,
     environment: &Environment,
     mut variables: Variables,
@@ -146,8 +146,14 @@ fn contain(
     variables
         .name_terminal(&environment.terminals, &side)
         .map_err(system("cannot name the session's terminal"))?;
-    Contained::prepare(&side, &plan.command, &variables)
-        .map_err(system("cannot contain the session"))
+    let name = format!("bg-shell-{session}");
+    Contained::prepare(plan.containment, &name, &side, &plan.command, &variables).map_err(|e| {
+        let failure = Failure::new(match plan.containment {
+            Some(by) => format!("cannot contain the session by a {}", by.word()),
+            None => "cannot contain the session".to_owned(),
+        });
+        failure.because(e).hint(CONTAINMENT_HINT)
+    })
 }
 
 /// Begins the tape: from here on what happens is recorded.
@@ -368,6 +374,8 @@ fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> H
     Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
 }
 
+const CONTAINMENT_HINT: &str =
+    "containment in the role's section, or in [practice], says which is demanded";
 const OFFLINE_HINT: &str = "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
 const STATE_HINT: &str = "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
 const EVIDENCE_HINT: &str =

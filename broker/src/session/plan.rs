@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::config::{OutageConfig, Secrets};
+use crate::os::contain::Containment;
 use crate::request::grant::GrantArgs;
 
 /// What a session is for and how it runs: all checked.
@@ -21,6 +22,8 @@ pub struct Plan {
     pub parent: Option<String>,
     /// How long it may last.
     pub max_duration: Duration,
+    /// How its processes are to be held together, where that is said.
+    pub containment: Option<Containment>,
     /// What becomes of secrets.
     pub secrets: Secrets,
     /// What it may do while the evidence store is away.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::event::Survivor;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::neutral::neutral;
 use bg_recorder::record::{Closed, RecordError};
@@ -60,17 +61,22 @@ pub fn banner(
         }
     }
     say!("bg-shell: recorded: keys typed ({secrets}), output, resizes");
-    if by == Containment::Subreaper {
-        say!(
-            "bg-shell: warning: no PID namespace here; the session is contained by a subreaper only"
-        );
-    }
+    say!("bg-shell: contained by a {}: {}", by.word(), price(by));
     let credentials = if access.is_some() {
         "AWS tools find their credentials"
     } else {
         "no AWS credentials in here"
     };
     say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", time_of(ends));
+}
+
+/// Returns what a containment holds, or costs.
+fn price(by: Containment) -> &'static str {
+    match by {
+        Containment::PidNamespace => "no other process or owner is seen, no sudo",
+        Containment::Cgroup => "all that it starts ends with it",
+        Containment::Subreaper => "what it starts as somebody else may outlive it",
+    }
 }
 
 /// Says whether the access is over. What is not proved is not called revoked.
@@ -117,6 +123,9 @@ impl Summary {
             u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX),
         ));
         say!("bg-shell: session {} {} after {lasted}", self.session, ended(&outcome.cause));
+        for Survivor { pid, uid, command } in survivors(outcome) {
+            say!("bg-shell: NOT ENDED: process {pid} of uid {uid} lives on: {command}");
+        }
         let Ok(closed) = closed else { return };
         let events: u64 = closed.totals.values().map(|total| total.events).sum();
         let of = |code| closed.totals.get(&code).map_or(0, |total| total.bytes);
@@ -165,6 +174,10 @@ impl Summary {
             }
         }
     }
+}
+
+fn survivors(outcome: &Outcome) -> &[Survivor] {
+    outcome.ended.as_ref().map_or(&[], |ended| &ended.survivors)
 }
 
 /// Returns how a session came to its end.

@@ -73,6 +73,11 @@ pub enum Notice {
         /// How many.
         processes: u64,
     },
+    /// Processes outlived the session: nothing that this user may do ended them.
+    Survived {
+        /// Which, as far as they are named.
+        processes: Vec<Survivor>,
+    },
     /// Something became of the session's credentials.
     Credentials {
         /// What.
@@ -107,6 +112,17 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+}
+
+/// A process that could not be killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// Its id, as the session's processes see it.
+    pub pid: i32,
+    /// Who it runs as.
+    pub uid: u32,
+    /// What it runs.
+    pub command: String,
 }
 
 /// What became of credentials.

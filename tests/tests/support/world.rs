@@ -79,6 +79,15 @@ impl World {
             .unwrap()
     }
 
+    /// Has its sessions contained in one way, or not begin.
+    pub fn contain(&self, by: &str) -> &Self {
+        let dir = self.home().join(".config/bg-shell");
+        std::fs::create_dir_all(&dir).unwrap();
+        let section = format!("[practice]\ncontainment = {by:?}\n");
+        std::fs::write(dir.join("config.toml"), section).unwrap();
+        self
+    }
+
     /// Returns the places below this world.
     pub fn practice(&self) -> Practice {
         Practice { root: self.state() }
