@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bg_cli::answer::Answer;
 use bg_cli::guide;
 use bg_cli::guide::{Guide, Wish};
+use bg_cli::usage::{misused, nearest};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -38,7 +40,7 @@ use crate::doctor::DoctorArgs;
 use crate::drill;
 use crate::drill::DrillArgs;
 use crate::environment::Environment;
-use crate::failure::{FAILED, Failure};
+use crate::failure::{BG_SHELL, Failure};
 use crate::os::keeper;
 use crate::report;
 use crate::report::ReportArgs;
@@ -133,30 +135,31 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(e) => {
-            // Help that cannot be printed has nobody to read it.
-            drop(e.print());
+            let code = misused(&BG_SHELL, &e);
             if let Some(hint) = misspelt(&e) {
                 say!("{hint}");
             }
-            return if e.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
+            return code;
         }
     };
-    command(cli).unwrap_or_else(|failure| failure.report())
+    let mut out = Answer::stdout();
+    let done = command(cli, &mut out);
+    BG_SHELL.end(done, out.finish())
 }
 
-fn command(cli: Cli) -> Result<ExitCode, Failure> {
+fn command(cli: Cli, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     if let Some(Command::Guide(guide)) = &cli.command {
-        return guided(guide);
+        return guided(guide, out);
     }
     let world = World::open(Environment { config: cli.config, ..Environment::read()? })?;
     let opens = matches!(cli.command, None | Some(Command::Open(_)));
     let inside =
         world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
-    let done = dispatch(cli.command, cli.open, &world);
+    let done = dispatch(cli.command, cli.open, &world, out);
     world.finish();
     match (inside, done) {
         (Some(session), Err(failure)) => {
-            let code = failure.report();
+            let code = BG_SHELL.report(&failure);
             say!("bg-shell: hint: this is inside session {session}, with its credentials only;");
             say!("bg-shell: hint: bg-shell works from another terminal");
             Ok(code)
@@ -173,40 +176,45 @@ fn misspelt(error: &clap::Error) -> Option<String> {
     }
     let command = Cli::command();
     let names = command.get_subcommands().map(clap::Command::get_name);
-    let near = names.map(|name| (strsim::damerau_levenshtein(word, name), name)).min()?;
-    Some(if near.0 <= 2 {
-        format!("bg-shell: hint: did you mean bg-shell {}?", near.1)
-    } else {
-        format!("bg-shell: hint: a command to record stands after --, as in bg-shell -- {word}")
+    Some(match nearest(word, names, 2) {
+        Some(near) => format!("bg-shell: hint: did you mean bg-shell {near}?"),
+        None => {
+            format!("bg-shell: hint: a command to record stands after --, as in bg-shell -- {word}")
+        }
     })
 }
 
-fn dispatch(command: Option<Command>, open: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
+fn dispatch(
+    command: Option<Command>,
+    open: OpenArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     match command {
         None => open::open(open, world),
         Some(Command::Open(args)) => open::open(args, world),
-        Some(Command::Request(args)) => request::request(&args, world),
-        Some(Command::Approve(args)) => approve::approve(&args, world),
+        Some(Command::Request(args)) => request::request(&args, world, out),
+        Some(Command::Approve(args)) => approve::approve(&args, world, out),
         Some(Command::Deny(args)) => deny::deny(&args, world),
         Some(Command::Cancel(args)) => cancel::cancel(&args, world),
-        Some(Command::Requests(args)) => requests::requests(&args, world),
-        Some(Command::Sessions(args)) => sessions::sessions(&args, world),
+        Some(Command::Requests(args)) => requests::requests(&args, world, out),
+        Some(Command::Sessions(args)) => sessions::sessions(&args, world, out),
         Some(Command::Revoke(args)) => revoke::revoke(&args, world),
-        Some(Command::Extend(args)) => extend::extend(&args, world),
-        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world),
-        Some(Command::Recover(args)) => recover::recover(&args, world),
-        Some(Command::Report(args)) => report::report(&args, world),
-        Some(Command::Doctor(args)) => doctor::doctor(&args, world),
-        Some(Command::Drill(args)) => drill::drill(&args, world),
-        Some(Command::Config(ConfigCommand::Check)) => check::check(world),
-        Some(Command::Guide(guide)) => guided(&guide),
+        Some(Command::Extend(args)) => extend::extend(&args, world, out),
+        Some(Command::Reconcile(args)) => reconcile::reconcile(&args, world, out),
+        Some(Command::Recover(args)) => recover::recover(&args, world, out),
+        Some(Command::Report(args)) => report::report(&args, world, out),
+        Some(Command::Doctor(args)) => doctor::doctor(&args, world, out),
+        Some(Command::Drill(args)) => drill::drill(&args, world, out),
+        Some(Command::Config(ConfigCommand::Check)) => check::check(world, out),
+        Some(Command::Guide(guide)) => guided(&guide, out),
     }
 }
 
 /// Needs no world: whoever packages the program has none.
-fn guided(guide: &Guide) -> Result<ExitCode, Failure> {
+fn guided(guide: &Guide, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     guide
-        .write(Cli::command(), &mut std::io::stdout().lock())
+        .write(Cli::command(), out)
         .map_err(|e| Failure::new(format!("cannot write {guide}")).because(e))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
+use bg_cli::places::Places;
 use bg_recorder::practice::Practice;
 use rustix::termios::ttyname;
 
@@ -44,17 +45,14 @@ impl Environment {
     /// # Errors
     /// When it names no place for the practice world.
     pub fn read() -> Result<Self, Failure> {
-        let path =
-            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let xdg = path("XDG_STATE_HOME");
-        let home = path("HOME");
-        let practice = Practice::find(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
+        let places = Places::find(|name| std::env::var_os(name));
+        let practice = places.practice.ok_or_else(|| {
             Failure::new("no place for the practice world")
                 .hint("set HOME, or XDG_STATE_HOME to an absolute path")
         })?;
         let terminals = outer_terminals();
-        let config_home =
-            path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+        let path =
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Ok(Self {
             practice,
             shell: path("SHELL"),
@@ -62,8 +60,8 @@ impl Environment {
             term: std::env::var("TERM").ok(),
             inside: std::env::var(SESSION_VARIABLE).ok(),
             config: None,
-            home,
-            config_home,
+            home: places.home,
+            config_home: places.config_home,
             credentials: names(|name, _| gives_credentials(name)),
             terminals: names(|name, value| names_terminal(name, value, &terminals)),
             proxies: proxies(),

@@ -1,78 +1,12 @@
-//! How an error is told: one line with its whole chain, and a hint.
-
-use std::error::Error;
-use std::fmt;
-use std::process::ExitCode;
+//! Failures, and the exit codes of bg-shell.
 
 use bg_aws::fault;
-use bg_recorder::cause::chain;
+pub use bg_cli::failure::Failure;
+use bg_cli::program::Program;
 
-use crate::say::say;
-
-/// Something that ends the program.
-#[derive(Debug)]
-pub struct Failure {
-    what: String,
-    source: Option<Box<dyn Error + 'static>>,
-    hint: Option<String>,
-    code: u8,
-}
-
-impl Failure {
-    /// Says what could not be done.
-    pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), source: None, hint: None, code: FAILED }
-    }
-
-    /// Adds why.
-    #[must_use]
-    pub fn because(mut self, source: impl Error + 'static) -> Self {
-        self.source = Some(Box::new(source));
-        self
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Sets another exit code.
-    #[must_use]
-    pub fn code(mut self, code: u8) -> Self {
-        self.code = code;
-        self
-    }
-
-    /// Tells the person at the terminal, and returns the exit code.
-    pub fn report(&self) -> ExitCode {
-        self.tell();
-        ExitCode::from(self.code)
-    }
-
-    /// Tells the person at the terminal, where that ends nothing.
-    pub fn tell(&self) {
-        say!("bg-shell: error: {self}");
-        // What AWS refused says more than where the call was made from.
-        let refused = self.source.as_deref().and_then(fault::hint);
-        let own = self.hint.iter().filter(|own| refused.as_ref() != Some(own));
-        for hint in refused.iter().chain(own) {
-            say!("bg-shell: hint: {hint}");
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if let Some(source) = self.source.as_deref() {
-            write!(f, ": {}", chain(source))?;
-        }
-        Ok(())
-    }
-}
-
+/// This program.
+pub const BG_SHELL: Program =
+    Program { name: "bg-shell", failed: FAILED, hung_up: None, advice: fault::hint };
 /// bg-shell itself failed, as with env(1) and timeout(1).
 pub const FAILED: u8 = 125;
 /// The command exists and cannot be run.

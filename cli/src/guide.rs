@@ -4,12 +4,12 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Command, Subcommand};
 
+use crate::answer::Answer;
 use crate::completion;
 use crate::completion::Shell;
 use crate::manual;
@@ -36,16 +36,16 @@ pub enum Guide {
 }
 
 impl Guide {
-    /// Writes what was asked for: pages into their directory, a script to `out`.
+    /// Writes what was asked for: pages into their directory, a script as the answer.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, program: Command, out: &mut dyn Write) -> io::Result<()> {
+    /// When the pages cannot be written.
+    pub fn write(&self, program: Command, out: &mut Answer<'_>) -> io::Result<()> {
         match self {
             Self::Man { dir } => manual::write(program, dir),
             Self::Completions { shell } => {
-                out.write_all(completion::script(*shell, program).as_bytes())?;
-                out.flush()
+                out.exact(completion::script(*shell, program).as_bytes());
+                Ok(())
             }
         }
     }

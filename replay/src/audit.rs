@@ -1,8 +1,9 @@
 //! `bg-replay verify`: verdicts and every finding, without any key that opens.
 
-use std::io::{IsTerminal as _, Write};
 use std::time::Instant;
 
+use bg_cli::answer::Answer;
+use bg_cli::say::{progress, say};
 use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
 
 use crate::evidence::admitted::seconds;
@@ -10,25 +11,24 @@ use crate::evidence::auditor::Auditor;
 use crate::evidence::roll::Roll;
 use crate::failure::Failure;
 use crate::list::{Shape, strays};
-use bg_recorder::neutral::{neutral, neutral_json};
 
 /// Verifies one tape; returns its verdict.
 ///
 /// # Errors
-/// When it could not be looked at, or nobody reads.
+/// When it could not be looked at.
 pub fn verify_one(
     auditor: &Auditor,
     name: &str,
     shape: Shape,
-    out: &mut dyn Write,
+    out: &mut Answer<'_>,
 ) -> Result<Verdict, Failure> {
     let place = auditor.place(name)?;
     let trusted = auditor.trusted()?;
     let began = Instant::now();
     let (_, report) = place.judged(&trusted)?;
-    write_report(&report, began, shape, out)?;
+    tell(&report, began, shape, out);
     if trusted.is_empty() {
-        eprintln!("bg-replay: hint: --trust FILE names the public signing key to check against");
+        say!("bg-replay: hint: --trust FILE names the public signing key to check against");
     }
     Ok(report.verdict)
 }
@@ -36,11 +36,11 @@ pub fn verify_one(
 /// Verifies all tapes and the host's count of them; returns the worst verdict.
 ///
 /// # Errors
-/// When the store could not be looked at, or nobody reads.
+/// When the store could not be looked at.
 pub fn verify_all(
     auditor: &Auditor,
     shape: Shape,
-    out: &mut dyn Write,
+    out: &mut Answer<'_>,
 ) -> Result<Verdict, Failure> {
     let catalog = auditor.catalog()?;
     let found = catalog.found()?;
@@ -52,12 +52,12 @@ pub fn verify_all(
     let mut roll = Roll::default();
     let mut worst = Verdict::Intact;
     for (done, place) in found.places.iter().enumerate() {
-        progress(done, found.places.len());
+        progress(&format!("verifying {} of {}", done + 1, found.places.len()));
         let began = Instant::now();
         let (tape, report) = place.judged(&trusted)?;
         roll.enter(&tape);
-        progress_done();
-        write_report(&report, began, shape, out)?;
+        progress("");
+        tell(&report, began, shape, out);
         worst = worse(worst, report.verdict);
     }
     strays(&found.strays);
@@ -67,7 +67,7 @@ pub fn verify_all(
         Some(Weight::Unverifiable) => Verdict::Unverifiable,
         Some(Weight::Broken) => Verdict::Broken,
     };
-    write_set(verdict, over_set, shape, out)?;
+    tell_set(verdict, over_set, shape, out);
     Ok(worse(worst, verdict))
 }
 
@@ -82,52 +82,31 @@ pub fn worse(a: Verdict, b: Verdict) -> Verdict {
     if rank(b) > rank(a) { b } else { a }
 }
 
-fn write_report(
-    report: &Report,
-    began: Instant,
-    shape: Shape,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let text = match shape {
-        Shape::Json => json(report)?,
-        Shape::Human => human(report, &seconds(began.elapsed())),
-    };
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::stdout)
-}
-
-fn write_set(
-    verdict: Verdict,
-    findings: Vec<Finding>,
-    shape: Shape,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    if shape == Shape::Human {
-        for finding in &findings {
-            eprintln!(
-                "bg-replay: {verdict}: over all sessions: {}: {}",
-                neutral(&finding.object),
-                neutral(&finding.what)
-            );
+fn tell(report: &Report, began: Instant, shape: Shape, out: &mut Answer<'_>) {
+    match shape {
+        Shape::Json => out.json(report),
+        Shape::Human => {
+            human(report, &seconds(began.elapsed())).iter().for_each(|line| out.line(line));
         }
-        return Ok(());
     }
-    let report = Report { session: None, verdict, frames: 0, segments: 0, findings };
-    let line = json(&report)?;
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::stdout)
 }
 
-fn json(report: &Report) -> Result<String, Failure> {
-    let json = serde_json::to_string(report)
-        .map_err(|e| Failure::blind("cannot write JSON").because(e))?;
-    Ok(neutral_json(&json))
+fn tell_set(verdict: Verdict, findings: Vec<Finding>, shape: Shape, out: &mut Answer<'_>) {
+    if shape == Shape::Json {
+        return out.json(&Report { session: None, verdict, frames: 0, segments: 0, findings });
+    }
+    for Finding { object, what, .. } in &findings {
+        say!("bg-replay: {verdict}: over all sessions: {object}: {what}");
+    }
 }
 
-fn human(report: &Report, took: &str) -> String {
+fn human(report: &Report, took: &str) -> Vec<String> {
     let session = report.session.map_or("a tape without id".to_owned(), |id| id.to_string());
     let Report { verdict, frames, segments, .. } = report;
     let good = if *verdict == Verdict::Broken { " good up to the first break" } else { "" };
-    let mut text =
-        format!("{verdict}: {session}: {frames} frames in {segments} segments{good} ({took})");
+    let mut lines = vec![format!(
+        "{verdict}: {session}: {frames} frames in {segments} segments{good} ({took})"
+    )];
     for finding in &report.findings {
         let weight = match finding.weight {
             Weight::Note => "note",
@@ -135,25 +114,9 @@ fn human(report: &Report, took: &str) -> String {
             Weight::Broken => "broken",
         };
         let frame = finding.frame.map_or(String::new(), |frame| format!(" frame {frame}"));
-        text.push_str(&format!(
-            "\n  {weight}: {}{frame}: {}",
-            neutral(&finding.object),
-            neutral(&finding.what)
-        ));
+        lines.push(format!("  {weight}: {}{frame}: {}", finding.object, finding.what));
     }
-    text
-}
-
-fn progress(done: usize, all: usize) {
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[Kverifying {} of {all}", done + 1);
-    }
-}
-
-fn progress_done() {
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
+    lines
 }
 
 #[cfg(test)]
@@ -163,7 +126,8 @@ mod tests {
 
     fn all(sample: &Sample) -> (Verdict, Vec<serde_json::Value>) {
         let mut out = Vec::new();
-        let verdict = verify_all(&sample.auditor(), Shape::Json, &mut out).unwrap();
+        let verdict =
+            verify_all(&sample.auditor(), Shape::Json, &mut Answer::to(&mut out)).unwrap();
         let lines = String::from_utf8(out).unwrap();
         (verdict, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
@@ -179,7 +143,13 @@ mod tests {
         let mut out = Vec::new();
         let path = sample.tape_dir(id).join("../").join(id.to_string());
         assert_eq!(
-            verify_one(&sample.auditor(), path.to_str().unwrap(), Shape::Human, &mut out).unwrap(),
+            verify_one(
+                &sample.auditor(),
+                path.to_str().unwrap(),
+                Shape::Human,
+                &mut Answer::to(&mut out)
+            )
+            .unwrap(),
             Verdict::Intact
         );
         assert!(String::from_utf8(out).unwrap().starts_with("intact: "));

@@ -1,15 +1,17 @@
 //! The command line, and the only place that reads the environment.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind as IoKind, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use bg_cli::answer::{Answer, recorded};
+use bg_cli::duration::seconds;
 use bg_cli::guide;
 use bg_cli::guide::{Guide, Ids, Wish};
-use bg_recorder::practice::Practice;
-use clap::error::ErrorKind;
+use bg_cli::places::Places;
+use bg_cli::program::Program;
+use bg_cli::usage::misused;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::audit::{verify_all, verify_one};
@@ -23,7 +25,7 @@ use crate::export::jsonl::Jsonl;
 use crate::export::sink::{Existing, Sink};
 use crate::export::text::Text;
 use crate::export::{Format, Raw, export};
-use crate::failure::{Failure, Kind};
+use crate::failure::{BG_REPLAY, BLIND, Failure};
 use crate::list::{Depth, Shape, list};
 use crate::play::player::{Ended, Manner, play};
 use crate::play::stage::Trust;
@@ -154,25 +156,26 @@ pub fn run() -> ExitCode {
     }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(e) => return misused(&e),
+        Err(e) => return misused(&BG_REPLAY, &e),
     };
-    if let Command::Guide(guide) = &cli.command {
-        return guided(guide).unwrap_or_else(|failure| failure.report());
-    }
-    let auditor = auditor(&cli);
-    auditor
-        .and_then(|auditor| done(&auditor, &cli.command))
-        .unwrap_or_else(|failure| failure.report())
+    let mut out = Answer::stdout();
+    let done = match &cli.command {
+        Command::Guide(guide) => guided(guide, &mut out),
+        command => auditor(&cli).and_then(|auditor| done(&auditor, command, &mut out)),
+    };
+    let program = match cli.command {
+        // Whoever closed the pipe did not hear the verdict: that must not look like `intact`.
+        Command::Verify { .. } => Program { hung_up: Some(BLIND), ..BG_REPLAY },
+        _ => BG_REPLAY,
+    };
+    program.end(done, out.finish())
 }
 
 fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
-    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = path("XDG_STATE_HOME");
-    let home = path("HOME");
-    let practice = Practice::find(state.as_deref(), home.as_deref());
-    let config_home = path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let Places { practice, config_home, .. } = Places::find(|name| std::env::var_os(name));
     let mut config = Config::load(cli.config.as_deref(), config_home.as_deref())?;
-    config.aws.trust(path("AWS_CA_BUNDLE"));
+    let ca = std::env::var_os("AWS_CA_BUNDLE").filter(|file| !file.is_empty());
+    config.aws.trust(ca.map(PathBuf::from));
     if let Some(store) = &cli.store {
         config.elsewhere(store)?;
     }
@@ -185,15 +188,19 @@ fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
     Ok(Auditor { practice, config, trust, kms_trust, key })
 }
 
-fn done(auditor: &Auditor, command: &Command) -> Result<ExitCode, Failure> {
+fn done(auditor: &Auditor, command: &Command, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     match command {
         Command::Ls { json, verify } => {
             let depth = if *verify { Depth::Verify } else { Depth::Glance };
-            list(auditor, depth, shape(*json), &mut std::io::stdout().lock())?;
+            list(auditor, depth, shape(*json), out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { session, json, .. } => {
-            verified(auditor, session.as_deref(), shape(*json))
+            let verdict = match session {
+                Some(session) => verify_one(auditor, session, shape(*json), out)?,
+                None => verify_all(auditor, shape(*json), out)?,
+            };
+            Ok(ExitCode::from(verdict.exit_code()))
         }
         Command::Play(options) => played(auditor, options),
         Command::Export(options) => exported(auditor, options),
@@ -204,16 +211,15 @@ fn done(auditor: &Auditor, command: &Command) -> Result<ExitCode, Failure> {
             })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Guide(guide) => guided(guide),
+        Command::Guide(guide) => guided(guide, out),
     }
 }
 
 /// Needs no evidence: whoever packages the program has none.
-fn guided(guide: &Guide) -> Result<ExitCode, Failure> {
-    guide.write(Cli::command(), &mut std::io::stdout().lock()).map_err(|e| match e.kind() {
-        IoKind::BrokenPipe => Failure::stdout(e),
-        _ => Failure::blind(format!("cannot write {guide}")).because(e),
-    })?;
+fn guided(guide: &Guide, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
+    guide
+        .write(Cli::command(), out)
+        .map_err(|e| Failure::new(format!("cannot write {guide}")).because(e))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -228,19 +234,6 @@ fn ids(wish: &Wish, found: &mut dyn FnMut(String)) {
     }
 }
 
-fn verified(auditor: &Auditor, session: Option<&str>, shape: Shape) -> Result<ExitCode, Failure> {
-    let out = &mut std::io::stdout().lock();
-    let verdict = match session {
-        Some(session) => verify_one(auditor, session, shape, out),
-        None => verify_all(auditor, shape, out),
-    };
-    match verdict {
-        // Whoever closed the pipe did not hear the verdict: that must not look like `intact`.
-        Err(failure) if failure.kind == Kind::Hangup => Ok(ExitCode::from(2)),
-        verdict => Ok(ExitCode::from(verdict?.exit_code())),
-    }
-}
-
 fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
     let manner = Manner {
         speed: speed(&options.speed)?,
@@ -252,25 +245,22 @@ fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
         from_us: micros("--from", &options.from)?,
         trust: if options.raw { Trust::Bytes } else { Trust::Text },
     };
-    if options.safe && !std::io::stdout().is_terminal() {
-        return Err(Failure::blind("--safe paints on a terminal, and this is none")
+    if options.safe && !recorded().is_terminal() {
+        return Err(Failure::new("--safe paints on a terminal, and this is none")
             .hint("`bg-replay cat` shows harmless text"));
     }
     match with_vault(auditor, &options.which, |vault| play(vault, &manner))? {
         Ended::Well => {}
         Ended::Signal(signal) => signal_hook::low_level::emulate_default_handler(signal)
-            .map_err(|e| Failure::blind("cannot end by the signal").because(e))?,
+            .map_err(|e| Failure::new("cannot end by the signal").because(e))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn exported(auditor: &Auditor, options: &Export) -> Result<ExitCode, Failure> {
     let existing = if options.force { Existing::Replace } else { Existing::Keep };
-    if options.output.is_none()
-        && options.format == FormatName::Raw
-        && std::io::stdout().is_terminal()
-    {
-        return Err(Failure::blind("raw bytes are not written to a terminal").hint(
+    if options.output.is_none() && options.format == FormatName::Raw && recorded().is_terminal() {
+        return Err(Failure::new("raw bytes are not written to a terminal").hint(
             "-o FILE, or a pipe; `bg-replay play` shows the session, `bg-replay cat` its text",
         ));
     }
@@ -303,19 +293,6 @@ fn with_vault<T>(
     with(&Vault::admit((&tape, report), |tape| auditor.opener(tape), extent)?)
 }
 
-fn misused(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // Whoever closed the pipe has read enough of it.
-        drop(error.print());
-        return ExitCode::SUCCESS;
-    }
-    let text = error.render().to_string();
-    let lead = if text.starts_with("error: ") { "bg-replay: " } else { "" };
-    // Standard error that is gone cannot be told of.
-    drop(write!(std::io::stderr(), "{lead}{text}"));
-    ExitCode::from(2)
-}
-
 fn shape(json: bool) -> Shape {
     if json { Shape::Json } else { Shape::Human }
 }
@@ -323,17 +300,15 @@ fn shape(json: bool) -> Shape {
 fn speed(text: &str) -> Result<f64, Failure> {
     match text.parse::<f64>() {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
-        _ => Err(Failure::blind(format!("--speed {text} is not a speed"))
+        _ => Err(Failure::new(format!("--speed {text} is not a speed"))
             .hint("a number above 0: 1 is as it was, 2 twice as fast, 0.5 half")),
     }
 }
 
 /// Reads seconds (`90`, `1.5`) or a duration with units (`1m30s`).
 fn micros(option: &str, text: &str) -> Result<u64, Failure> {
-    let plain = text.parse::<f64>().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
-    let duration = plain.or_else(|| humantime::parse_duration(text).ok());
-    duration.and_then(|duration| u64::try_from(duration.as_micros()).ok()).ok_or_else(|| {
-        Failure::blind(format!("{option} {text} is not a time"))
+    seconds(text).and_then(|duration| u64::try_from(duration.as_micros()).ok()).ok_or_else(|| {
+        Failure::new(format!("{option} {text} is not a time"))
             .hint("seconds such as 90 or 1.5, or 1m30s, 500ms")
     })
 }
@@ -359,7 +334,7 @@ mod tests {
     #[test]
     fn speeds_are_finite_and_above_zero() {
         for bad in ["0", "-1", "NaN", "inf", "", "x", "-0"] {
-            assert!(speed(bad).unwrap_err().lines().contains("hint"), "{bad}");
+            assert!(speed(bad).is_err(), "{bad}");
         }
         assert!((speed("0.5").unwrap() - 0.5).abs() < f64::EPSILON);
     }

@@ -1,10 +1,11 @@
 //! The configuration file of bg-shell, as far as an auditor needs it: where evidence is, and how AWS is reached.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bg_aws::archive::SCHEME;
 use bg_aws::edge::Reach;
 use bg_aws::evidence::EvidenceConfig;
+use bg_cli::config as file;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -25,22 +26,8 @@ impl Config {
     /// # Errors
     /// When a file that was named is missing, or one of the two sections is not as it should be.
     pub fn load(named: Option<&Path>, config_home: Option<&Path>) -> Result<Self, Failure> {
-        let user = config_home.map(|home| home.join("bg-shell/config.toml"));
-        let found = [Some(PathBuf::from(SYSTEM_FILE)), user]
-            .into_iter()
-            .flatten()
-            .find(|path| path.exists());
-        let Some(path) = named.map(Path::to_owned).or(found) else { return Ok(Self::default()) };
-        let unreadable = format!("cannot read the configuration {}", path.display());
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| Failure::blind(unreadable).because(e))?;
-        toml::from_str(&text).map_err(|e| {
-            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            let what =
-                format!("{}, line {line}: {}", path.display(), e.message().replace('\n', " "));
-            Failure::blind(what).hint("bg-shell config check says more")
-        })
+        let Some(path) = file::find(named, config_home) else { return Ok(Self::default()) };
+        file::parse(&path, &file::text(&path)?, "bg-shell config check says more")
     }
 
     /// Looks into another store than the one that is configured: `s3://…`, or a directory.
@@ -52,10 +39,10 @@ impl Config {
             self.evidence.store = Some(store.to_owned());
             return Ok(());
         }
-        let cannot = |e| Failure::blind(format!("cannot look at {store}")).because(e);
+        let cannot = |e| Failure::new(format!("cannot look at {store}")).because(e);
         let dir = std::fs::canonicalize(store).map_err(cannot)?;
         let name =
-            dir.to_str().ok_or_else(|| Failure::blind(format!("{store} has no name in UTF-8")))?;
+            dir.to_str().ok_or_else(|| Failure::new(format!("{store} has no name in UTF-8")))?;
         self.evidence.store = Some(name.to_owned());
         Ok(())
     }
@@ -66,5 +53,3 @@ impl Config {
         self.evidence.path_style = true;
     }
 }
-
-const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";

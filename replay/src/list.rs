@@ -1,7 +1,7 @@
 //! `bg-replay ls`: one row a session, newest first.
 
-use std::io::Write;
-
+use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::stamp::Stamp;
@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::evidence::auditor::Auditor;
 use crate::evidence::catalog::Place;
 use crate::evidence::glance::{Glance, State, human_duration};
-use crate::failure::Failure;
-use bg_recorder::neutral::{neutral, neutral_json};
+use crate::failure::{BG_REPLAY, Failure};
+use bg_recorder::neutral::neutral;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,36 +35,41 @@ pub enum Depth {
 /// Lists all sessions.
 ///
 /// # Errors
-/// When the store cannot be looked at, or nobody reads.
+/// When the store cannot be looked at.
 pub fn list(
     auditor: &Auditor,
     depth: Depth,
     shape: Shape,
-    out: &mut dyn Write,
+    out: &mut Answer<'_>,
 ) -> Result<(), Failure> {
     let catalog = auditor.catalog()?;
     let found = catalog.found()?;
     let trusted = if depth == Depth::Verify { Some(auditor.trusted()?) } else { None };
     if found.places.is_empty() {
-        eprint!("{}", catalog.empty().lines().replacen("error: ", "", 1));
+        BG_REPLAY.mention(&catalog.empty());
     } else if shape == Shape::Human {
-        writeln!(out, "{}", heading(depth)).map_err(Failure::stdout)?;
+        out.line(&heading(depth));
     }
     for place in &found.places {
         let row = Row::of(place, trusted.as_deref())?;
-        let line = if shape == Shape::Json { row.json()? } else { row.human() };
-        writeln!(out, "{line}").map_err(Failure::stdout)?;
+        if shape == Shape::Json {
+            out.json(&row)
+        } else {
+            out.line(&row.human())
+        }
+        if !out.is_taken() {
+            break;
+        }
     }
     strays(&found.strays);
-    out.flush().map_err(Failure::stdout)
+    Ok(())
 }
 
 /// Says that the store has things that belong to no session.
 pub fn strays(strays: &[String]) {
     if let Some(first) = strays.first() {
         let count = strays.len();
-        let first = neutral(first);
-        eprintln!(
+        say!(
             "bg-replay: warning: {count} names in the evidence store belong to no session, such as {first}"
         );
     }
@@ -107,12 +112,6 @@ impl Row {
         })
     }
 
-    fn json(&self) -> Result<String, Failure> {
-        let json = serde_json::to_string(self)
-            .map_err(|e| Failure::blind("cannot write JSON").because(e))?;
-        Ok(neutral_json(&json))
-    }
-
     fn human(&self) -> String {
         let session = self.session.map_or(String::new(), |id| id.to_string());
         let started =
@@ -153,7 +152,7 @@ mod tests {
 
     fn listed(sample: &Sample, depth: Depth, shape: Shape) -> String {
         let mut out = Vec::new();
-        list(&sample.auditor(), depth, shape, &mut out).unwrap();
+        list(&sample.auditor(), depth, shape, &mut Answer::to(&mut out)).unwrap();
         String::from_utf8(out).unwrap()
     }
 

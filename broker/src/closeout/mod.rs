@@ -21,7 +21,7 @@ use crate::account::probe::{self, Proof};
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::facts::opened::Opened;
-use crate::failure::Failure;
+use crate::failure::{BG_SHELL, Failure};
 use crate::os::user::author;
 use crate::say::say;
 use crate::world::World;
@@ -178,7 +178,7 @@ impl Closing<'_> {
         }
         let request_id = put.map_err(|e| {
             let why = e.to_string();
-            Failure::new("cannot deny the access").because(e).tell();
+            BG_SHELL.tell(&Failure::new("cannot deny the access").because(e));
             why
         })?;
         let denied = Denied { policy: deny.name(), request_id };
@@ -308,7 +308,7 @@ impl Closing<'_> {
                 self.note(GATE, json!({"kind": kind.get("kind"), "state": standing.to_string()}));
             }
             Err(failure) => {
-                failure.tell();
+                BG_SHELL.tell(&failure);
                 say!("bg-shell: hint: bg-shell reconcile tries again");
             }
         }

@@ -1,9 +1,9 @@
 //! `bg-shell approve`: an approval, signed.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bg_cli::answer::Answer;
 use bg_recorder::approval::APPROVAL_NAMESPACE;
 use bg_recorder::approval::sshsig::SSHSIG_MAX;
 use bg_recorder::approval::statement::{Decision, Principal, STATEMENT_MAX};
@@ -42,12 +42,16 @@ pub struct ApproveArgs {
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn approve(args: &ApproveArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn approve(
+    args: &ApproveArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     let bench = Bench::take(world, &args.id, Decision::Approve)?;
     bench.show();
     let person = match (&args.statement, &args.signature) {
         (Some(statement), Some(signature)) => by_hand(&bench, statement, signature)?,
-        _ if args.print => return print(&bench, args),
+        _ if args.print => return print(&bench, args, out),
         _ => {
             let signer = bench.signer(&args.signer)?;
             if !args.yes {
@@ -62,7 +66,7 @@ pub fn approve(args: &ApproveArgs, world: &World) -> Result<ExitCode, Failure> {
 }
 
 /// Prints the exact bytes; ssh-keygen signs them wherever the key is.
-fn print(bench: &Bench<'_>, args: &ApproveArgs) -> Result<ExitCode, Failure> {
+fn print(bench: &Bench<'_>, args: &ApproveArgs, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let person = match &args.signer.person {
         Some(name) => Principal::try_from(name.clone())
             .map_err(|e| Failure::new("--as names nobody").because(e))?,
@@ -75,9 +79,7 @@ fn print(bench: &Bench<'_>, args: &ApproveArgs) -> Result<ExitCode, Failure> {
         "bg-shell:   bg-shell approve {} --statement FILE --signature FILE.sig",
         bench.dossier.request().id
     );
-    std::io::stdout()
-        .write_all(&statement)
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
+    out.exact(&statement);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,17 +1,14 @@
 //! `bg-shell config check`: the file was read to get here; this says what it means.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::world::World;
+use bg_cli::answer::Answer;
 
 /// Says which file counts and what it configures.
-///
-/// # Errors
-/// When nobody reads the answer.
-pub fn check(world: &World) -> Result<ExitCode, Failure> {
+pub fn check(world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let mut lines = Vec::new();
     let named = world.environment.config.as_deref();
     match Config::find(named, &world.environment) {
@@ -26,8 +23,6 @@ pub fn check(world: &World) -> Result<ExitCode, Failure> {
     for (name, role) in &world.config.roles {
         lines.push(format!("  role      {name}: {} (quorum {})", role.arn, role.quorum));
     }
-    let text = lines.join("\n");
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
+    lines.iter().for_each(|line| out.line(line));
     Ok(ExitCode::SUCCESS)
 }

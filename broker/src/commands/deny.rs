@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use bg_recorder::approval::statement::Decision;
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::failure::{BG_SHELL, Failure};
 use crate::request::decide::{Bench, confirm};
 use crate::request::signer::SignerArgs;
 use crate::world::World;
@@ -40,7 +40,7 @@ pub fn deny(args: &DenyArgs, world: &World) -> Result<ExitCode, Failure> {
     bench.decide(&signer)?;
     if let Some(reason) = &args.reason {
         // The denial stands, with its reason or without.
-        bench.because(&signer.person, reason).unwrap_or_else(|failure| failure.tell());
+        bench.because(&signer.person, reason).unwrap_or_else(|failure| BG_SHELL.tell(&failure));
     }
     bench.tell(&signer.person)?;
     Ok(ExitCode::SUCCESS)

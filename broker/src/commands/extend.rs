@@ -1,11 +1,12 @@
 //! `bg-shell extend`: more time for a session whose evidence store is away. Nothing here needs the store: what an
 //! approver signed is handed over on the recording host.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bg_cli::answer::Answer;
+use bg_cli::named::{Named, beginning};
 use bg_recorder::approval::EXTENSION_NAMESPACE;
 use bg_recorder::approval::access::Signed;
 use bg_recorder::approval::extension::Extension;
@@ -37,7 +38,7 @@ pub struct ExtendArgs {
     #[arg(value_name = "SESSION")]
     session: String,
     /// How much longer it may go on without its store, at most 4h
-    #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = crate::commands::duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = bg_cli::duration::duration)]
     time: Duration,
     /// The session's role, where the session does not run on this host
     #[arg(long, value_name = "NAME")]
@@ -55,17 +56,17 @@ pub struct ExtendArgs {
     print: bool,
     /// A statement that was signed elsewhere
     #[arg(long, value_name = "FILE", requires = "signature")]
-    statement: Option<std::path::PathBuf>,
+    statement: Option<PathBuf>,
     /// The signature over it
     #[arg(long, value_name = "FILE", requires = "statement")]
-    signature: Option<std::path::PathBuf>,
+    signature: Option<PathBuf>,
 }
 
 /// Signs an extension, or hands one over.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn extend(args: &ExtendArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn extend(args: &ExtendArgs, world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let here = here(world, &args.session)?;
     let session = match (&here, args.session.parse()) {
         (Some(genesis), _) => genesis.session,
@@ -80,7 +81,8 @@ pub fn extend(args: &ExtendArgs, world: &World) -> Result<ExitCode, Failure> {
     let role = role(args, here.as_ref())?;
     let (_, signers) = signers(world.role(&role)?)?;
     if args.print {
-        return print(args, session, &signers, world);
+        out.exact(&unsigned(args, session, &signers, world)?);
+        return Ok(ExitCode::SUCCESS);
     }
     let genesis = here.ok_or_else(|| not_here(&args.session))?;
     let (statement, signature) = match (&args.statement, &args.signature) {
@@ -132,13 +134,13 @@ fn sign(
     Ok((statement, signature))
 }
 
-/// Prints the exact bytes; ssh-keygen signs them wherever the key is.
-fn print(
+/// Returns the exact bytes; ssh-keygen signs them wherever the key is.
+fn unsigned(
     args: &ExtendArgs,
     session: SessionId,
     signers: &AllowedSigners,
     world: &World,
-) -> Result<ExitCode, Failure> {
+) -> Result<Vec<u8>, Failure> {
     let person = match &args.signer.person {
         Some(name) => Principal::try_from(name.clone())
             .map_err(|e| Failure::new("--as names nobody").because(e))?,
@@ -148,10 +150,7 @@ fn print(
     say!("bg-shell: store the line as a file, sign it, and hand both in on the session's host:");
     say!("bg-shell:   ssh-keygen -Y sign -n {EXTENSION_NAMESPACE} -f KEY FILE");
     say!("bg-shell:   bg-shell extend {session} --statement FILE --signature FILE.sig");
-    std::io::stdout()
-        .write_all(&statement)
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(statement)
 }
 
 fn statement(session: SessionId, time: Duration, person: &Principal) -> Result<Vec<u8>, Failure> {
@@ -186,14 +185,15 @@ fn by_hand(statement: &Path, signature: &Path) -> Result<(Vec<u8>, String), Fail
 fn here(world: &World, text: &str) -> Result<Option<Genesis>, Failure> {
     let spools = bg_recorder::spool::all(&world.evidence().spool())
         .map_err(|e| Failure::new("cannot look at the spools").because(e))?;
-    let named = |dir: &&std::path::PathBuf| {
-        dir.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(text))
+    let id = |dir: &PathBuf| {
+        dir.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
     };
-    let found: Vec<_> = spools.iter().filter(named).collect();
-    match found.as_slice() {
-        [] => Ok(None),
-        [dir] => genesis(dir).map(Some),
-        _ => Err(Failure::new(format!("more than one session begins with {text:?}"))),
+    match beginning(text, spools, id) {
+        Named::None => Ok(None),
+        Named::One(dir) => genesis(&dir).map(Some),
+        Named::Several(_) => {
+            Err(Failure::new(format!("more than one session begins with {text:?}")))
+        }
     }
 }
 

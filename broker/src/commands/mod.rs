@@ -14,15 +14,3 @@ pub mod request;
 pub mod requests;
 pub mod revoke;
 pub mod sessions;
-
-use std::time::Duration;
-
-/// Reads a duration such as `45m`.
-///
-/// # Errors
-/// When it is none, or zero.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 45m or 1h30m"))?;
-    if duration.is_zero() { Err("a session needs some time".into()) } else { Ok(duration) }
-}

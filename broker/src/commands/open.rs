@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::commands::duration;
 use crate::commands::orphans;
 use crate::config::PRACTICE;
 use crate::environment::{Environment, SESSION_VARIABLE};
@@ -20,6 +19,7 @@ use crate::request::signer::SignerArgs;
 use crate::session;
 use crate::session::plan::Plan;
 use crate::world::World;
+use bg_cli::duration::duration;
 
 /// What `open` takes.
 #[derive(Debug, Args)]

@@ -1,10 +1,10 @@
 //! `bg-shell reconcile`: finishes what a close-out could not.
 
 use bg_recorder::abreast::Abreast;
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bg_cli::answer::Answer;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{CASES, Case, CaseError, DENIED, GATE, OPEN, PROVED, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
@@ -21,7 +21,7 @@ use crate::closeout::abandoned::{self, Gone};
 
 use crate::facts::docket::Docket;
 use crate::facts::opened::Opened;
-use crate::failure::{Failure, PENDING};
+use crate::failure::{BG_SHELL, Failure, PENDING};
 use crate::herald;
 use crate::say::say;
 use crate::session::summary;
@@ -49,7 +49,11 @@ enum Outcome {
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn reconcile(
+    args: &ReconcileArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     // What is in the outbox is tried again.
     world.notifier();
     let docket = Docket::of(&*world.store(), world.is_practice())?;
@@ -79,7 +83,7 @@ pub fn reconcile(args: &ReconcileArgs, world: &World) -> Result<ExitCode, Failur
         if let Ok(Outcome::Ended(revocation)) = &outcome {
             herald::late(world, *session, revocation);
         }
-        if args.json { print(*session, &outcome)? } else { tell(*session, &outcome) }
+        if args.json { out.json(&line(*session, &outcome)) } else { tell(*session, &outcome) }
     }
     if open.is_empty() && !args.json {
         say!("bg-shell: nothing to reconcile");
@@ -130,11 +134,11 @@ fn tell(session: SessionId, outcome: &Result<Outcome, Failure>) {
             summary::revocation(revocation);
         }
         // The next session is looked at all the same.
-        Err(failure) => failure.tell(),
+        Err(failure) => BG_SHELL.tell(failure),
     }
 }
 
-fn print(session: SessionId, outcome: &Result<Outcome, Failure>) -> Result<(), Failure> {
+fn line(session: SessionId, outcome: &Result<Outcome, Failure>) -> Value {
     let mut line = match outcome {
         Ok(Outcome::Live) => json!({"state": "live"}),
         Ok(Outcome::Closed) => json!({"state": "closed"}),
@@ -144,8 +148,7 @@ fn print(session: SessionId, outcome: &Result<Outcome, Failure>) -> Result<(), F
     if let Value::Object(line) = &mut line {
         line.insert("session".into(), json!(session));
     }
-    let written = writeln!(std::io::stdout(), "{line}");
-    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+    line
 }
 
 /// How many cases are told of that nobody has signed.

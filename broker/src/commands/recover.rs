@@ -1,8 +1,8 @@
 //! `bg-shell recover`: what dead recorders left is shipped, and their tapes are given an end.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
+use bg_cli::answer::Answer;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::facts::revocation::Revocation;
@@ -11,11 +11,11 @@ use bg_recorder::recover::{Recovered, recover_all};
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::closeout::abandoned;
 use crate::commands::orphans::DONE;
-use crate::failure::Failure;
+use crate::failure::{BG_SHELL, Failure};
 use crate::herald;
 use crate::outage::extended;
 use crate::say::say;
@@ -37,9 +37,14 @@ pub struct RecoverArgs {
 ///
 /// # Errors
 /// When the spools cannot be looked at.
-pub fn recover(args: &RecoverArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn recover(
+    args: &RecoverArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     if args.briefly {
-        return Ok(briefly(world));
+        briefly(world, out);
+        return Ok(ExitCode::SUCCESS);
     }
     let Swept { closed, recovered: all } = orphans(world)?;
     for (session, revocation) in &closed {
@@ -47,7 +52,7 @@ pub fn recover(args: &RecoverArgs, world: &World) -> Result<ExitCode, Failure> {
         summary::revocation(revocation);
     }
     for recovered in &all {
-        if args.json { print(recovered)? } else { tell(recovered) }
+        if args.json { out.json(&line(recovered)) } else { tell(recovered) }
     }
     if all.is_empty() && !args.json {
         say!("bg-shell: nothing to recover");
@@ -56,15 +61,13 @@ pub fn recover(args: &RecoverArgs, world: &World) -> Result<ExitCode, Failure> {
 }
 
 /// Recovers for a session that begins meanwhile and has other things to say: three lines, whatever there was.
-fn briefly(world: &World) -> ExitCode {
+fn briefly(world: &World, out: &mut Answer<'_>) {
     let lines = match orphans(world) {
         Ok(swept) => brief(&swept),
         Err(failure) => vec![format!("bg-shell: warning: {failure}")],
     };
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    // A session that is over by now listens no more.
-    drop(std::io::stdout().write_all(format!("{text}{DONE}\n").as_bytes()));
-    ExitCode::SUCCESS
+    lines.iter().for_each(|line| out.line(line));
+    out.line(DONE);
 }
 
 /// One line for the accesses, one for the tapes, one for what failed.
@@ -129,15 +132,10 @@ fn close_accesses(world: &World, keys: &dyn KeyService) -> Vec<(SessionId, Revoc
         match revocation {
             Ok(revocation) => closed.push((session, revocation)),
             // The tapes are recovered all the same.
-            Err(failure) => failure.tell(),
+            Err(failure) => BG_SHELL.tell(&failure),
         }
     }
     closed
-}
-
-fn print(recovered: &Recovered) -> Result<(), Failure> {
-    let written = writeln!(std::io::stdout(), "{}", line(recovered));
-    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
 }
 
 fn done(recovered: &Recovered) -> bool {
@@ -178,12 +176,13 @@ fn outcome(recovered: &Recovered) -> Vec<String> {
     }
 }
 
-fn line(recovered: &Recovered) -> String {
+fn line(recovered: &Recovered) -> Value {
     let name = name(recovered);
     match &recovered.outcome {
         Ok(report) => json!({"session": name, "verdict": report.verdict, "frames": report.frames,
             "segments": report.segments, "findings": report.findings, "error": null}),
-        Err(e) => json!({"session": name, "verdict": null, "frames": 0, "segments": 0, "findings": [], "error": chain(e)}),
+        Err(e) => {
+            json!({"session": name, "verdict": null, "frames": 0, "segments": 0, "findings": [], "error": chain(e)})
+        }
     }
-    .to_string()
 }

@@ -1,16 +1,16 @@
 //! `bg-shell request`: asks for a role.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::commands::duration;
 use crate::failure::Failure;
 use crate::request::filing::{Ask, file, filed};
 use crate::request::signer::SignerArgs;
 use crate::world::World;
+use bg_cli::answer::Answer;
+use bg_cli::duration::duration;
 
 /// What `request` takes.
 #[derive(Debug, Args)]
@@ -43,7 +43,11 @@ pub struct RequestArgs {
 ///
 /// # Errors
 /// When it cannot be filed.
-pub fn request(args: &RequestArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn request(
+    args: &RequestArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     let ask = Ask {
         role: &args.role,
         reason: &args.reason,
@@ -53,7 +57,6 @@ pub fn request(args: &RequestArgs, world: &World) -> Result<ExitCode, Failure> {
     };
     let request = file(world, &ask, &args.signer)?;
     filed(world, &request);
-    writeln!(std::io::stdout(), "{}", request.id)
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))?;
+    out.line(&request.id.to_string());
     Ok(ExitCode::SUCCESS)
 }

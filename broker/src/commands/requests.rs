@@ -1,17 +1,16 @@
 //! `bg-shell requests`: what was asked for, and how it stands.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bg_cli::answer::Answer;
 use bg_recorder::abreast::Abreast;
 use bg_recorder::approval::APPROVAL_NAMESPACE;
 use bg_recorder::approval::statement::Principal;
 use bg_recorder::clock::{Clock as _, SystemClock};
-use bg_recorder::neutral::neutral;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
@@ -54,21 +53,25 @@ pub struct RequestsArgs {
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn requests(args: &RequestsArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn requests(
+    args: &RequestsArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     let one = args.id.as_deref().map(|id| find(&*world.store(), id)).transpose()?;
     if args.policy {
-        return policy(world, one);
+        return policy(world, one, out);
     }
     let mut list = List { args, world, you: you(args, world), told: BTreeMap::new() };
     loop {
         let waits = match one {
-            Some(id) => list.look(&world.store(), &[id])?,
-            None => list.all()?,
+            Some(id) => list.look(&world.store(), &[id], out)?,
+            None => list.all(out)?,
         };
         if !args.watch && list.told.is_empty() && !args.json {
             say!("bg-shell: no request is open; --all shows those that have ended");
         }
-        if !args.watch || !waits {
+        if !args.watch || !waits || !out.is_taken() {
             return Ok(ExitCode::SUCCESS);
         }
         thread::sleep(POLL);
@@ -87,7 +90,7 @@ struct List<'a> {
 impl List<'_> {
     /// Looks at all that may be open; without `--all` the newest of them only, as whoever fills the bucket would have
     /// this take minutes.
-    fn all(&mut self) -> Result<bool, Failure> {
+    fn all(&mut self, out: &mut Answer<'_>) -> Result<bool, Failure> {
         let entries = listed(&*self.world.store())?;
         let mut ids = ids_of(&entries);
         let mut passed_over = 0;
@@ -100,7 +103,7 @@ impl List<'_> {
         let keys = ids.iter().map(|id| format!("{REQUESTS}{id}/request"));
         let read = Abreast::read(self.world.store(), keys, FACT_MAX).listed(REQUESTS, entries);
         let store: Arc<dyn ObjectStore> = Arc::new(read);
-        self.look(&store, &ids)?;
+        self.look(&store, &ids, out)?;
         if passed_over > 0 {
             say!(
                 "bg-shell: warning: {passed_over} older requests were not looked at; --all lists them"
@@ -110,7 +113,12 @@ impl List<'_> {
     }
 
     /// Shows what is new of some requests; returns whether one of them waits for a decision.
-    fn look(&mut self, store: &Arc<dyn ObjectStore>, ids: &[SessionId]) -> Result<bool, Failure> {
+    fn look(
+        &mut self,
+        store: &Arc<dyn ObjectStore>,
+        ids: &[SessionId],
+        out: &mut Answer<'_>,
+    ) -> Result<bool, Failure> {
         let args = self.args;
         let mut waits = false;
         let mut void = 0;
@@ -142,7 +150,7 @@ impl List<'_> {
                         "LEFT"
                     );
                 }
-                print(&self.text(*id, &dossier, now))?;
+                self.show(*id, &dossier, now, out);
                 self.told.insert(*id, news);
             }
         }
@@ -153,17 +161,26 @@ impl List<'_> {
         Ok(waits)
     }
 
-    fn text(&self, id: SessionId, dossier: &Result<Dossier, Failure>, now: Stamp) -> String {
+    fn show(
+        &self,
+        id: SessionId,
+        dossier: &Result<Dossier, Failure>,
+        now: Stamp,
+        out: &mut Answer<'_>,
+    ) {
         let args = self.args;
         match dossier {
             Err(why) if args.json => {
-                json!({"id": id, "state": "INVALID", "why": why.to_string()}).to_string()
+                out.json(&json!({"id": id, "state": "INVALID", "why": why.to_string()}));
             }
-            Err(why) => format!("{id}  INVALID    {}", neutral(&why.to_string())),
-            Ok(dossier) if args.json => object(dossier, now).to_string(),
-            Ok(dossier) if args.id.is_some() => whole(dossier, now),
+            Err(why) => out.line(&format!("{id}  INVALID    {why}")),
+            Ok(dossier) if args.json => out.json(&object(dossier, now)),
+            Ok(dossier) if args.id.is_some() => {
+                whole(dossier, now).iter().for_each(|line| out.line(line));
+            }
             Ok(dossier) => {
-                format!("{}{}", row(dossier, now), waits_for(dossier, &self.you, now))
+                let waits = waits_for(dossier, &self.you, now);
+                out.line(&format!("{}{waits}", row(dossier, now)));
             }
         }
     }
@@ -205,13 +222,17 @@ fn waits_for(dossier: &Dossier, you: &[(String, Principal)], now: Stamp) -> &'st
 }
 
 /// Prints what the session policy of a request's role lets its session do, as its approvers approve it.
-fn policy(world: &World, one: Option<SessionId>) -> Result<ExitCode, Failure> {
+fn policy(
+    world: &World,
+    one: Option<SessionId>,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     let id = one.ok_or_else(|| {
         Failure::new("--policy is about one request").hint("bg-shell requests ID --policy")
     })?;
     let dossier = Dossier::open(world, id, SystemClock.now())?;
     match &dossier.scope {
-        Some(text) => print(String::from_utf8_lossy(text).trim_end())?,
+        Some(text) => out.page(&format!("{}\n", String::from_utf8_lossy(text).trim_end())),
         None => say!(
             "bg-shell: {} has no session policy: a session may do all that the role may",
             dossier.request().role
@@ -233,14 +254,14 @@ fn row(dossier: &Dossier, now: Stamp) -> String {
         request.quorum,
         time(age),
         left(dossier, now).map_or_else(|| "-".to_owned(), time),
-        neutral(&request.role),
+        request.role,
         request.requester,
-        neutral(&request.reason),
+        request.reason,
         session.unwrap_or_default()
     )
 }
 
-fn whole(dossier: &Dossier, now: Stamp) -> String {
+fn whole(dossier: &Dossier, now: Stamp) -> Vec<String> {
     let mut lines = describe(dossier);
     lines.insert(0, format!("{} {}", dossier.standing(now), dossier.request().id));
     for (decided, _) in &dossier.approvals {
@@ -259,18 +280,14 @@ fn whole(dossier: &Dossier, now: Stamp) -> String {
         lines.push(format!("  says {who}: {reason}"));
     }
     if let Some(claim) = &dossier.claim {
-        lines.push(format!(
-            "  claimed by  session {}, {} at {}",
-            claim.session,
-            neutral(&claim.by),
-            claim.at
-        ));
+        lines
+            .push(format!("  claimed by  session {}, {} at {}", claim.session, claim.by, claim.at));
     }
     if let Some(left) = left(dossier, now) {
         lines.push(format!("  time left   {}", humantime::format_duration(left)));
     }
-    lines.extend(dossier.ignored.iter().map(|what| format!("  ignored     {}", neutral(what))));
-    lines.join("\n")
+    lines.extend(dossier.ignored.iter().map(|what| format!("  ignored     {what}")));
+    lines
 }
 
 /// How long it can still be decided on, or used.
@@ -308,13 +325,6 @@ fn object(dossier: &Dossier, now: Stamp) -> Value {
         "reasons": dossier.reasons.iter().map(|(person, reason)| json!({"person": person, "reason": reason})).collect::<Vec<_>>(),
         "claim": claim, "ignored": dossier.ignored,
     })
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))
 }
 
 /// How often evidence is looked at.

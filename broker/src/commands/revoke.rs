@@ -39,7 +39,7 @@ pub struct RevokeArgs {
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
     /// How long to wait for the proof
-    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = crate::commands::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = bg_cli::duration::duration)]
     wait: Duration,
 }
 

@@ -1,11 +1,11 @@
 //! `bg-shell sessions`: which sessions are live, and whose access is not proved closed.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bg_cli::answer::Answer;
 use bg_recorder::abreast::Abreast;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{CASES, Case, CaseError, OPEN, PENDING, PROVED, REVOKE};
@@ -65,7 +65,11 @@ enum State {
 ///
 /// # Errors
 /// When they cannot be looked at.
-pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn sessions(
+    args: &SessionsArgs,
+    world: &World,
+    out: &mut Answer<'_>,
+) -> Result<ExitCode, Failure> {
     let docket = Docket::of(&*world.store(), world.is_practice())?;
     let keys = world.keys()?;
     let Chosen { sessions, passed_over } = choose(&docket, args.all, SystemClock.now());
@@ -89,7 +93,7 @@ pub fn sessions(args: &SessionsArgs, world: &World) -> Result<ExitCode, Failure>
         let open = matches!(line.state, State::Live | State::Closing | State::Pending);
         if open || (args.all && !facts.is_empty()) {
             shown += 1;
-            print(&line, args.json)?;
+            if args.json { out.json(&line) } else { out.line(&row(&line)) }
         }
     }
     if shown == 0 && !args.json {
@@ -197,12 +201,6 @@ fn unopened(store: &dyn ObjectStore, session: SessionId, state: State, began: St
     Line { session, state, role: text("role"), person: text("user"), began, until }
 }
 
-fn print(line: &Line, json: bool) -> Result<(), Failure> {
-    let text = if json { serde_json::to_string(line).unwrap_or_default() } else { row(line) };
-    let written = writeln!(std::io::stdout(), "{text}");
-    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
-}
-
 fn row(line: &Line) -> String {
     let state = match line.state {
         State::Live => "live",
@@ -213,19 +211,14 @@ fn row(line: &Line) -> String {
         State::Ended => "ended",
     };
     let until = line.until.map_or_else(String::new, |until| format!(" to {}", time(until, 11)));
-    let role = plain(&line.role);
-    let person = plain(&line.person);
+    let role = &line.role;
+    let person = &line.person;
     format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, time(line.began, 0))
 }
 
 /// A time to the minute, with or without its date.
 fn time(at: Stamp, from: usize) -> String {
     at.to_string().chars().take(16).skip(from).collect::<String>().replace('T', " ")
-}
-
-/// What others wrote moves no cursor here.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// No session is open for 31 days.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bg_cli::config as file;
+use bg_cli::duration::{self, DurationError};
 use serde::{Deserialize as _, Deserializer, de};
 
 use super::Config;
@@ -16,22 +18,11 @@ impl Config {
     /// When a file that was named is missing, or any file says something unknown.
     pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
         let Some(path) = Self::find(named, environment) else { return Ok(Self::default()) };
-        let unreadable = format!("cannot read the configuration {}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|e| {
-            Failure::new(unreadable).because(e).hint("--config or BG_SHELL_CONFIG names it")
-        })?;
-        Self::parse(&path, &text)
+        Self::parse(&path, &file::text(&path)?)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let config: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(0, |span| {
-                text.get(..span.start).unwrap_or_default().matches('\n').count() + 1
-            });
-            let message = e.message().replace('\n', " ");
-            let hint = nearest(&message).unwrap_or_else(|| HINT.to_owned());
-            Failure::new(format!("{}, line {line}: {message}", path.display())).hint(hint)
-        })?;
+        let config: Self = file::parse(path, text, HINT)?;
         config
             .check()
             .map_err(|what| Failure::new(format!("{}: {what}", path.display())).hint(HINT))?;
@@ -40,12 +31,7 @@ impl Config {
 
     /// Returns the file that counts.
     pub fn find(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
-        let user = environment.config_home.as_ref().map(|home| home.join("bg-shell/config.toml"));
-        let found = [Some(PathBuf::from(SYSTEM_FILE)), user]
-            .into_iter()
-            .flatten()
-            .find(|path| path.exists());
-        named.map(Path::to_owned).or(found)
+        file::find(named, environment.config_home.as_deref())
     }
 
     /// What no single value shows.
@@ -65,26 +51,15 @@ impl Config {
     }
 }
 
-/// Finds what was probably meant in serde's "unknown field `x`, expected one of `a`, `b`".
-fn nearest(message: &str) -> Option<String> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next().filter(|_| message.starts_with("unknown "))?;
-    let close = quoted.map(|known| (strsim::damerau_levenshtein(unknown, known), known)).min()?;
-    (close.0 <= 3).then(|| {
-        format!("did you mean {}? bg-shell config check reads a file without using it", close.1)
-    })
-}
-
 /// Reads `45m`, `1h30m`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    match humantime::parse_duration(&text) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) => Err(de::Error::custom("a session needs some time")),
-        Err(e) => {
-            Err(de::Error::custom(format!("{text:?} is no duration such as 45m or 1h30m: {e}")))
+    duration::duration(&text).map_err(|e| match e {
+        DurationError::Zero => de::Error::custom(e),
+        DurationError::Unreadable(e) => {
+            de::Error::custom(format!("{text:?} is no duration such as 45m or 1h30m: {e}"))
         }
-    }
+    })
 }
 
 /// Reads `512MiB`, `1GiB`, or a number of bytes.
@@ -137,7 +112,6 @@ pub(super) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64,
 const SPOOL_MIN: u64 = 1 << 20;
 /// The role of the practice world.
 pub const PRACTICE: &str = "practice";
-const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";
 const HINT: &str = "deploy/config/ has a commented example for each way to deploy";
 
 #[cfg(test)]

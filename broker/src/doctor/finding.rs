@@ -1,7 +1,5 @@
 //! What one check found.
 
-use std::fmt;
-
 use bg_aws::fault::{CallError, CallKind};
 use serde::Serialize;
 
@@ -81,21 +79,20 @@ impl Finding {
     ) -> Self {
         Self { check: check.into(), verdict, saw: saw.into(), why: why.into(), fix: fix.into() }
     }
-}
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Returns it as a person reads it.
+    pub fn lines(&self) -> Vec<String> {
         let verdict = match self.verdict {
             Verdict::Ok => "ok",
             Verdict::Warn => "warn",
             Verdict::Fail => "FAIL",
         };
-        writeln!(f, "{verdict:5} {:24} {}", self.check, self.saw)?;
-        for (word, text) in [("why", &self.why), ("fix", &self.fix)] {
+        let mut lines = vec![format!("{verdict:5} {:24} {}", self.check, self.saw)];
+        for (word, text) in [("why:", &self.why), ("fix:", &self.fix)] {
             if !text.is_empty() {
-                writeln!(f, "      {:>24} {text}", format!("{word}:"))?;
+                lines.push(format!("      {word:>24} {text}"));
             }
         }
-        Ok(())
+        lines
     }
 }

@@ -18,9 +18,9 @@ mod signers;
 mod spool;
 mod trust;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
+use bg_cli::answer::Answer;
 use clap::Args;
 use serde_json::json;
 
@@ -51,14 +51,14 @@ pub struct DoctorArgs {
 /// Checks everything. What cannot be looked at is never ok.
 ///
 /// # Errors
-/// When AWS cannot be called at all, or nobody reads the answer.
-pub fn doctor(args: &DoctorArgs, world: &World) -> Result<ExitCode, Failure> {
+/// When AWS cannot be called at all.
+pub fn doctor(args: &DoctorArgs, world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let roles = match &args.role {
         Some(name) => vec![(name.as_str(), world.role(name)?)],
         None => world.config.roles.iter().map(|(name, role)| (name.as_str(), role)).collect(),
     };
     let eyes = Eyes::open(world, args.profile.as_deref())?;
-    let table = Table { json: args.json };
+    let mut table = Table { json: args.json, out };
     let mut findings = Vec::new();
     if !roles.is_empty() || world.config.evidence.kms_key.is_some() {
         findings = round::run(reach::checks(&eyes), |found| table.tell(found));
@@ -68,7 +68,7 @@ pub fn doctor(args: &DoctorArgs, world: &World) -> Result<ExitCode, Failure> {
         findings.append(&mut heard);
     }
     findings.append(&mut round::run(checks(&eyes, roles), |found| table.tell(found)));
-    table.sum(&findings)?;
+    table.sum(&findings);
     let is = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
     Ok(match () {
         () if is(Verdict::Fail) => ExitCode::FAILURE,
@@ -122,39 +122,33 @@ fn unless_silent<'c>(
 }
 
 /// The answer as people read it, line by line; as JSON it is one object at the end.
-struct Table {
+struct Table<'t, 'o> {
     json: bool,
+    out: &'t mut Answer<'o>,
 }
 
-impl Table {
-    fn tell(&self, findings: &[Finding]) {
-        if self.json {
-            return;
+impl Table<'_, '_> {
+    fn tell(&mut self, findings: &[Finding]) {
+        if !self.json {
+            findings.iter().flat_map(Finding::lines).for_each(|line| self.out.line(&line));
         }
-        for finding in findings {
-            // A reader that is gone is met at the end.
-            drop(std::io::stdout().write_all(finding.to_string().as_bytes()));
-        }
-        drop(std::io::stdout().flush());
     }
 
-    fn sum(&self, findings: &[Finding]) -> Result<(), Failure> {
+    fn sum(self, findings: &[Finding]) {
         let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
         let ok = count(Verdict::Ok);
         let warn = count(Verdict::Warn);
         let fail = count(Verdict::Fail);
-        let text = if self.json {
+        if self.json {
             let all = json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail });
-            format!("{all}\n")
-        } else {
-            // The worst stands last, where a terminal still shows it.
-            let wrong = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
-            let again: String = wrong.map(ToString::to_string).collect();
-            let again = if again.is_empty() { again } else { format!("\nwrong:\n{again}") };
-            format!("{again}{ok} ok, {warn} to look at, {fail} wrong\n")
-        };
-        let mut stdout = std::io::stdout();
-        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-        written.map_err(|e| Failure::new("cannot write to standard output").because(e))
+            return self.out.json(&all);
+        }
+        // The worst stands last, where a terminal still shows it.
+        if fail > 0 {
+            self.out.page("\nwrong:\n");
+        }
+        let wrong = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+        wrong.flat_map(Finding::lines).for_each(|line| self.out.line(&line));
+        self.out.line(&format!("{ok} ok, {warn} to look at, {fail} wrong"));
     }
 }

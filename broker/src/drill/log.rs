@@ -1,6 +1,5 @@
 //! The steps of a drill, as they went.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -64,16 +63,14 @@ impl Log {
     pub fn passed(&self) -> bool {
         !self.steps.is_empty() && self.steps.iter().all(|step| step.passed)
     }
-}
 
-impl fmt::Display for Log {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Step { step, took_ms, passed, saw } in &self.steps {
+    /// Returns it as a person reads it.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.steps.iter().map(|Step { step, took_ms, passed, saw }| {
             let verdict = if *passed { "ok" } else { "FAIL" };
             let took = took_ms.map_or_else(String::new, |ms| format!("{ms} ms"));
-            writeln!(f, "{verdict:5} {step:16} {took:>9}  {saw}")?;
-        }
-        Ok(())
+            format!("{verdict:5} {step:16} {took:>9}  {saw}")
+        })
     }
 }
 

@@ -11,10 +11,10 @@ mod scenario;
 mod valve;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bg_cli::answer::Answer;
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ pub struct Drill<'a> {
 ///
 /// # Errors
 /// When it cannot be begun, or not be written down.
-pub fn drill(args: &DrillArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn drill(args: &DrillArgs, world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let drill = Drill::of(args, world)?;
     let mut log = Log::default();
     say!(
@@ -84,7 +84,11 @@ pub fn drill(args: &DrillArgs, world: &World) -> Result<ExitCode, Failure> {
     let id = session.unwrap_or_else(SessionId::mint);
     let past = Past::read(world, &drill);
     past::write_down(world, id, report(&drill, session, &log))?;
-    tell(&drill, session, &log, &past, args.json)?;
+    if args.json {
+        out.json(&whole(&drill, session, &log, &past));
+    } else {
+        tell(&log, &past, out);
+    }
     Ok(if log.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -132,24 +136,16 @@ fn report(drill: &Drill<'_>, session: Option<SessionId>, log: &Log) -> Value {
     })
 }
 
-fn tell(
-    drill: &Drill<'_>,
-    session: Option<SessionId>,
-    log: &Log,
-    past: &Past,
-    json: bool,
-) -> Result<(), Failure> {
-    let text = if json {
-        let mut report = report(drill, session, log);
-        if let Value::Object(members) = &mut report {
-            members.insert("past".into(), json!(past));
-        }
-        format!("{report}\n")
-    } else {
-        let verdict = if log.passed() { "the drill passed" } else { "the drill FAILED" };
-        format!("{log}{past}{verdict}\n")
-    };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|e| Failure::new("cannot write to standard output").because(e))
+fn whole(drill: &Drill<'_>, session: Option<SessionId>, log: &Log, past: &Past) -> Value {
+    let mut report = report(drill, session, log);
+    if let Value::Object(members) = &mut report {
+        members.insert("past".into(), json!(past));
+    }
+    report
+}
+
+fn tell(log: &Log, past: &Past, out: &mut Answer<'_>) {
+    log.lines().for_each(|line| out.line(&line));
+    out.page(&past.to_string());
+    out.line(if log.passed() { "the drill passed" } else { "the drill FAILED" });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bg_cli::named::{Named, beginning};
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::CASES;
 use bg_recorder::session::SessionId;
@@ -56,14 +57,14 @@ impl Docket {
     /// # Errors
     /// When there is none, or more than one.
     pub fn find(&self, text: &str) -> Result<SessionId, Failure> {
-        let ids = self.0.keys().filter(|id| id.to_string().starts_with(text)).copied();
-        let found: Vec<SessionId> = ids.take(2).collect();
-        match found.as_slice() {
-            [one] if !text.is_empty() => Ok(*one),
-            [] => Err(Failure::new(format!("there is no session {text:?}"))
+        match beginning(text, self.0.keys().copied(), SessionId::to_string) {
+            Named::One(one) => Ok(one),
+            Named::None => Err(Failure::new(format!("there is no session {text:?}"))
                 .hint("bg-shell sessions lists them; older ones: bg-replay ls")),
-            _ => Err(Failure::new(format!("more than one session begins with {text:?}"))
-                .hint("bg-shell sessions lists them; give more of its id")),
+            Named::Several(_) => {
+                Err(Failure::new(format!("more than one session begins with {text:?}"))
+                    .hint("bg-shell sessions lists them; give more of its id"))
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bg_cli::named::{Named, beginning};
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -31,15 +32,15 @@ pub fn find(store: &dyn ObjectStore, named: &str) -> Result<SessionId, Failure> 
     let mut found = BTreeSet::new();
     for day in (from / DAY_US)..=(to / DAY_US) {
         let sessions = on(store, Stamp(day.saturating_mul(DAY_US))).map_err(unreadable)?;
-        found.extend(sessions.into_iter().filter(|session| session.to_string().starts_with(named)));
+        found.extend(sessions);
     }
-    match (found.len(), found.first()) {
-        (1, Some(session)) => Ok(*session),
-        (0, _) => {
+    match beginning(named, found, SessionId::to_string) {
+        Named::One(session) => Ok(session),
+        Named::None => {
             Err(Failure::new(format!("there is no session {named}"))
                 .hint("bg-replay ls lists them"))
         }
-        (count, _) => Err(Failure::new(format!("{count} sessions begin with {named}"))
+        Named::Several(count) => Err(Failure::new(format!("{count} sessions begin with {named}"))
             .hint("give more of its id")),
     }
 }

@@ -10,12 +10,11 @@ mod rotate;
 mod stored;
 mod timeline;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
+use bg_cli::answer::Answer;
 use bg_recorder::facts::case::Case;
 use bg_recorder::facts::revocation::Revocation;
-use bg_recorder::neutral::{Visible, neutral};
 use bg_recorder::session::SessionId;
 use clap::Args;
 
@@ -54,7 +53,7 @@ pub struct ReportArgs {
 ///
 /// # Errors
 /// When there is no such session, or the evidence cannot be read.
-pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
+pub fn report(args: &ReportArgs, world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let session = find::find(&*world.store(), &args.session)?;
     if args.rotate {
         let consent = if args.yes { Consent::Given } else { Consent::Asked };
@@ -67,7 +66,7 @@ pub fn report(args: &ReportArgs, world: &World) -> Result<ExitCode, Failure> {
         Some(Stored { json, markdown, .. }) => (json, markdown),
         None => made(world, session)?,
     };
-    print(if args.json { &json } else { &markdown })?;
+    out.page(if args.json { &json } else { &markdown });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -128,7 +127,7 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     );
     say!("bg-shell: report: bg-shell report {session} (stored as {at})");
     for to_do in &report.to_do {
-        say!("bg-shell:   to do: {}", neutral(to_do));
+        say!("bg-shell:   to do: {to_do}");
     }
     Ok(stored)
 }
@@ -153,10 +152,4 @@ fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> 
     let json = serde_json::to_string_pretty(&report);
     let json = json.map_err(|e| Failure::new("cannot write JSON").because(e))? + "\n";
     Ok((stored::neutral_lines(&json), markdown::markdown(&report)))
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let shown = Visible::default().chunk(text);
-    let written = std::io::stdout().write_all(shown.as_bytes());
-    written.map_err(|e| Failure::new("cannot write to standard output").because(e))
 }

@@ -1,6 +1,6 @@
 //! `bg-shell report --rotate`: deactivates access keys that could be seen, each after a yes.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::BufRead as _;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
@@ -8,7 +8,6 @@ use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::facts::case::Case;
 use bg_recorder::keys::KeyService;
-use bg_recorder::neutral::neutral;
 use rustix::termios::isatty;
 use serde_json::{Value, json};
 
@@ -70,8 +69,8 @@ impl Rotation {
             return Ok(false);
         };
         let status = self.status(&user, id)?;
-        say!("bg-shell: {id} belongs to {}, is {status}", neutral(&user));
-        if consent == Consent::Asked && !yes(&format!("deactivate {id} of {}?", neutral(&user)))? {
+        say!("bg-shell: {id} belongs to {user}, is {status}");
+        if consent == Consent::Asked && !yes(&format!("deactivate {id} of {user}?"))? {
             say!("bg-shell: {id} is left as it is");
             return Ok(false);
         }
@@ -95,7 +94,7 @@ impl Rotation {
         let what = format!("{id} of {user} was deactivated");
         self.note(&done_name(id), json!({"what": what, "user": user, "request_id": request_id}))?;
         say!("bg-shell: {id} is inactive; nothing that uses it works any more");
-        say!("bg-shell: hint: give {} a new one, then delete it: see the report", neutral(&user));
+        say!("bg-shell: hint: give {user} a new one, then delete it: see the report");
         Ok(true)
     }
 
@@ -143,10 +142,7 @@ fn yes(question: &str) -> Result<bool, Failure> {
         );
     }
     let failed = |e| Failure::new("cannot ask").because(e);
-    let mut stderr = std::io::stderr();
-    write!(stderr, "bg-shell: {question} [yes/no] ")
-        .and_then(|()| stderr.flush())
-        .map_err(failed)?;
+    bg_cli::say::question(&format!("bg-shell: {question} [yes/no]"));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(answer.trim() == "yes")

@@ -1,6 +1,6 @@
 //! A decision about a request: what is shown, what is signed, where it goes.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 
 use bg_recorder::approval::access::Signed;
 use bg_recorder::approval::signers::AllowedSigners;
@@ -228,7 +228,7 @@ pub fn confirm(question: &str) -> Result<(), Failure> {
             .hint("give --yes once you have read what is asked for"));
     }
     // A standard error that nobody reads shows no question, and then nobody answers it.
-    drop(std::io::stderr().write_all(format!("{question} [yes/no] ").as_bytes()));
+    bg_cli::say::question(&format!("{question} [yes/no]"));
     let unsigned = || Failure::new("nothing was signed").hint("answer yes in full to sign");
     for _ in 0..ASKED_MAX {
         let mut answer = String::new();
@@ -239,7 +239,7 @@ pub fn confirm(question: &str) -> Result<(), Failure> {
             "no" | "n" => return Err(unsigned()),
             // The end of the input answers nothing any more.
             _ if answer.is_empty() => return Err(unsigned()),
-            _ => drop(std::io::stderr().write_all(b"yes, in full, or no: ")),
+            _ => bg_cli::say::question("yes, in full, or no:"),
         }
     }
     Err(unsigned())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bg_cli::named::{Named, beginning_or_last};
 use bg_recorder::abreast::Abreast;
 use bg_recorder::approval::SKEW_US;
 use bg_recorder::approval::access::{APPROVALS_MAX, Access, Signed};
@@ -366,14 +367,13 @@ pub fn find(store: &dyn ObjectStore, text: &str) -> Result<SessionId, Failure> {
         return Ok(id);
     }
     let ids = ids(store)?;
-    if let ("last", Some(id)) = (text, ids.last()) {
-        return Ok(*id);
-    }
     let hint = "bg-shell requests --all lists them";
-    match ids.iter().filter(|id| id.to_string().starts_with(text)).collect::<Vec<_>>().as_slice() {
-        [id] => Ok(**id),
-        [] => Err(Failure::new(format!("there is no request {text:?}")).hint(hint)),
-        _ => Err(Failure::new(format!("more than one request begins with {text:?}")).hint(hint)),
+    match beginning_or_last(text, ids, SessionId::to_string) {
+        Named::One(id) => Ok(id),
+        Named::None => Err(Failure::new(format!("there is no request {text:?}")).hint(hint)),
+        Named::Several(_) => {
+            Err(Failure::new(format!("more than one request begins with {text:?}")).hint(hint))
+        }
     }
 }
 

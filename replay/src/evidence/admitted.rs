@@ -7,7 +7,8 @@ use bg_recorder::reader::{Events, ReadError, Reader};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, content};
+use bg_cli::say::say;
 
 /// How much of a tape may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +37,9 @@ impl<'a> Vault<'a> {
         extent: Extent,
     ) -> Result<Self, Failure> {
         match (report.verdict, extent) {
-            (Verdict::Broken, Extent::Whole) => Err(Failure::content("the tape is broken, and is not shown")
+            (Verdict::Broken, Extent::Whole) => Err(content("the tape is broken, and is not shown")
                 .hint("`bg-replay verify` says where; --up-to-break shows the part before that")),
-            (Verdict::Unverifiable, Extent::Whole) => Err(Failure::blind(unverifiable(&report)).hint(
+            (Verdict::Unverifiable, Extent::Whole) => Err(Failure::new(unverifiable(&report)).hint(
                 "give the signing key with --trust FILE; --up-to-break shows what can be read all the same",
             )),
             _ => Ok(Self { tape, report, opener: opener(tape)? }),
@@ -69,11 +70,11 @@ impl<'a> Vault<'a> {
         if self.report.verdict == Verdict::Broken {
             let frames = self.report.frames;
             let segments = self.report.segments;
-            eprintln!(
+            say!(
                 "bg-replay: warning: the tape is broken: only its first {frames} frames are shown ({segments} good segments)"
             );
         } else if self.report.verdict == Verdict::Unverifiable {
-            eprintln!("bg-replay: warning: {}", unverifiable(&self.report));
+            say!("bg-replay: warning: {}", unverifiable(&self.report));
         }
     }
 }
@@ -87,12 +88,12 @@ impl std::fmt::Debug for Vault<'_> {
 /// Turns a failed read into what it means for the command.
 pub fn unread(error: ReadError) -> Failure {
     match error {
-        ReadError::Key(_) => Failure::blind("cannot open the tape with this key")
+        ReadError::Key(_) => Failure::new("cannot open the tape with this key")
             .because(error)
             .hint("opening takes the auditor's AWS profile ([aws] profile), or --key FILE with the opening key of the world that recorded it; what was recorded while KMS was away opens with the escrow key"),
-        ReadError::Store(_) => Failure::blind("cannot read the tape").because(error),
-        ReadError::Empty => Failure::content("there is nothing to show: the tape has no frame"),
-        _ => Failure::content("cannot read the tape").because(error).hint("`bg-replay verify` says more"),
+        ReadError::Store(_) => Failure::new("cannot read the tape").because(error),
+        ReadError::Empty => content("there is nothing to show: the tape has no frame"),
+        _ => content("cannot read the tape").because(error).hint("`bg-replay verify` says more"),
     }
 }
 

@@ -85,7 +85,7 @@ impl Auditor {
         }
         let hint =
             "--trust takes the signing key's public half, a PEM file such as keys/sign.pub.pem";
-        let failed = |e| Failure::blind("cannot use a trusted key").because(e).hint(hint);
+        let failed = |e| Failure::new("cannot use a trusted key").because(e).hint(hint);
         for file in &files {
             trusted.push(read_signing_public(file).map_err(failed)?);
         }
@@ -94,7 +94,7 @@ impl Auditor {
 
     fn kms_trusted(&self, key: &str) -> Result<SigningPublic, Failure> {
         signing_public(&self.edge()?, key).map_err(|e| {
-            Failure::blind(format!("cannot get the signing key {key} from KMS"))
+            Failure::new(format!("cannot get the signing key {key} from KMS"))
                 .because(e)
                 .hint("--trust FILE needs no right in KMS: the public key as a PEM file")
         })
@@ -112,7 +112,7 @@ impl Auditor {
         let file = self.key.clone().or_else(|| self.key_file(OPEN_FILE)).ok_or_else(homeless)?;
         let hint = "--key FILE names the opening key (PEM); `bg-replay verify` needs none";
         let opener = LocalOpener::from_file(&file).map_err(|e| {
-            Failure::blind("cannot open the tape without its opening key").because(e).hint(hint)
+            Failure::new("cannot open the tape without its opening key").because(e).hint(hint)
         })?;
         Ok(Box::new(opener))
     }
@@ -125,7 +125,7 @@ impl Auditor {
 
     fn archive(&self, evidence: &EvidenceConfig) -> Result<Archive, Failure> {
         Archive::open(evidence, &self.config.aws).map_err(|e| {
-            Failure::blind("cannot use the evidence store")
+            Failure::new("cannot use the evidence store")
                 .because(e)
                 .hint("see [evidence] and [aws] in the configuration, or --store")
         })
@@ -133,7 +133,7 @@ impl Auditor {
 
     fn edge(&self) -> Result<Edge, Failure> {
         let cannot =
-            |e| Failure::blind("cannot call AWS").because(e).hint("see [aws] in the configuration");
+            |e| Failure::new("cannot call AWS").because(e).hint("see [aws] in the configuration");
         Edge::open(&self.config.aws).map_err(cannot)
     }
 }
@@ -148,8 +148,6 @@ fn wrapped_by_kms(tape: &Tape<'_>) -> bool {
 }
 
 fn homeless() -> Failure {
-    Failure::blind(
-        "there is no practice world: neither XDG_STATE_HOME nor HOME is an absolute path",
-    )
-    .hint("set HOME, or name the session's directory, --trust FILE and --key FILE")
+    Failure::new("there is no practice world: neither XDG_STATE_HOME nor HOME is an absolute path")
+        .hint("set HOME, or name the session's directory, --trust FILE and --key FILE")
 }

@@ -96,7 +96,7 @@ impl Place {
     pub fn in_bucket(archive: Archive) -> Result<Self, Failure> {
         let last = archive.name.trim_end_matches('/').rsplit('/').next();
         let session = last.and_then(|name| name.parse().ok());
-        let nothing = Failure::blind(format!("there is no tape in {}", archive.name))
+        let nothing = Failure::new(format!("there is no tape in {}", archive.name))
             .hint("name the prefix that ends with the session's id, or its id alone");
         let place = Self::new(session, archive, String::new());
         if place.tape()?.objects.is_empty() { Err(nothing) } else { Ok(place) }
@@ -108,12 +108,12 @@ impl Place {
     /// When there is no such directory, or no tape in it.
     pub fn at(path: &Path) -> Result<Self, Failure> {
         let cannot =
-            |source| Failure::blind(format!("cannot look at {}", path.display())).because(source);
+            |source| Failure::new(format!("cannot look at {}", path.display())).because(source);
         let root = fs::canonicalize(path).map_err(cannot)?;
         if !root.is_dir() {
             let hint =
                 "name the directory that has the session's objects, the one with `genesis` in it";
-            return Err(Failure::blind(format!("{} is not a directory", path.display())).hint(hint));
+            return Err(Failure::new(format!("{} is not a directory", path.display())).hint(hint));
         }
         let session =
             root.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
@@ -121,9 +121,7 @@ impl Place {
         if place.session.is_none() && place.tape()?.objects.is_empty() {
             let hint =
                 "name the directory that has the session's objects, the one with `genesis` in it";
-            return Err(
-                Failure::blind(format!("there is no tape in {}", path.display())).hint(hint)
-            );
+            return Err(Failure::new(format!("there is no tape in {}", path.display())).hint(hint));
         }
         Ok(place)
     }
@@ -213,9 +211,9 @@ impl Catalog {
         let ids: Vec<String> = places.iter().take(4).map(|place| place.prefix.clone()).collect();
         match (places.pop(), places.len()) {
             (Some(place), 0) => Ok(place),
-            (Some(_), _) => Err(Failure::blind(format!("more than one session is called {name}"))
+            (Some(_), _) => Err(Failure::new(format!("more than one session is called {name}"))
                 .hint(format!("give more of the id: {}", ids.join(", ")))),
-            (None, _) => Err(Failure::blind(format!("there is no session {name}")).hint(
+            (None, _) => Err(Failure::new(format!("there is no session {name}")).hint(
                 "`bg-replay ls` lists the sessions; a directory is named with a slash in it",
             )),
         }
@@ -223,7 +221,7 @@ impl Catalog {
 
     /// There is nothing here yet.
     pub fn empty(&self) -> Failure {
-        Failure::blind(format!("no sessions yet in {}", self.archive.name))
+        Failure::new(format!("no sessions yet in {}", self.archive.name))
             .hint("`bg-shell` records one; evidence that is elsewhere is named by its directory")
     }
 }
@@ -239,7 +237,7 @@ fn placed(key: &str) -> Option<(SessionId, String)> {
 }
 
 fn unlistable(source: StoreError) -> Failure {
-    Failure::blind("cannot look into the evidence store")
+    Failure::new("cannot look into the evidence store")
         .because(source)
         .hint("check that you may read it")
 }

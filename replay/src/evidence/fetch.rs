@@ -1,9 +1,9 @@
 //! Fetching from a bucket: ahead of whoever reads, and with a word on the terminal when it takes long.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bg_cli::say::{is_terminal, progress};
 use bg_recorder::ahead::Ahead;
 use bg_recorder::store::{Entry, ObjectStore, StoreError};
 
@@ -31,7 +31,7 @@ impl Fetch {
 
     /// Begins to say how far reading is, if there is a terminal to say it on.
     pub fn show(&self, all: usize) {
-        let since = std::io::stderr().is_terminal().then(Instant::now);
+        let since = is_terminal().then(Instant::now);
         self.with(|shown| *shown = Shown { since, all, ..Shown::default() });
     }
 
@@ -39,7 +39,7 @@ impl Fetch {
     pub fn hide(&self) {
         self.with(|shown| {
             if shown.last.is_some() {
-                say("");
+                progress("");
             }
             *shown = Shown::default();
         });
@@ -57,14 +57,9 @@ impl Shown {
         let due = self.last.or(self.since).is_some_and(|last| now.duration_since(last) >= EVERY);
         if due {
             self.last = Some(now);
-            say(&format!("reading {} of {} objects", self.done, self.all));
+            progress(&format!("reading {} of {} objects", self.done, self.all));
         }
     }
-}
-
-/// Writes over the line of before. A terminal that is gone is told nothing.
-fn say(text: &str) {
-    drop(write!(std::io::stderr(), "\r\x1b[K{text}"));
 }
 
 impl ObjectStore for Fetch {

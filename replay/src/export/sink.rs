@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use bg_cli::answer::recorded;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::failure::Failure;
@@ -37,9 +38,9 @@ pub struct Growing {
 }
 
 impl Sink {
-    /// Writes to standard output.
+    /// Writes to standard output, which is for the bytes of a tape then.
     pub fn stdout() -> Self {
-        Self::Stdout(BufWriter::new(io::stdout()))
+        Self::Stdout(BufWriter::new(recorded()))
     }
 
     /// Writes to a file.
@@ -49,7 +50,7 @@ impl Sink {
     pub fn file(path: &Path, existing: Existing) -> Result<Self, Failure> {
         match (fs::metadata(path), existing) {
             (Ok(meta), _) if !meta.is_file() => {
-                return Err(Failure::blind(format!("{} is not a regular file", path.display()))
+                return Err(Failure::new(format!("{} is not a regular file", path.display()))
                     .hint("without -o the export goes to standard output"));
             }
             (Ok(_), Existing::Keep) => return Err(exists(path)),
@@ -57,7 +58,7 @@ impl Sink {
         }
         let name = path
             .file_name()
-            .ok_or_else(|| Failure::blind(format!("{} is not a file name", path.display())))?;
+            .ok_or_else(|| Failure::new(format!("{} is not a file name", path.display())))?;
         let temporary = path.with_file_name(format!(
             ".{}.bg-replay-{}",
             name.to_string_lossy(),
@@ -134,12 +135,12 @@ impl Drop for Growing {
 }
 
 fn exists(path: &Path) -> Failure {
-    Failure::blind(format!("{} exists already", path.display()))
+    Failure::new(format!("{} exists already", path.display()))
         .hint("--force puts the new file in its place")
 }
 
 fn unwritten(path: &Path, source: io::Error) -> Failure {
-    Failure::blind(format!("cannot write {}", path.display())).because(source)
+    Failure::new(format!("cannot write {}", path.display())).because(source)
 }
 
 #[cfg(test)]

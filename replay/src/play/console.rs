@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use bg_cli::answer::recorded;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::stdio::{stdin, stdout};
@@ -197,7 +198,7 @@ pub const RESTORE: &str = concat!(
 fn restore() {
     let Some(Saved(before)) = saved().take() else { return };
     // A terminal that is gone does not need to be restored.
-    ignore(io::stdout().write_all(RESTORE.as_bytes()).and_then(|()| io::stdout().flush()));
+    ignore(recorded().write_all(RESTORE.as_bytes()).and_then(|()| recorded().flush()));
     let Some(before) = before else { return };
     // What it answered to queries in the recording must not reach the shell.
     ignore(tcflush(stdin(), QueueSelector::IFlush).map_err(Into::into));

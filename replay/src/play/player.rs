@@ -1,7 +1,10 @@
 //! `bg-replay play`: a tape in real time, with keys.
 
-use std::io::{IsTerminal as _, Stdout, Write, stdin, stdout};
+use std::io::{IsTerminal as _, Stdout, Write, stdin};
 use std::time::{Duration, Instant};
+
+use bg_cli::answer::recorded;
+use bg_cli::say::say;
 
 use crate::evidence::admitted::Vault;
 use crate::evidence::glance::{Glance, human_duration};
@@ -12,7 +15,6 @@ use crate::play::pace::Pace;
 use crate::play::reel::{Reel, first_after, last_before};
 use crate::play::stage::{Stage, Trust};
 use crate::screen::Size;
-use bg_recorder::neutral::neutral;
 
 /// How to play.
 #[derive(Debug)]
@@ -43,24 +45,24 @@ pub enum Ended {
 pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
     let reel = Reel::begin(vault)?;
     announce(vault);
-    if !stdout().is_terminal() {
-        return Player::new(vault, manner, reel, Stage::bare(stdout())).run(None);
+    if !recorded().is_terminal() {
+        return Player::new(vault, manner, reel, Stage::bare(recorded())).run(None);
     }
     // A terminal that does not know its size is taken for the smallest that everybody has.
     let size = terminal_size().unwrap_or(Size { cols: 80, rows: 24 });
-    let unusable = |e| Failure::blind("cannot use this terminal").because(e);
-    let recorded = Size::of(reel.header());
-    if !recorded.fits_in(size) {
-        let cols = recorded.cols;
-        let rows = recorded.rows;
-        eprintln!(
+    let unusable = |e| Failure::new("cannot use this terminal").because(e);
+    let screen = Size::of(reel.header());
+    if !screen.fits_in(size) {
+        let cols = screen.cols;
+        let rows = screen.rows;
+        say!(
             "bg-replay: the recording is {cols}x{rows}, larger than this terminal: it is shown cut, following the cursor"
         );
     }
     // Where nothing reads keys, a terminal must yet come out of it as it went in.
     let keyboard = if stdin().is_terminal() { Keyboard::Raw } else { Keyboard::None };
     let console = Console::open(keyboard).map_err(unusable)?;
-    let stage = Stage::on_terminal(stdout(), size, reel.header(), manner.trust)?;
+    let stage = Stage::on_terminal(recorded(), size, reel.header(), manner.trust)?;
     Player::new(vault, manner, reel, stage).run(Some(console))
 }
 
@@ -69,13 +71,13 @@ fn announce(vault: &Vault<'_>) {
     let report = vault.report();
     let glance = Glance::of(vault.tape());
     let session = report.session.map_or(String::new(), |id| id.to_string());
-    let word = |name| glance.about(name).map_or("unknown".to_owned(), |text| neutral(&text));
+    let word = |name| glance.about(name).unwrap_or("unknown".to_owned());
     let started = glance.started().map_or(String::new(), |at| at.to_string());
     let length = glance.duration_us.map_or("length unknown".to_owned(), human_duration);
     let user = word("user");
     let reason = word("reason");
     let verdict = report.verdict;
-    eprintln!(
+    say!(
         "bg-replay: session {session}, {user}, reason: {reason}, started {started}, {length}, {verdict}"
     );
     vault.warn();
@@ -143,7 +145,7 @@ impl<W: Write> Player<'_, W> {
         console: &mut Console,
         wait: Option<Duration>,
     ) -> Result<Vec<Key>, Failure> {
-        let keys = console.wait(wait).map_err(|e| Failure::blind("cannot read keys").because(e))?;
+        let keys = console.wait(wait).map_err(|e| Failure::new("cannot read keys").because(e))?;
         if let Some(signal) = console.ended() {
             self.ended = Some(Ended::Signal(signal));
         } else if keys.contains(&Key::Quit) {
@@ -219,7 +221,7 @@ impl<W: Write> Player<'_, W> {
         let paused = self.pace.paused();
         self.pace.pause(now);
         self.stage.finish(now)?;
-        console.suspend().map_err(|e| Failure::blind("cannot stop").because(e))?;
+        console.suspend().map_err(|e| Failure::new("cannot stop").because(e))?;
         if let Some(size) = terminal_size() {
             self.stage.fit(size)?;
         }

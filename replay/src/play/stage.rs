@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bg_recorder::codec::Header;
 use bg_recorder::reader::TapeEvent;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, content};
 use crate::play::console::RESTORE;
 use crate::screen::paint::Painter;
 use crate::screen::{Screens, Size};
@@ -197,7 +197,7 @@ impl Theatre {
 
 fn blank(header: &Header, size: Size) -> Result<Screens, Failure> {
     Screens::blank(Size::of(header), size)
-        .map_err(|e| Failure::content("the recorded size is not one").because(e))
+        .map_err(|e| content("the recorded size is not one").because(e))
 }
 
 impl<W> std::fmt::Debug for Stage<W> {
