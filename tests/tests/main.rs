@@ -4,7 +4,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a panic is how a test fails, and what it prints stands beside that"
 )]
 
 mod access;
@@ -40,6 +42,7 @@ mod nested;
 mod notify;
 mod outage;
 mod pages;
+mod printing;
 mod program;
 mod refusal;
 mod replay;

@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a bench that cannot go on says where"
+    clippy::print_stdout,
+    reason = "a bench prints its figures, and says where it cannot go on"
 )]
 
 mod counted;
