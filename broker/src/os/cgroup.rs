@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::Pid;
 
@@ -17,6 +19,7 @@ impl Cgroup {
     /// When there is no cgroup v2 here, it is not delegated to this user, or the kernel is older than 5.14.
     pub fn make(name: &str) -> io::Result<Self> {
         let parent = own()?;
+        sweep(&parent);
         let dir = parent.join(name);
         fs::create_dir(&dir).map_err(|e| said(e, "make", &dir))?;
         let cgroup = Self(dir);
@@ -80,8 +83,14 @@ impl Cgroup {
     /// Removes it, with those that were made below it. One that still has members stays.
     pub fn remove(&self) {
         for dir in self.tree().iter().rev() {
-            // What somebody is in, or what is gone already.
-            fs::remove_dir(dir).unwrap_or(());
+            let mut tries = 0;
+            // The last of its dead may still be on their way out: then it is busy, with nobody in it.
+            while fs::remove_dir(dir).is_err_and(|e| e.kind() == io::ErrorKind::ResourceBusy)
+                && tries < TRIES_MAX
+            {
+                tries += 1;
+                thread::sleep(PAUSE);
+            }
         }
     }
 
@@ -119,10 +128,28 @@ fn within(mount: &str, path: &Path) -> Option<PathBuf> {
     Some(Path::new(point).join(below))
 }
 
+/// Removes what sessions left here of whom nobody lives: recorder and keeper were killed, or ended a moment too early.
+fn sweep(parent: &Path) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(NAME));
+    // A session that has just made its own, and nobody in it yet, is not to lose it.
+    let old = |path: &PathBuf| {
+        let made = path.metadata().and_then(|cgroup| cgroup.modified()).ok();
+        made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > OLD)
+    };
+    ours.map(|entry| entry.path()).filter(old).for_each(|dir| Cgroup(dir).remove());
+}
+
 fn said(e: io::Error, verb: &str, what: &Path) -> io::Error {
     io::Error::new(e.kind(), format!("cannot {verb} {}: {e}", what.display()))
 }
 
+/// What the names of sessions' cgroups begin with.
+pub const NAME: &str = "bg-shell-";
+/// Between making a cgroup and entering it a session has its opening only, codes and approvals included.
+const OLD: Duration = Duration::from_secs(86_400);
+const TRIES_MAX: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 const KILL: &str = "cgroup.kill";
 const MEMBERS: &str = "cgroup.procs";
 /// More than anybody makes; each is looked at each time.

@@ -34,6 +34,7 @@ use crate::custody::switch::Switch;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::herald::Herald;
+use crate::os::cgroup::NAME;
 use crate::os::contain::{Contained, Containment};
 use crate::os::pty::Pty;
 use crate::os::signals::Signals;
@@ -146,7 +147,7 @@ fn contain(
     variables
         .name_terminal(&environment.terminals, &side)
         .map_err(system("cannot name the session's terminal"))?;
-    let name = format!("bg-shell-{session}");
+    let name = format!("{NAME}{session}");
     Contained::prepare(plan.containment, &name, &side, &plan.command, &variables).map_err(|e| {
         let failure = Failure::new(match plan.containment {
             Some(by) => format!("cannot contain the session by a {}", by.word()),
