@@ -42,7 +42,9 @@ On a machine without bg-shell's key or terminal, in three steps:
 /// After the options of `deny`.
 pub const DENY: &str = "\
 Example:
-  bg-shell deny 01a207f6                           one denial is enough";
+  bg-shell deny 01a207f6 --reason 'wrong account'
+
+One denial is enough. Who approved takes that back with it, until the request is used.";
 
 /// After the options of `cancel`.
 pub const CANCEL: &str = "\
@@ -114,7 +116,7 @@ Examples:
   bg-shell doctor --role prod
   bg-shell doctor --profile bg-doctor --json | jq -r '.findings[].fix'
 
-What is wrong stands last. Exit status: 0 when nothing is (there may be warnings); 1 when something is wrong; 125 when it could not look.";
+What is wrong stands last. Exit status: 0 when nothing is (there may be warnings; with --strict they make it 3); 1 when something is wrong; 125 when it could not look.";
 
 /// After the options of `drill`.
 pub const DRILL: &str = "\
@@ -128,4 +130,6 @@ Exit status: 0 when the drill passed; 1 when it did not; 125 when it could not b
 /// After the options of `config`.
 pub const CONFIG: &str = "\
 Example:
-  bg-shell --config new.toml config check          exit status 125 if bad";
+  bg-shell --config new.toml config check
+
+Reads what the file names, too. Exit status: 0 when all of it fits together; 1 when something that it names is missing or does not fit; 125 when the file itself is refused.";

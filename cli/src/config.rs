@@ -1,5 +1,7 @@
 //! The configuration file: which one counts, and what is wrong in it, by its line and the nearest known name.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -20,11 +22,26 @@ pub fn find(named: Option<&Path>, config_home: Option<&Path>) -> Option<PathBuf>
 /// # Errors
 /// When it cannot be read.
 pub fn text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|e| {
+    bounded(path).map_err(|e| {
         Failure::new(format!("cannot read the configuration {}", path.display()))
             .because(e)
             .hint("--config or BG_SHELL_CONFIG names it")
     })
+}
+
+/// Reads a regular file of a size that a person writes: a device or a pipe might never end.
+fn bounded(path: &Path) -> io::Result<String> {
+    // A named pipe has no size, and reading it would wait for a writer.
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(FILE_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
 }
 
 /// Reads what a file's text says.
@@ -45,8 +62,11 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str, hint: &str) -> Result
 fn meant(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| message.starts_with("unknown "))?;
-    let known = nearest(unknown, quoted, 3)?;
+    // Who misspells a second factor does not want to have none.
+    let known = nearest(unknown, quoted.filter(|known| *known != "none"), 3)?;
     Some(format!("did you mean {known}? bg-shell config check reads a file without using it"))
 }
 
 const SYSTEM_FILE: &str = "/etc/bg-shell/config.toml";
+/// The most bytes of a configuration file.
+const FILE_MAX: u64 = 1 << 20;

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use crate::support::desk::Desk;
 use crate::support::world::{World, stderr};
 
 #[test]
@@ -73,6 +74,49 @@ fn a_file_that_was_named_must_be_there() {
         );
     }
     assert_eq!(world.tapes().len(), 0);
+}
+
+#[test]
+fn what_is_no_file_of_a_persons_size_is_no_configuration() {
+    let world = World::new();
+    let big = world.home().join("big.toml");
+    std::fs::write(&big, "# much\n".repeat(200_000)).unwrap();
+    for (file, why) in [
+        ("/dev/zero", "not a regular file"),
+        ("/tmp", "not a regular file"),
+        (big.to_str().unwrap(), "file too large"),
+    ] {
+        let output =
+            world.shell().env("BG_SHELL_CONFIG", file).args(["open", "--", "true"]).output();
+        let said = stderr(&output.unwrap());
+        assert!(said.contains("cannot read the configuration") && said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn what_a_configuration_names_is_read_by_its_check() {
+    let desk = Desk::with("quorum = 2\n");
+    let check = || {
+        let output = desk.shell().args(["config", "check"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        (output.status.code(), said)
+    };
+    assert_eq!(check().0, Some(0), "{}", check().1);
+    desk.configure("quorum = 3\n");
+    let (code, said) = check();
+    assert!(code == Some(1) && said.contains("2 people besides a requester"), "{said}");
+    desk.configure("quorum = 1\nsession_policy = \"/no/policy\"\n[drill]\nrole = \"no\"\n");
+    let (code, said) = check();
+    assert!(code == Some(1) && said.contains("session_policy is /no/policy"), "{said}");
+    assert!(said.contains("there is no such role"), "{said}");
+    desk.configure("quorum = 1\nsession_policy = \"policy.json\"\n");
+    let (code, said) = check();
+    assert!(code == Some(125) && said.contains("a relative path is another file"), "{said}");
+    let file = desk.world.home().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"none\"", "\"nome\"")).unwrap();
+    let (code, said) = check();
+    assert!(code == Some(125) && !said.contains("did you mean none"), "{said}");
 }
 
 fn with(world: &World, text: &str, args: &[&str]) -> Output {

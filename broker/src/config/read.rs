@@ -47,6 +47,13 @@ impl Config {
             );
         }
         self.notify.check()?;
+        let told = self.notify.topic.is_some() || !self.notify.webhooks.is_empty();
+        let deaf = self.roles.iter().find(|(_, role)| role.override_needs_delivery && !told);
+        if let Some((name, _)) = deaf {
+            return Err(format!(
+                "roles.{name}.override_needs_delivery: [notify] names nobody whom an alarm could reach"
+            ));
+        }
         self.roles.iter().try_for_each(|(name, role)| role.check(name))
     }
 }

@@ -1,6 +1,6 @@
 //! A `[roles.<name>]` section: an emergency role, who may approve it, and how an access to it is opened and closed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct RoleConfig {
     /// Whether the role can be opened without approvals, loudly and with a reason.
     #[serde(default)]
     pub r#override: bool,
+    /// Whether an override waits until one receiver of `[notify]` has taken its alarm, and does not open without.
+    #[serde(default)]
+    pub override_needs_delivery: bool,
     /// How long a session may last.
     #[serde(default = "one_hour", deserialize_with = "read::duration")]
     pub max_duration: Duration,
@@ -146,11 +149,32 @@ impl RoleConfig {
         self.arn.rsplit('/').next().unwrap_or(&self.arn)
     }
 
+    /// Returns the files that decide what the role gives, and to whom.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let mut files = vec![("allowed_signers", self.allowed_signers.as_path())];
+        files.extend(self.session_policy.as_deref().map(|path| ("session_policy", path)));
+        if let Mfa::Broker { secrets } = &self.mfa {
+            files.push(("mfa.secrets", secrets));
+        }
+        if let Gate::Trust { open, closed } = &self.gate {
+            files.extend([("gate.open", open.as_path()), ("gate.closed", closed.as_path())]);
+        }
+        files
+    }
+
     pub(super) fn check(&self, name: &str) -> Result<(), String> {
         let mut parts = self.arn.splitn(6, ':');
         let named = parts.next() == Some("arn") && parts.nth(1) == Some("iam");
         if !named || !self.arn.contains(":role/") {
             return Err(format!("roles.{name}.arn is {:?}: not the ARN of an IAM role", self.arn));
+        }
+        for (what, path) in self.files() {
+            if path.is_relative() {
+                return Err(format!(
+                    "roles.{name}.{what} is {}: a relative path is another file wherever bg-shell is started",
+                    path.display()
+                ));
+            }
         }
         if self.quorum == 0 && !self.r#override && !matches!(self.mfa, Mfa::None) {
             return Err(format!(
