@@ -1,17 +1,22 @@
 //! What others are told of one session: that it was opened, that its time is nearly over, how it ended.
 
 use std::io;
+use std::time::Duration;
 
-use bg_recorder::facts::case::Fact;
+use bg_recorder::facts::case::{Case, Fact};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
+use serde_json::json;
 
 use crate::facts::claim::Claim;
+use crate::failure::Failure;
 use crate::notify::{Message, Notifier, Occasion};
+use crate::os::user::author;
 use crate::outage::extended::{self, Extended};
 use crate::outage::letterbox::Granted;
 use crate::report;
+use crate::say::say;
 use crate::tap::Seen;
 use crate::world::World;
 
@@ -67,6 +72,7 @@ impl<'a> Herald<'a> {
     pub fn closed(&self, how: &str, revocation: &Revocation, seen: &Seen) {
         let Some(claim) = &self.claim else { return };
         self.tell(Occasion::Closed, how);
+        self.heard(claim);
         extended::now(self.world, claim.session);
         if !seen.exposures.is_empty() {
             let count = seen.exposures.len() as u64 + seen.exposures_more;
@@ -76,6 +82,18 @@ impl<'a> Herald<'a> {
         let message = Message::of(occasion(revocation), claim);
         self.notifier().tell(message.detail(&revocation.to_string()));
         report::after(self.world, claim, seen);
+    }
+
+    /// Writes down that somebody took the alarm of an override: where that is not written, reconcile tells it again,
+    /// whatever became of this host's outbox.
+    fn heard(&self, claim: &Claim) {
+        let id = claim.session.to_string();
+        let taken = self.notifier().receipt(&id, Duration::ZERO).filter(|_| claim.forced);
+        if let (Some(receiver), Ok(keys)) = (taken, self.world.keys()) {
+            let case = Case::new(claim.session, self.world.store());
+            // What cannot be written now is told once more.
+            drop(case.note(&*keys, &author(), HEARD, json!({ "receiver": receiver })));
+        }
     }
 
     fn tell(&self, occasion: Occasion, detail: &str) {
@@ -89,11 +107,50 @@ impl<'a> Herald<'a> {
     }
 }
 
-/// Tells that a role is being opened without its approvals: at the claim, whether it then works or not.
-pub fn overridden(world: &World, claim: &Claim) {
+/// Tells that a role is being opened without its approvals: at the claim, whether it then works or not. Where the role
+/// asks for it, somebody must have taken the alarm before anything is opened.
+///
+/// # Errors
+/// When nobody has, in time.
+pub fn overridden(world: &World, claim: &Claim) -> Result<(), Failure> {
     let detail = format!("claimed, until {}", claim.deadline);
-    world.notifier().tell(Message::of(Occasion::Overridden, claim).detail(&detail));
+    let message = Message::of(Occasion::Overridden, claim).known_as(claim.session);
+    world.notifier().tell(message.detail(&detail));
+    if !claim.role.override_needs_delivery {
+        return Ok(());
+    }
+    say!("bg-shell: OVERRIDE: waiting until somebody has been told");
+    let id = claim.session.to_string();
+    match world.notifier().receipt(&id, RECEIPT_PATIENCE) {
+        Some(receiver) => {
+            say!("bg-shell: {receiver} was told");
+            Ok(())
+        }
+        None => Err(Failure::new(format!(
+            "nobody took the alarm of this override in {} s",
+            RECEIPT_PATIENCE.as_secs()
+        ))
+        .hint("the role's override_needs_delivery asks for that; get its approvals, or reach a receiver of [notify]")),
+    }
 }
+
+/// Tells again of an override of which no fact shows that anybody heard of it; returns whether somebody has now.
+pub fn overridden_unheard(world: &World, opened: &Fact) -> bool {
+    let says = |name: &str| opened.says.get(name).and_then(|value| value.as_str());
+    let message = Message::new(Occasion::Overridden).session(opened.session);
+    let message = message.known_as(opened.session);
+    let message = says("role").into_iter().fold(message, Message::role);
+    let message = says("person").into_iter().fold(message, Message::person);
+    let message = says("request").into_iter().fold(message, Message::request);
+    let detail = format!("opened at {}; told by bg-shell reconcile", opened.at);
+    world.notifier().tell(message.detail(&detail));
+    world.notifier().receipt(&opened.session.to_string(), RECEIPT_PATIENCE).is_some()
+}
+
+/// How long an alarm may be on its way.
+const RECEIPT_PATIENCE: Duration = Duration::from_secs(10);
+/// The fact that somebody took the alarm of an override.
+pub const HEARD: &str = "heard";
 
 /// Tells that a session was told to end, and nothing proves yet that its access is closed.
 pub fn pending(

@@ -7,6 +7,7 @@ use bg_recorder::practice::Practice;
 use serde_json::Value;
 
 use crate::support::driver::{Driver, find};
+use crate::support::hook::{Hook, Manner};
 use crate::support::sandbox::{Sandbox, Site};
 use crate::support::tape::Tape;
 use crate::support::wait::until;
@@ -391,6 +392,41 @@ fn an_override_is_told_although_the_role_then_does_not_open() {
         events.contains(&"overridden".into())
     });
     assert!(!events.contains(&"opened".into()), "{events:?}");
+}
+
+#[test]
+fn an_override_that_needs_its_alarm_opens_only_once_somebody_has_it() {
+    let scene = Scene::without_mfa();
+    let hook = Hook::start(Manner::Silent);
+    scene.site.configure(|text| {
+        let text = text.replace(
+            "override = true\nmfa",
+            "override = true\noverride_needs_delivery = true\nmfa",
+        );
+        let silent = text.lines().filter(|line| !line.starts_with("topic = "));
+        let silent: Vec<&str> = silent.collect();
+        format!("{}\n[[notify.webhooks]]\nurl = {:?}\n", silent.join("\n"), hook.url())
+    });
+    let open = || {
+        let mut shell = scene.site.shell();
+        shell.args(["open", "--role", "spot", "--reason", "a test", "--override", "--key"]);
+        shell.arg(scene.site.sandbox.key("alice")).args(["--", "true"]).output().unwrap()
+    };
+    let refused = open();
+    assert_eq!(refused.status.code(), Some(125), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("nobody took the alarm"), "{}", stderr(&refused));
+    hook.change(Manner::Answers(200));
+    let opened = open();
+    let said = stderr(&opened);
+    assert!(opened.status.success() && said.contains("127.0.0.1 was told"), "{said}");
+    // The facts say that it was heard; without that fact anybody's reconcile tells it again.
+    let case = scene.place.join("evidence/cases").join(scene.tape().id());
+    let heard = case.join("heard");
+    assert!(heard.exists(), "{heard:?}");
+    let reconcile = || stderr(&scene.site.shell().arg("reconcile").output().unwrap());
+    assert!(!reconcile().contains("WITHOUT ITS APPROVALS"));
+    std::fs::remove_file(heard).unwrap();
+    assert!(reconcile().contains("told again"));
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl<'a> Access<'a> {
         let second = SecondFactor::take(&grant, session, world, signals)?;
         let mut claim = grant.claim(&*keys)?;
         if claim.forced {
-            herald::overridden(world, &claim);
+            herald::overridden(world, &claim)?;
         }
         let now = SystemClock.now();
         claim.deadline = claim.deadline.min(now.after(max_duration));

@@ -3,6 +3,7 @@
 use bg_recorder::abreast::Abreast;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bg_cli::answer::Answer;
 use bg_recorder::clock::{Clock as _, SystemClock};
@@ -23,6 +24,7 @@ use crate::facts::docket::Docket;
 use crate::facts::opened::Opened;
 use crate::failure::{BG_SHELL, Failure, PENDING};
 use crate::herald;
+use crate::os::user::author;
 use crate::say::say;
 use crate::session::summary;
 use crate::world::World;
@@ -66,6 +68,7 @@ pub fn reconcile(
     let keys_of_open = open.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
     let store: Arc<dyn ObjectStore> =
         Arc::new(Abreast::read(world.store(), keys_of_open, NOTE_MAX as u64));
+    overrides(world, &docket, &*keys);
     let mut all_closed = true;
     let mut junk = 0;
     for session in &open {
@@ -95,6 +98,34 @@ pub fn reconcile(
         );
     }
     Ok(if all_closed { ExitCode::SUCCESS } else { ExitCode::from(PENDING) })
+}
+
+/// Tells of overrides of which no fact says that anybody has heard: a host's outbox can be emptied, facts cannot.
+fn overrides(world: &World, docket: &Docket, keys: &dyn KeyService) {
+    let now = SystemClock.now();
+    let recent = docket.0.iter().filter(|(session, facts)| {
+        let is_recent = session.minted() <= now && session.minted().after(TOLD_AGAIN) >= now;
+        is_recent && facts.contains(OPEN) && !facts.contains(herald::HEARD)
+    });
+    let recent: Vec<SessionId> = recent.map(|(session, _)| *session).collect();
+    let names = recent.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(Abreast::read(world.store(), names, NOTE_MAX as u64));
+    for session in recent {
+        let case = Case::new(session, Arc::clone(&store));
+        let Ok(Some(opened)) = case.trusted(keys, OPEN) else { continue };
+        if opened.says.get("forced") != Some(&Value::Bool(true)) {
+            continue;
+        }
+        if herald::overridden_unheard(world, &opened) {
+            say!("bg-shell: session {session} was opened WITHOUT ITS APPROVALS: told again");
+            drop(case.note(keys, &author(), herald::HEARD, json!({})));
+        } else {
+            say!(
+                "bg-shell: warning: session {session} was opened WITHOUT ITS APPROVALS, and nobody has heard of it"
+            );
+        }
+    }
 }
 
 fn one(
@@ -153,3 +184,5 @@ fn line(session: SessionId, outcome: &Result<Outcome, Failure>) -> Value {
 
 /// How many cases are told of that nobody has signed.
 const JUNK_TOLD: usize = 10;
+/// How long an override is told again that nobody has heard of.
+const TOLD_AGAIN: Duration = Duration::from_secs(7 * 86_400);

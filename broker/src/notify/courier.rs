@@ -1,5 +1,6 @@
 //! The courier of one receiver: a thread that delivers what waits, in order, and tries again with back-off.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -59,6 +60,8 @@ struct State {
     tried: u64,
     /// Why the last try failed, if it did.
     failing: Option<Undelivered>,
+    /// The ids of what the receiver has taken from this process: an empty outbox shows nothing.
+    taken: BTreeSet<String>,
 }
 
 impl Courier {
@@ -99,6 +102,11 @@ impl Courier {
         drop(self.progress.changed.wait_timeout_while(state, patience, |state| {
             state.tried < state.told && state.failing.is_none()
         }));
+    }
+
+    /// Returns whether the receiver has taken a message of this process.
+    pub fn has_delivered(&self, id: &str) -> bool {
+        self.progress.lock().taken.contains(id)
     }
 
     /// Returns how many messages wait, and why, as far as known.
@@ -189,6 +197,9 @@ impl Round {
             Carrier::Topic(topic) => topic.deliver(message),
         };
         self.carrier = Some(carrier);
+        if delivered.is_ok() {
+            self.progress.lock().taken.insert(message.id.clone());
+        }
         delivered
     }
 }

@@ -142,6 +142,12 @@ impl Message {
         }
     }
 
+    /// Gives it an id by which it is known anywhere: a receiver takes it once, whoever tells it.
+    #[must_use]
+    pub fn known_as(self, id: impl std::fmt::Display) -> Self {
+        Self { id: id.to_string(), ..self }
+    }
+
     /// Names the session.
     #[must_use]
     pub fn session(self, session: impl std::fmt::Display) -> Self {

@@ -10,6 +10,7 @@ mod undelivered;
 mod webhook;
 
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bg_aws::edge::Reach;
@@ -58,6 +59,19 @@ impl Notifier {
         self.couriers.iter().map(|courier| courier.name.as_str())
     }
 
+    /// Returns a receiver that has taken a message, as soon as there is one.
+    pub fn receipt(&self, id: &str, patience: Duration) -> Option<&str> {
+        let until = Instant::now() + patience;
+        loop {
+            let taken = self.couriers.iter().find(|courier| courier.has_delivered(id));
+            match taken {
+                Some(courier) => return Some(&courier.name),
+                None if Instant::now() >= until => return None,
+                None => thread::sleep(LOOK),
+            }
+        }
+    }
+
     /// Gives first tries a moment, and says what is not delivered yet.
     pub fn finish(self) {
         let until = Instant::now() + PATIENCE;
@@ -95,5 +109,7 @@ fn id(destination: &Destination) -> String {
     Digest::of(text.as_bytes()).to_string().chars().take(16).collect()
 }
 
+/// How often a receipt is looked for.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long the end of a command waits for first tries.
 const PATIENCE: Duration = Duration::from_secs(2);
