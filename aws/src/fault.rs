@@ -64,7 +64,10 @@ impl CallError {
     {
         let code = error.code().map(ToOwned::to_owned);
         let message = match error {
-            SdkError::ServiceError(_) => error.message().unwrap_or("no message").to_owned(),
+            SdkError::ServiceError(_) => match error.message() {
+                Some(message) => message.to_owned(),
+                None => unexplained(error.raw_response()),
+            },
             other => chain(other),
         };
         let answered = error.raw_response().is_some();
@@ -182,6 +185,18 @@ pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         next = error.source();
     }
     None
+}
+
+/// Says what came back where AWS would have said why it refuses.
+fn unexplained(answer: Option<&HttpResponse>) -> String {
+    let Some(answer) = answer else { return "no message".to_owned() };
+    let status = answer.status().as_u16();
+    match answer.headers().get("content-type") {
+        Some(kind) if kind.contains("html") => {
+            format!("status {status} and a web page: a proxy or a login page answers, not AWS")
+        }
+        _ => format!("status {status} without a message"),
+    }
 }
 
 fn one_line(message: &str) -> String {

@@ -191,6 +191,9 @@ fn dispatch(
     out: &mut Answer<'_>,
 ) -> Result<ExitCode, Failure> {
     match command {
+        None if open.asks_for_nothing() && !world.config.roles.is_empty() => {
+            Err(open::choices(world))
+        }
         None => open::open(open, world),
         Some(Command::Open(args)) => open::open(args, world),
         Some(Command::Request(args)) => request::request(&args, world, out),

@@ -9,7 +9,12 @@ pub fn minute(at: Stamp) -> String {
 
 /// Returns how many approvals those are.
 pub fn approvals(count: u64) -> String {
-    format!("{count} approval{}", if count == 1 { "" } else { "s" })
+    counted(count, "approval")
+}
+
+/// Returns how many of something there are, such as `1 segment`.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 pub(crate) use bg_cli::say::say;

@@ -100,12 +100,18 @@ fn tell_set(verdict: Verdict, findings: Vec<Finding>, shape: Shape, out: &mut An
     }
 }
 
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn human(report: &Report, took: &str) -> Vec<String> {
     let session = report.session.map_or("a tape without id".to_owned(), |id| id.to_string());
     let Report { verdict, frames, segments, .. } = report;
     let good = if *verdict == Verdict::Broken { " good up to the first break" } else { "" };
     let mut lines = vec![format!(
-        "{verdict}: {session}: {frames} frames in {segments} segments{good} ({took})"
+        "{verdict}: {session}: {} in {}{good} ({took})",
+        counted(*frames, "frame"),
+        counted(*segments, "segment")
     )];
     for finding in &report.findings {
         let weight = match finding.weight {

@@ -360,6 +360,18 @@ fn who_asks_is_told_who_may_approve_and_who_has_heard_of_it() {
 }
 
 #[test]
+fn bg_shell_alone_names_the_roles_where_there_are_some() {
+    let desk = Desk::new();
+    let output = desk.shell().output().unwrap();
+    let said = stderr(&output);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(125), &b""[..]), "{said}");
+    assert!(
+        said.contains("here are: prod") && said.contains("open --role prod --reason"),
+        "{said}"
+    );
+}
+
+#[test]
 fn watching_ends_when_the_request_is_decided() {
     let desk = Desk::with("quorum = 1\n");
     let id = desk.request();

@@ -228,3 +228,15 @@ fn the_session_has_the_signals_that_a_login_gives() {
     let text = String::from_utf8(world.record(signals).stdout).unwrap();
     assert_eq!(text.replace('\r', ""), String::from_utf8_lossy(&expected));
 }
+
+#[test]
+fn it_can_be_a_login_shell() {
+    let world = World::new();
+    let output = world.shell().args(["-c", "printf via-c; exit 3"]).output().unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(3), &b"via-c"[..]), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains(" in 1 segment, "), "{said}");
+    let shell = env!("CARGO_BIN_EXE_shell-under-test");
+    let output = world.shell().env("SHELL", shell).args(["-c", "printf inner"]).output().unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"inner"[..]), "{output:?}");
+}

@@ -1,7 +1,7 @@
 //! `bg-shell open`: checks what can be checked, then runs a session.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -51,9 +51,30 @@ pub struct OpenArgs {
     /// Open a session inside a recorded session, knowingly
     #[arg(long)]
     pub nested: bool,
+    /// A command line for the shell, as sshd(8) gives one to a login shell
+    #[arg(short = 'c', value_name = "LINE", conflicts_with = "command")]
+    pub line: Option<OsString>,
     /// A command to run instead of a shell
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+impl OpenArgs {
+    /// Returns whether nothing says what is to be opened.
+    pub fn asks_for_nothing(&self) -> bool {
+        let of_a_role = self.role.is_some() || self.request.is_some() || self.r#override;
+        let of_a_shell = self.shell.is_some() || self.line.is_some() || !self.command.is_empty();
+        !of_a_role && !of_a_shell
+    }
+}
+
+/// Where roles are configured, `bg-shell` alone is somebody who wants one: a shell without a role would look like it.
+pub fn choices(world: &World) -> Failure {
+    let roles: Vec<&str> = world.config.roles.keys().map(String::as_str).collect();
+    let first = roles.first().copied().unwrap_or_default();
+    Failure::new(format!("which role? here are: {}", roles.join(", "))).hint(format!(
+        "bg-shell open --role {first} --reason 'what is broken'; without a role: bg-shell open"
+    ))
 }
 
 /// Opens a session and returns its exit code.
@@ -104,7 +125,7 @@ fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
         reason: args.reason,
         incident: args.incident,
         role,
-        command: command(args.command, args.shell, environment)?,
+        command: command(args.command, args.shell, args.line, environment)?,
         parent: environment.inside.clone(),
         max_duration,
         containment,
@@ -156,19 +177,31 @@ fn wish(name: &str, args: &OpenArgs, world: &World) -> Result<GrantArgs, Failure
 fn command(
     mut command: Vec<OsString>,
     shell: Option<PathBuf>,
+    line: Option<OsString>,
     environment: &Environment,
 ) -> Result<Vec<OsString>, Failure> {
     if command.is_empty() {
-        let shell = shell.or_else(|| environment.shell.clone()).ok_or_else(|| {
+        // Where this program is the login shell, what it records is another one.
+        let own = environment
+            .shell
+            .clone()
+            .map(|shell| if is_this_program(&shell) { PathBuf::from(OTHER_SHELL) } else { shell });
+        let shell = shell.or(own).ok_or_else(|| {
             Failure::new("no shell: $SHELL is not set")
                 .hint("name one with --shell /bin/sh, or a command after --")
         })?;
         command.push(shell.into());
+        command.extend(line.into_iter().flat_map(|line| ["-c".into(), line]));
     }
     if let Some(program) = command.first_mut() {
         *program = find(program, &environment.path)?.into();
     }
     Ok(command)
+}
+
+fn is_this_program(path: &Path) -> bool {
+    let same = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    same(path).is_some_and(|file| same(Path::new("/proc/self/exe")) == Some(file))
 }
 
 /// Finds a program as execvp(3) does.
@@ -194,3 +227,5 @@ fn find(program: &OsStr, path: &OsStr) -> Result<PathBuf, Failure> {
             .code(NOT_FOUND)),
     }
 }
+
+const OTHER_SHELL: &str = "/bin/sh";

@@ -330,7 +330,7 @@ fn object(dossier: &Dossier, now: Stamp) -> Value {
 /// How often evidence is looked at.
 const POLL: Duration = Duration::from_secs(1);
 /// How many requests are looked at that may be open.
-const LOOKED_AT_MAX: usize = 2_000;
+const LOOKED_AT_MAX: usize = 1_000;
 /// How many void requests are listed.
 const VOID_SHOWN: usize = 10;
 const AN_HOUR: Duration = Duration::from_secs(3_600);

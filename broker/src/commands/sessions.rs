@@ -224,6 +224,6 @@ fn time(at: Stamp, from: usize) -> String {
 /// No session is open for 31 days.
 const LONG_AGO: Duration = Duration::from_secs(31 * 86_400);
 /// How many cases are looked at that may be open.
-const LOOKED_AT_MAX: usize = 2_000;
+const LOOKED_AT_MAX: usize = 1_000;
 /// How many cases are listed that nobody has signed.
 const JUNK_SHOWN: usize = 10;

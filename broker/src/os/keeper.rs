@@ -180,7 +180,7 @@ fn keep(family: Family, command: &[OsString]) -> io::Result<()> {
     drop_terminal()?;
     let kept = Arc::new(Kept { family, teller, status: OnceLock::new() });
     let listening = Arc::clone(&kept);
-    thread::spawn(move || listening.listen(words));
+    thread::Builder::new().spawn(move || listening.listen(words))?;
     let status = reap(leader)?;
     kept.status.get_or_init(|| status);
     kept.over()

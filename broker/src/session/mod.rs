@@ -64,7 +64,8 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         plan.wish.as_ref().map(|wish| Grant::obtain(world, &plan.role, wish)).transpose()?;
     let keys = world.keys_to_begin(&plan.outage)?;
     let trusted = keys.ring().sign.clone();
-    let digest = thread::spawn(digest_of_this_program);
+    // Without a thread the genesis names no digest.
+    let digest = thread::Builder::new().spawn(digest_of_this_program).ok();
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
     let size = terminal::size();
     let clock = SystemClock;
@@ -77,7 +78,8 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
     let variables = variables(session, environment, access.as_ref(), bare.as_ref());
     let contained = contain(session, plan, environment, variables, side)?;
-    let genesis = about(plan, environment, size, contained.by, digest.join().ok().flatten());
+    let digest = digest.and_then(|digest| digest.join().ok()?);
+    let genesis = about(plan, environment, size, contained.by, digest);
     let reason =
         access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
     let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();

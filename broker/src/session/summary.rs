@@ -22,7 +22,7 @@ use crate::access::Access;
 use crate::config::Secrets;
 use crate::os::contain::Containment;
 use crate::relay::{Cause, Outcome};
-use crate::say::say;
+use crate::say::{counted, say};
 use crate::session::plan::Plan;
 use crate::world::World;
 
@@ -130,10 +130,11 @@ impl Summary {
         let events: u64 = closed.totals.values().map(|total| total.events).sum();
         let of = |code| closed.totals.get(&code).map_or(0, |total| total.bytes);
         say!(
-            "bg-shell: {events} events (input {} bytes, output {} bytes) in {} segments, {} bytes sealed",
+            "bg-shell: {} (input {} bytes, output {} bytes) in {}, {} bytes sealed",
+            counted(events, "event"),
             of('i'),
             of('o'),
-            closed.segments,
+            counted(closed.segments, "segment"),
             closed.progress.stored_bytes
         );
         if closed.progress.waiting > 0 {
