@@ -114,8 +114,7 @@ impl Row {
 
     fn human(&self) -> String {
         let session = self.session.map_or(String::new(), |id| id.to_string());
-        let started =
-            self.started.map_or("-".to_owned(), |at| at.to_string().chars().take(16).collect());
+        let started = self.started.map_or("-".to_owned(), |at| at.minute().replace(' ', "T"));
         let [user, reason] = [(&self.user, USER_WIDTH), (&self.reason, REASON_WIDTH)]
             .map(|(text, width)| clip(&text.as_deref().map_or("-".to_owned(), neutral), width));
         let duration = self.duration_us.map_or("-".to_owned(), human_duration);

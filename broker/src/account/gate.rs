@@ -16,6 +16,7 @@ use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
 use serde_json::{Value, json};
 
+use crate::account::hinge::Hinge;
 use crate::account::iam::{Attachment, Iam, Trust};
 use crate::config::{Gate, RoleConfig};
 use crate::facts::claim::Claim;
@@ -23,21 +24,6 @@ use crate::facts::opened::Opened;
 use crate::failure::Failure;
 use crate::os::user::author;
 use crate::world::World;
-
-/// What opens and shuts. Either may be done twice.
-pub trait Hinge {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// When IAM did not do it.
-    fn open(&self) -> Result<(), CallError>;
-
-    /// Shuts it.
-    ///
-    /// # Errors
-    /// When IAM did not do it.
-    fn shut(&self) -> Result<(), CallError>;
-}
 
 /// How a gate stands after a session has let go of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use bg_aws::edge::Edge;
 use bg_aws::fault::{CallError, CallKind};
 
 use crate::account::deny_policy::{InlinePolicies, Leftovers};
-use crate::account::gate::Hinge;
+use crate::account::hinge::Hinge;
 
 /// IAM, as one principal.
 #[derive(Debug)]

@@ -3,5 +3,6 @@
 pub mod clock_check;
 pub mod deny_policy;
 pub mod gate;
+pub mod hinge;
 pub mod iam;
 pub mod probe;

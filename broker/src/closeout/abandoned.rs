@@ -2,13 +2,13 @@
 //! by name.
 
 use bg_recorder::clock::{Clock as _, SystemClock};
-use bg_recorder::facts::case::{Case, CaseError, GATE, OPEN, PROVED};
+use bg_recorder::facts::case::{Case, CaseError, GATE, OPEN};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
 use bg_recorder::session::SessionId;
 use bg_recorder::spool;
 
-use crate::closeout::{Closing, MARGIN};
+use crate::closeout::Closing;
 use crate::facts::opened::Opened;
 use crate::failure::Failure;
 use crate::world::World;
@@ -105,20 +105,6 @@ pub fn orphans(
         }
     }
     closed
-}
-
-/// Returns whether no credentials of a session can be alive. Who is not known may be.
-pub fn is_dead(world: &World, session: SessionId, keys: &dyn KeyService) -> bool {
-    let case = Case::new(session, world.store());
-    let Ok(Some(fact)) = case.trusted(keys, OPEN) else { return false };
-    let Some(opened) = Opened::read(&fact) else { return false };
-    let last_asked = match case.trusted(keys, PROVED) {
-        Ok(Some(proved)) => proved.at,
-        _ => opened.deadline,
-    };
-    // What was derived from the credentials, such as a console's session, may outlive them: to the deadline, where
-    // the session policy ends it.
-    SystemClock.now() > opened.dead_by(last_asked).max(opened.deadline).after(MARGIN)
 }
 
 fn unreadable(session: SessionId, e: CaseError) -> Failure {

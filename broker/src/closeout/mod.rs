@@ -2,8 +2,6 @@
 
 pub mod abandoned;
 
-use std::time::Duration;
-
 use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::cause::chain;
@@ -20,7 +18,7 @@ use crate::account::iam::Iam;
 use crate::account::probe::{self, Proof};
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
-use crate::facts::opened::Opened;
+use crate::facts::opened::{MARGIN, Opened, is_dead};
 use crate::failure::{BG_SHELL, Failure};
 use crate::os::user::author;
 use crate::say::say;
@@ -317,7 +315,8 @@ impl Closing<'_> {
     /// Removes the Denies of this role that nobody needs any more. That it fails changes nothing about this one.
     fn sweep(&self) {
         let dead = |session| {
-            session != self.case.session && abandoned::is_dead(self.world, session, self.keys)
+            let case = Case::new(session, self.world.store());
+            session != self.case.session && is_dead(&case, self.keys, SystemClock.now())
         };
         let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
         match swept {
@@ -342,5 +341,3 @@ impl Closing<'_> {
 const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
 const FOUND_LATE: &str = "not probed: nobody has the credentials any more, and they are expired";
 const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";
-/// Clocks differ.
-pub const MARGIN: Duration = Duration::from_secs(300);

@@ -17,11 +17,10 @@ use bg_recorder::store::ObjectStore;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::closeout::MARGIN;
 use crate::closeout::abandoned::{self, Gone};
 
 use crate::facts::docket::Docket;
-use crate::facts::opened::Opened;
+use crate::facts::opened::{MARGIN, Opened};
 use crate::failure::{BG_SHELL, Failure, PENDING};
 use crate::herald;
 use crate::os::user::author;

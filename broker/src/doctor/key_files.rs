@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use bg_recorder::cause::chain;
-use bg_recorder::keys::local::{Wrapper, read_signing_public};
+use bg_recorder::keys::local::Wrapper;
+use bg_recorder::keys::pem::read_signing_public;
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::standby::Standby;
 

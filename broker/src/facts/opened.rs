@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bg_recorder::facts::case::Fact;
+use bg_recorder::facts::case::{Case, Fact, OPEN, PROVED};
+use bg_recorder::keys::KeyService;
 use bg_recorder::stamp::Stamp;
 use serde::Deserialize;
 
@@ -50,5 +51,20 @@ impl Opened {
     }
 }
 
+/// Returns whether no credentials of a session can be alive by now. Who is not known may be.
+pub fn is_dead(case: &Case, keys: &dyn KeyService, now: Stamp) -> bool {
+    let Ok(Some(fact)) = case.trusted(keys, OPEN) else { return false };
+    let Some(opened) = Opened::read(&fact) else { return false };
+    let last_asked = match case.trusted(keys, PROVED) {
+        Ok(Some(proved)) => proved.at,
+        _ => opened.deadline,
+    };
+    // What was derived from the credentials, such as a console's session, may outlive them: to the deadline, where
+    // the session policy ends it.
+    now > opened.dead_by(last_asked).max(opened.deadline).after(MARGIN)
+}
+
+/// Clocks differ.
+pub const MARGIN: Duration = Duration::from_secs(300);
 /// The longest that credentials of a chained role live (IAM user guide).
 const DURATION_MAX_S: u64 = 3_600;

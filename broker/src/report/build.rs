@@ -1,6 +1,5 @@
 //! Puts a report together, from facts and from the tape, and from nothing else.
 
-use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::event::Survivor;
 use bg_recorder::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED};
@@ -10,46 +9,23 @@ use bg_recorder::verdict::{Verdict, Weight};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::facts::{Facts, Recording, text};
+use super::facts::{Facts, text};
 use super::model::{
     Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Known, Recorded,
     Report, SCHEMA, Times, Who, Why,
 };
+use super::sources::{SEEN, Sources, approval};
 use super::{advice, rotate, timeline};
 use crate::failure::Failure;
 use crate::os::user::author;
-use crate::tap::Seen;
 use crate::world::World;
-
-/// What a report is made of.
-pub struct Sources {
-    pub facts: Facts,
-    pub tape: Recording,
-    /// The request of `about.access`.
-    pub request: Option<Value>,
-    /// What the recorder heard.
-    pub seen: Option<Seen>,
-}
 
 /// Makes a session's report.
 ///
 /// # Errors
 /// When the store or the keys cannot be used, or there is no such session.
 pub fn report(world: &World, session: SessionId) -> Result<Report, Failure> {
-    let store = world.store();
-    let keys = world.keys()?;
-    let unreadable = |e| Failure::new("cannot read the evidence").because(e).hint("see [evidence]");
-    let facts = Facts::read(&*store, session, keys.ring()).map_err(unreadable)?;
-    let tape = Recording::read(&store, session, keys.ring()).map_err(unreadable)?;
-    if facts.names.is_empty() && tape.verdict.frames == 0 && tape.genesis.is_none() {
-        return Err(
-            Failure::new(format!("there is no session {session}")).hint("bg-replay ls lists them")
-        );
-    }
-    let access = tape.about("access");
-    let request = access.and_then(|access| decoded(access.get("request")?));
-    let seen = facts.says(SEEN);
-    Ok(Sources { facts, tape, request, seen }.report(session))
+    Ok(Sources::read(world, session)?.report(session))
 }
 
 impl Sources {
@@ -339,24 +315,10 @@ fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
     to_do
 }
 
-/// Reads what an approval says.
-pub fn approval(signed: &Value) -> Option<Approval> {
-    let statement = decoded(signed.get("statement")?)?;
-    let of = |member: &str| text(statement.get(member)?);
-    Some(Approval { person: of("approver")?, made: of("made"), expires: of("expires") })
-}
-
 fn genesis<T>(value: T) -> Known<T> {
     Known { value, source: GENESIS.to_owned() }
 }
 
-/// Reads base64 of a line of JSON.
-fn decoded(value: &Value) -> Option<Value> {
-    serde_json::from_slice(&base64::decode(value.as_str()?)?).ok()
-}
-
-/// The fact with what the recorder heard.
-pub const SEEN: &str = "seen";
 const TYPED: &str = "as typed, best effort: followed from the keys, so what the shell added from its history or by \
     completion is missing (marked partial); what was typed at secret prompts and into full-screen programs is left \
     out; the tape is what counts";

@@ -7,6 +7,7 @@ mod find;
 mod markdown;
 mod model;
 mod rotate;
+mod sources;
 mod stored;
 mod timeline;
 
@@ -109,7 +110,7 @@ fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
         serde_json::to_value(seen).map_err(|e| Failure::new("cannot write JSON").because(e))?;
     let keys = world.keys()?;
     let case = Case::new(session, world.store());
-    let noted = case.note(&*keys, &author(), build::SEEN, says);
+    let noted = case.note(&*keys, &author(), sources::SEEN, says);
     noted.map_err(|e| Failure::new("cannot keep what was typed and shown").because(e))
 }
 

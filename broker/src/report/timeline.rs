@@ -6,9 +6,9 @@ use bg_recorder::facts::case::{
 use bg_recorder::stamp::Stamp;
 use serde_json::Value;
 
-use super::build::{SEEN, Sources};
 use super::facts::text;
 use super::model::Moment;
+use super::sources::{SEEN, Sources};
 
 /// Lists what happened.
 pub fn timeline(sources: &Sources) -> Vec<Moment> {
@@ -36,7 +36,7 @@ fn requested(sources: &Sources) -> Vec<Moment> {
     }
     let access = sources.tape.about("access").and_then(|access| access.get("approvals"));
     for approval in
-        access.and_then(Value::as_array).into_iter().flatten().filter_map(super::build::approval)
+        access.and_then(Value::as_array).into_iter().flatten().filter_map(super::sources::approval)
     {
         says(approval.made.map(Value::String).as_ref(), format!("{} approved", approval.person));
     }

@@ -1,9 +1,9 @@
 //! Key files instead of KMS: the same envelope, for the practice world and for escrow.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
@@ -11,17 +11,16 @@ use aws_lc_rs::rsa::{
     PrivateDecryptingKey, PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
-use pem_rfc7468::LineEnding;
 use zeroize::Zeroizing;
 
 use crate::format::base64;
 use crate::format::chain::Digest;
 use crate::format::genesis::{WRAP_ALG, WrapKey};
-use crate::format::sign::{SignError, SigningKey, SigningPublic};
+use crate::format::sign::SigningKey;
+use crate::keys::pem::{LocalKeyError, PRIVATE, PUBLIC, read_pem, read_signing, write_pem};
 use crate::keys::{
     KeyError, KeyOpener, KeyRing, KeyService, MintedKey, Secret, Wrap, WrapContext, ours_of,
 };
-use crate::store::dir::read_limited;
 
 /// A public key that epoch keys are wrapped to: whoever holds its private half can open.
 pub struct Wrapper {
@@ -175,51 +174,6 @@ impl KeyOpener for LocalOpener {
     }
 }
 
-/// Reads a private signing key (PKCS#8 PEM).
-///
-/// # Errors
-/// When the file is missing, unreadable, or no P-256 key.
-pub fn read_signing(path: &Path) -> Result<SigningKey, LocalKeyError> {
-    SigningKey::from_pkcs8(&read_pem(path, PRIVATE)?)
-        .map_err(|_| LocalKeyError::NotAKey(path.into()))
-}
-
-/// Reads a public signing key (SubjectPublicKeyInfo PEM), for a verifier to trust.
-///
-/// # Errors
-/// When the file is missing, unreadable, or no P-256 key.
-pub fn read_signing_public(path: &Path) -> Result<SigningPublic, LocalKeyError> {
-    SigningPublic::from_spki(&read_pem(path, PUBLIC)?)
-        .map_err(|_| LocalKeyError::NotAKey(path.into()))
-}
-
-/// Why key files cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LocalKeyError {
-    /// The file cannot be read.
-    #[error("cannot read the key {path}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The key directory cannot be made.
-    #[error("cannot make the keys in {path}")]
-    NotMade {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file holds something else.
-    #[error("{0} is not a key of the kind that belongs there")]
-    NotAKey(PathBuf),
-    /// The library refused.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-}
-
 /// Makes all keys in a directory of their own, which then takes its name at once: of two first sessions that
 /// start together, one makes the keys and both use them.
 fn create(dir: &Path) -> Result<(), LocalKeyError> {
@@ -250,24 +204,6 @@ fn write_keys(dir: &Path) -> io::Result<()> {
     write_pem(&dir.join(TRUST_FILE), PUBLIC, public.spki())
 }
 
-fn write_pem(path: &Path, label: &str, der: &[u8]) -> io::Result<()> {
-    let pem = pem_rfc7468::encode_string(label, LineEnding::LF, der).map_err(io::Error::other)?;
-    let pem = Zeroizing::new(pem);
-    let mode = if label == PRIVATE { 0o600 } else { 0o644 };
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()
-}
-
-fn read_pem(path: &Path, label: &str) -> Result<Zeroizing<Vec<u8>>, LocalKeyError> {
-    let unreadable = |source| LocalKeyError::Unreadable { path: path.into(), source };
-    let pem = Zeroizing::new(read_limited(path, KEY_FILE_MAX).map_err(unreadable)?);
-    match pem_rfc7468::decode_vec(&pem) {
-        Ok((found, der)) if found == label => Ok(Zeroizing::new(der)),
-        _ => Err(LocalKeyError::NotAKey(path.into())),
-    }
-}
-
 /// The private key that opens tapes: an auditor's, never read by a recorder.
 pub const OPEN_FILE: &str = "open.pem";
 /// The public key that epoch keys are wrapped to.
@@ -279,9 +215,6 @@ pub const TRUST_FILE: &str = "sign.pub.pem";
 
 const WRAP_NAME: &str = "bg-shell/practice-open";
 const SIGN_NAME: &str = "bg-shell/practice-sign";
-const PRIVATE: &str = "PRIVATE KEY";
-const PUBLIC: &str = "PUBLIC KEY";
-const KEY_FILE_MAX: u64 = 65_536;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Who signs, who mints and who opens: what the recording host may do with keys, and what an auditor may.
 
 pub mod local;
+pub mod pem;
 pub mod practice;
 pub mod standby;
 

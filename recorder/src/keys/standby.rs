@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::format::genesis::SignKey;
 use crate::format::note::Signature;
 use crate::format::sign::{SignError, SigningKey, SigningPublic};
-use crate::keys::local::{LocalKeyError, read_signing};
+use crate::keys::pem::{LocalKeyError, read_signing};
 
 /// A signing key beside the one that is trusted by default.
 #[derive(Debug)]

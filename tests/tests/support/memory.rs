@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bg_recorder::keys::local::{LocalOpener, read_signing_public};
+use bg_recorder::keys::local::LocalOpener;
+use bg_recorder::keys::pem::read_signing_public;
 use bg_recorder::reader::{ReadError, Reader};
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::store::{Entry, ObjectStore, StoreError};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::DirStore;
-use bg_recorder::keys::local::{LocalOpener, read_signing_public};
+use bg_recorder::keys::local::LocalOpener;
+use bg_recorder::keys::pem::read_signing_public;
 use bg_recorder::practice::Practice;
 use bg_recorder::reader::{Events, Reader, TapeEvent};
 use bg_recorder::verdict::Report;
