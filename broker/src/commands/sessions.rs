@@ -210,15 +210,10 @@ fn row(line: &Line) -> String {
         State::Expired => "expired",
         State::Ended => "ended",
     };
-    let until = line.until.map_or_else(String::new, |until| format!(" to {}", time(until, 11)));
+    let until = line.until.map_or_else(String::new, |until| format!(" to {}", until.hour()));
     let role = &line.role;
     let person = &line.person;
-    format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, time(line.began, 0))
-}
-
-/// A time to the minute, with or without its date.
-fn time(at: Stamp, from: usize) -> String {
-    at.to_string().chars().take(16).skip(from).collect::<String>().replace('T', " ")
+    format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, line.began.minute())
 }
 
 /// No session is open for 31 days.

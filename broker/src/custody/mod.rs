@@ -173,7 +173,7 @@ impl Keeper {
             request_id: e.request_id.clone(),
             why: Some(e.to_string()),
         };
-        let until: String = expires.to_string().chars().skip(11).take(8).collect();
+        let until = expires.clock();
         let line = format!("bg-shell: no new credentials, the old ones end at {until} UTC: {e}");
         self.switch.tell(notice, Some(line));
     }

@@ -30,10 +30,9 @@ pub fn narrowed(
 
 /// A session policy's implicit denies do not stop a resource policy that names the session: these are explicit.
 fn with_denies(mut statements: Vec<Value>, role_arn: &str, deadline: Stamp) -> String {
-    let until: String = deadline.to_string().chars().take(19).collect();
     statements.extend([
         json!({"Effect": "Deny", "Action": "*", "Resource": "*",
-            "Condition": {"DateGreaterThan": {"aws:CurrentTime": format!("{until}Z")}}}),
+            "Condition": {"DateGreaterThan": {"aws:CurrentTime": deadline.seconds()}}}),
         json!({"Effect": "Deny", "Action": "sts:Assume*", "Resource": "*"}),
         json!({"Effect": "Deny", "Action": "iam:*", "Resource": role_arn}),
     ]);

@@ -108,7 +108,7 @@ struct Served<'a> {
 
 fn serve(issued: &Issued, expires: Stamp) -> Answer {
     let credentials = issued.credentials();
-    let expiration: String = expires.to_string().chars().take(19).chain(['Z']).collect();
+    let expiration = expires.seconds();
     let served = Served {
         access_key_id: credentials.access_key_id(),
         secret_access_key: credentials.secret_access_key(),

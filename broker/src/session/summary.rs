@@ -67,7 +67,7 @@ pub fn banner(
     } else {
         "no AWS credentials in here"
     };
-    say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", time_of(ends));
+    say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", ends.clock());
 }
 
 /// Returns what a containment holds, or costs.
@@ -92,14 +92,10 @@ pub fn revocation(revocation: &Revocation) {
         }
         Revocation::Pending { why, dead_by } => {
             say!("bg-shell: REVOKE PENDING: {why}");
-            say!("bg-shell: the access may live until {} UTC at the latest", time_of(*dead_by));
+            say!("bg-shell: the access may live until {} UTC at the latest", dead_by.clock());
             say!("bg-shell: hint: bg-shell reconcile finishes it, from any machine");
         }
     }
-}
-
-fn time_of(stamp: Stamp) -> String {
-    stamp.to_string().chars().skip(11).take(8).collect()
 }
 
 /// What the closing lines need.

@@ -34,6 +34,11 @@ impl Stamp {
         self.cut(11, 8)
     }
 
+    /// Returns the time of day without its seconds: `06:00`.
+    pub fn hour(self) -> String {
+        self.cut(11, 5)
+    }
+
     /// Returns the day as a path, the part of a session's prefix that sorts it by day: `2026/11/23`.
     pub fn day(self) -> String {
         self.cut(0, 10).replace('-', "/")
@@ -86,6 +91,7 @@ mod tests {
         assert_eq!(stamp.day(), "2026/11/23");
         assert_eq!(stamp.minute(), "2026-11-23 06:00");
         assert_eq!(stamp.clock(), "06:00:00");
+        assert_eq!(stamp.hour(), "06:00");
         assert_eq!(stamp.seconds(), "2026-11-23T06:00:00Z");
         assert_eq!(stamp.until(stamp.after(Duration::from_secs(9))), Duration::from_secs(9));
         for bad in
