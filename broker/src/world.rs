@@ -6,6 +6,7 @@ use bg_aws::edge::{Edge, Reach};
 use bg_aws::evidence::Evidence;
 use bg_aws::kms::away;
 use bg_recorder::cause::chain;
+use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::keys::{KeyError, KeyService};
 use bg_recorder::store::ObjectStore;
 
@@ -21,6 +22,8 @@ pub struct World {
     pub config: Config,
     /// What the environment says.
     pub environment: Environment,
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
     evidence: Arc<Evidence>,
     notifier: OnceLock<Notifier>,
     /// Why a session of this run began without KMS: what the standby key has begun, it ends.
@@ -45,6 +48,7 @@ impl World {
         Ok(Self {
             config,
             environment,
+            clock: Arc::new(SystemClock),
             evidence,
             notifier: OnceLock::new(),
             alone: OnceLock::new(),

@@ -1,5 +1,8 @@
 //! Wall time and boot time, in microseconds, as the kernel tells them.
 
+use std::thread;
+use std::time::Duration;
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::format::stamp::Stamp;
@@ -14,6 +17,29 @@ pub trait Clock: Send + Sync {
     /// Returns the wall time.
     fn now(&self) -> Stamp {
         Stamp(self.wall_us())
+    }
+
+    /// Lets so much time pass.
+    fn wait(&self, time: Duration) {
+        thread::sleep(time);
+    }
+}
+
+/// How long something takes, by the boot clock.
+pub struct Stopwatch<'a> {
+    clock: &'a dyn Clock,
+    began_us: u64,
+}
+
+impl<'a> Stopwatch<'a> {
+    /// Begins now.
+    pub fn start(clock: &'a dyn Clock) -> Self {
+        Self { clock, began_us: clock.boot_us() }
+    }
+
+    /// Returns how long it is since then.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.clock.boot_us().saturating_sub(self.began_us))
     }
 }
 

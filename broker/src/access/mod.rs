@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::keys::KeyService;
 use bg_recorder::stamp::Stamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -78,7 +77,7 @@ impl<'a> Access<'a> {
         let not_narrowed =
             |e| Failure::new("no session policy can be made").because(e).hint(POLICY_HINT);
         // What would fail later fails before anybody is asked for anything.
-        session_policy::narrowed(grant.role(), grant.scope(), SystemClock.now())
+        session_policy::narrowed(grant.role(), grant.scope(), world.clock.now())
             .map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(grant.role().profiles.source.as_deref())?;
@@ -88,7 +87,7 @@ impl<'a> Access<'a> {
         if claim.forced {
             herald::overridden(world, &claim)?;
         }
-        let now = SystemClock.now();
+        let now = world.clock.now();
         claim.deadline = claim.deadline.min(now.after(max_duration));
         let lasts_s = claim.deadline.0.saturating_sub(now.0).saturating_add(500_000) / 1_000_000;
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;

@@ -1,10 +1,9 @@
 //! How an access is opened: each step is written down before it has effects.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bg_aws::fault::{CallError, CallKind};
-use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::clock::Stopwatch;
 use bg_recorder::event::{CredentialState, Notice};
 use bg_recorder::facts::case::{ACTIVE, OPEN};
 use serde_json::json;
@@ -14,10 +13,10 @@ use super::early::Early;
 use crate::account::gate;
 use crate::account::probe;
 use crate::config::Gate;
-use crate::custody::Custody;
 use crate::custody::credentials::{CredentialSource, Issued, NotIssued};
 use crate::custody::killswitch;
 use crate::custody::sts::Sts;
+use crate::custody::{Around, Custody};
 use crate::failure::Failure;
 use crate::os::signals::Signals;
 use crate::os::user;
@@ -41,11 +40,18 @@ impl Access<'_> {
         })?;
         self.issued = Some((issued.credentials().clone(), issued.expires));
         let edge = self.edge.with_credentials(issued.credentials().clone());
-        let probe = probe::allowed(&edge, self.claim.role.probe, self.claim.role.gate_patience)
-            .map_err(|e| refused("the role does not work: its probe was refused", e))?;
+        let probe = {
+            let role = &self.claim.role;
+            probe::allowed(&edge, role.probe, role.gate_patience, &*self.world.clock)
+                .map_err(|e| refused("the role does not work: its probe was refused", e))?
+        };
         self.activated(&issued, probe.as_deref())?;
         self.switch.tell(notice(&issued), None);
-        let around = (self.vault.clone(), self.switch.clone());
+        let around = Around {
+            vault: self.vault.clone(),
+            switch: self.switch.clone(),
+            clock: self.world.clock.clone(),
+        };
         let no_thread = |e| Failure::new("cannot keep the credentials").because(e);
         let custody =
             Custody::start(source, self.wanted.clone(), issued, self.claim.deadline, around);
@@ -73,12 +79,12 @@ impl Access<'_> {
 
     fn activated(&self, issued: &Issued, probe: Option<&str>) -> Result<(), Failure> {
         let claim = &self.claim;
-        let took_ms = SystemClock.wall_us().saturating_sub(claim.requested.0) / 1_000;
+        let took = claim.requested.until(self.world.clock.now());
         let says = json!({
             "access_key_id": issued.access_key_id, "assumed_role_id": issued.assumed_role_id,
             "expires": issued.expires, "mfa": self.second.attested().word(), "probe": claim.role.probe,
             "request_ids": {"assume_role": issued.request_id, "probe": probe},
-            "requested": claim.requested, "time_to_access_ms": took_ms,
+            "requested": claim.requested, "time_to_access_ms": took.as_millis() as u64,
         });
         self.fact(ACTIVE, says)
     }
@@ -93,7 +99,7 @@ impl Access<'_> {
 
     /// A gate that was just opened needs a moment until all of IAM knows it.
     fn assume(&self, source: &dyn CredentialSource) -> Result<Issued, NotIssued> {
-        let since = Instant::now();
+        let since = Stopwatch::start(&*self.world.clock);
         let mut certain = true;
         let gated = matches!(self.claim.role.gate, Gate::Trust { .. });
         loop {
@@ -106,14 +112,14 @@ impl Access<'_> {
             if !waits || since.elapsed() >= self.claim.role.gate_patience {
                 return Err(NotIssued { certain, ..e });
             }
-            thread::sleep(GATE_PAUSE);
+            self.world.clock.wait(GATE_PAUSE);
         }
     }
 
     /// The credentials that ask for the role live until the deadline and no longer than they may.
     fn token_s(&self) -> u32 {
-        let left_us = self.claim.deadline.0.saturating_sub(SystemClock.wall_us());
-        u32::try_from(left_us / 1_000_000).unwrap_or(TOKEN_MAX_S).clamp(TOKEN_MIN_S, TOKEN_MAX_S)
+        let left = self.world.clock.now().until(self.claim.deadline);
+        u32::try_from(left.as_secs()).unwrap_or(TOKEN_MAX_S).clamp(TOKEN_MIN_S, TOKEN_MAX_S)
     }
 }
 

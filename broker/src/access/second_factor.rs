@@ -1,7 +1,6 @@
 //! Which second factor an access has, and who has seen it.
 
 use bg_aws::fault::{CallError, CallKind};
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 
 use crate::config::Mfa;
@@ -58,7 +57,7 @@ impl SecondFactor {
                 let authenticator = Authenticator::of(person, secrets).map_err(failed)?;
                 for tries_left in (0..TRIES).rev() {
                     let code = mfa::ask(person, role.role_name(), signals)?;
-                    let now_s = SystemClock.wall_us() / 1_000_000;
+                    let now_s = world.clock.wall_us() / 1_000_000;
                     match authenticator.check(&code, now_s, session, &*world.store()) {
                         Ok(()) => return Ok(Self::Checked),
                         Err(e) if e.again() && tries_left > 0 => {

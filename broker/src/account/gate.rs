@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bg_aws::fault::CallError;
 use bg_recorder::abreast::Abreast;
-use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::clock::Clock;
 use bg_recorder::facts::case::{Case, CaseError, OPEN};
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::NOTE_MAX;
@@ -55,7 +55,7 @@ impl std::fmt::Display for Standing {
 pub fn open(world: &World, claim: &Claim, keys: &dyn KeyService) -> Result<(), Failure> {
     let Some(hinge) = hinge(world, &claim.role)? else { return Ok(()) };
     let dead_by = Opened::of(claim).dead_by(claim.deadline);
-    let door = Door { hinge: &*hinge, prefix: prefix(&claim.role), store: world.store(), keys };
+    let door = Door::of(world, &*hinge, &claim.role, keys);
     door.open(claim.session, dead_by).map_err(|e| failed("open", &claim.name, e))
 }
 
@@ -71,7 +71,7 @@ pub fn close(
     keys: &dyn KeyService,
 ) -> Result<Standing, Failure> {
     let Some(hinge) = hinge(world, role)? else { return Ok(Standing::NoGate) };
-    let door = Door { hinge: &*hinge, prefix: prefix(role), store: world.store(), keys };
+    let door = Door::of(world, &*hinge, role, keys);
     door.close(session).map_err(|e| failed("close", name, e))
 }
 
@@ -81,9 +81,19 @@ struct Door<'a> {
     prefix: String,
     store: Arc<dyn ObjectStore>,
     keys: &'a dyn KeyService,
+    clock: &'a dyn Clock,
 }
 
-impl Door<'_> {
+impl<'a> Door<'a> {
+    fn of(
+        world: &'a World,
+        hinge: &'a dyn Hinge,
+        role: &RoleConfig,
+        keys: &'a dyn KeyService,
+    ) -> Self {
+        Self { hinge, prefix: prefix(role), store: world.store(), keys, clock: &*world.clock }
+    }
+
     /// The fact first: from then on, no close-out shuts the gate for good.
     fn open(&self, session: SessionId, dead_by: Stamp) -> Result<(), GateError> {
         self.note(session, OPEN, json!({ "dead_by": dead_by }))?;
@@ -120,7 +130,7 @@ impl Door<'_> {
     /// until its credentials are dead, unless reconcile closes it before. Whether there are any is what matters: the
     /// count ends at [`HOLDERS_MAX`], however many objects lie there.
     fn others(&self, but: SessionId) -> Result<usize, GateError> {
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let mut holders = 0;
         let listed = self.store.list(&self.prefix).map_err(CaseError::Store)?;
         let mut opened: BTreeSet<SessionId> = BTreeSet::new();
@@ -245,11 +255,13 @@ const AT_ONCE: usize = 128;
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::time::Duration;
 
     use bg_recorder::dir::DirStore;
     use bg_recorder::keys::local::LocalKeys;
 
     use super::*;
+    use crate::os::hands::Hands;
 
     /// A gate that remembers how it stands; somebody may come while it is being shut.
     #[derive(Default)]
@@ -273,13 +285,13 @@ mod tests {
         }
     }
 
-    struct Place(tempfile::TempDir, LocalKeys);
+    struct Place(tempfile::TempDir, LocalKeys, Arc<Hands>);
 
     impl Place {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let keys = LocalKeys::open_or_create(&dir.path().join("keys")).unwrap();
-            Self(dir, keys)
+            Self(dir, keys, Hands::at(Stamp(NOON_US)))
         }
 
         fn store(&self) -> Arc<dyn ObjectStore> {
@@ -287,10 +299,12 @@ mod tests {
         }
 
         fn door<'a>(&'a self, hinge: &'a Remembered) -> Door<'a> {
-            Door { hinge, prefix: "gates/1-r/".into(), store: self.store(), keys: &self.1 }
+            let prefix = "gates/1-r/".into();
+            Door { hinge, prefix, store: self.store(), keys: &self.1, clock: &*self.2 }
         }
     }
 
+    const NOON_US: u64 = 1_795_435_200_000_000;
     const FAR: Stamp = Stamp(4_000_000_000_000_000);
 
     #[test]
@@ -320,13 +334,14 @@ mod tests {
         let other = Place(
             tempfile::tempdir().unwrap(),
             LocalKeys::open_or_create(&place.0.path().join("keys")).unwrap(),
+            Arc::clone(&place.2),
         );
         let store = place.store();
         *hinge.meanwhile.borrow_mut() = Some(Box::new(move || {
             let hinge = Remembered::default();
-            Door { hinge: &hinge, prefix: "gates/1-r/".into(), store, keys: &other.1 }
-                .open(two, FAR)
-                .unwrap();
+            let Place(_, keys, clock) = &other;
+            let prefix = "gates/1-r/".into();
+            Door { hinge: &hinge, prefix, store, keys, clock: &**clock }.open(two, FAR).unwrap();
         }));
         assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
         assert!(*hinge.open.borrow());
@@ -339,8 +354,11 @@ mod tests {
         let door = place.door(&hinge);
         let one = SessionId::mint();
         let crashed = SessionId::mint();
-        door.open(crashed, Stamp(1)).unwrap();
+        let dead_by = place.2.now().after(Duration::from_secs(3_600));
+        door.open(crashed, dead_by).unwrap();
         door.open(one, FAR).unwrap();
+        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        place.2.wait(Duration::from_secs(3_600));
         assert_eq!(door.close(one).unwrap(), Standing::Closed);
     }
 

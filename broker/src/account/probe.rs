@@ -2,13 +2,12 @@
 //!
 //! It is never sts:GetCallerIdentity, which no policy denies.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_iam::operation::RequestId;
 use bg_aws::edge::Edge;
 use bg_aws::fault::{CallError, CallKind};
-use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::clock::{Clock, Stopwatch};
 use bg_recorder::stamp::Stamp;
 
 use crate::config::Probe;
@@ -40,8 +39,13 @@ pub trait Prober {
 ///
 /// # Errors
 /// What the last try said.
-pub fn allowed(edge: &Edge, probe: Probe, patience: Duration) -> Result<Option<String>, CallError> {
-    allowed_by(&OnAws { edge, probe }, patience)
+pub fn allowed(
+    edge: &Edge,
+    probe: Probe,
+    patience: Duration,
+    clock: &dyn Clock,
+) -> Result<Option<String>, CallError> {
+    allowed_by(&OnAws { edge, probe }, patience, clock)
 }
 
 /// Waits for the call to be denied, as long as `patience`. The credentials are dead at `expires` in any case.
@@ -53,29 +57,20 @@ pub fn denied(
     probe: Probe,
     expires: Stamp,
     patience: Duration,
+    clock: &dyn Clock,
 ) -> Result<Proof, String> {
-    denied_by(
-        &OnAws { edge, probe },
-        expires,
-        Pace { patience, pause: PAUSE, pause_max: PAUSE_MAX },
-    )
+    denied_by(&OnAws { edge, probe }, expires, patience, clock)
 }
 
-/// How long is tried, and how fast.
-#[derive(Clone, Copy)]
-struct Pace {
+fn allowed_by(
+    prober: &dyn Prober,
     patience: Duration,
-    pause: Duration,
-    pause_max: Duration,
-}
-
-fn allowed_by(prober: &dyn Prober, patience: Duration) -> Result<Option<String>, CallError> {
-    let began = Instant::now();
+    clock: &dyn Clock,
+) -> Result<Option<String>, CallError> {
+    let began = Stopwatch::start(clock);
     loop {
         match prober.call() {
-            Err(e) if e.kind == CallKind::Denied && began.elapsed() < patience => {
-                thread::sleep(PAUSE)
-            }
+            Err(e) if e.kind == CallKind::Denied && began.elapsed() < patience => clock.wait(PAUSE),
             answer => return answer,
         }
     }
@@ -84,9 +79,14 @@ fn allowed_by(prober: &dyn Prober, patience: Duration) -> Result<Option<String>,
 /// Only an explicit denial counts. One that no policy explains (a gate that was closed, a key that IAM does not know
 /// yet), a throttled or an unanswered call proves nothing; and one success begins the count anew, because a Deny
 /// reaches IAM's machines one after the other.
-fn denied_by(prober: &dyn Prober, expires: Stamp, pace: Pace) -> Result<Proof, String> {
-    let began = Instant::now();
-    let mut pause = pace.pause;
+fn denied_by(
+    prober: &dyn Prober,
+    expires: Stamp,
+    patience: Duration,
+    clock: &dyn Clock,
+) -> Result<Proof, String> {
+    let began = Stopwatch::start(clock);
+    let mut pause = PAUSE;
     let mut in_a_row = 0;
     let mut request_ids = Vec::new();
     loop {
@@ -104,7 +104,7 @@ fn denied_by(prober: &dyn Prober, expires: Stamp, pace: Pace) -> Result<Proof, S
                 }
                 format!("denied {in_a_row} of {DENIALS} times: {e}")
             }
-            Err(e) if e.kind == CallKind::Expired && SystemClock.wall_us() >= expires.0 => {
+            Err(e) if e.kind == CallKind::Expired && clock.now() >= expires => {
                 return Ok(Proof::Expired);
             }
             Err(e) => {
@@ -113,11 +113,11 @@ fn denied_by(prober: &dyn Prober, expires: Stamp, pace: Pace) -> Result<Proof, S
                 e.to_string()
             }
         };
-        if began.elapsed() >= pace.patience {
+        if began.elapsed() >= patience {
             return Err(why);
         }
-        thread::sleep(pause);
-        pause = if in_a_row > 0 { pace.pause } else { (pause * 2).min(pace.pause_max) };
+        clock.wait(pause);
+        pause = if in_a_row > 0 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
     }
 }
 
@@ -184,6 +184,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::os::hands::Hands;
 
     /// Answers as it is told, the last answer for ever.
     struct Script(RefCell<Vec<Result<(), CallKind>>>);
@@ -204,11 +205,13 @@ mod tests {
     }
 
     fn run(answers: &[Result<(), CallKind>], expires: Stamp) -> Result<Proof, String> {
-        let ms = Duration::from_millis;
-        let pace = Pace { patience: ms(40), pause: ms(1), pause_max: ms(2) };
-        denied_by(&Script(RefCell::new(answers.to_vec())), expires, pace)
+        let script = Script(RefCell::new(answers.to_vec()));
+        denied_by(&script, expires, PATIENCE, &*Hands::at(NOON))
     }
 
+    /// What a role has where it says nothing.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const NOON: Stamp = Stamp(1_795_435_200_000_000);
     const NEVER: Stamp = Stamp(u64::MAX);
     const DENIED: Result<(), CallKind> = Err(CallKind::ExplicitDeny);
 
@@ -237,7 +240,21 @@ mod tests {
 
     #[test]
     fn expired_credentials_are_a_proof_only_once_they_had_to_expire() {
-        assert_eq!(run(&[Err(CallKind::Expired)], Stamp(0)), Ok(Proof::Expired));
+        assert_eq!(run(&[Err(CallKind::Expired)], NOON), Ok(Proof::Expired));
         assert!(run(&[Err(CallKind::Expired)], NEVER).is_err());
+        // They expire while it is tried.
+        let soon = NOON.after(PATIENCE / 2);
+        assert_eq!(run(&[Err(CallKind::Expired)], soon), Ok(Proof::Expired));
+    }
+
+    #[test]
+    fn a_gate_has_its_patience_to_propagate() {
+        let denied = Err(CallKind::Denied);
+        let script = Script(RefCell::new(vec![denied, denied, Ok(())]));
+        assert!(allowed_by(&script, PATIENCE, &*Hands::at(NOON)).is_ok());
+        let hands = Hands::at(NOON);
+        let never = Script(RefCell::new(vec![denied]));
+        assert!(allowed_by(&never, PATIENCE, &*hands).is_err());
+        assert_eq!(NOON.until(hands.now()), PATIENCE);
     }
 }

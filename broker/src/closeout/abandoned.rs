@@ -1,7 +1,6 @@
 //! Accesses whose session cannot close them itself: its recorder was killed, or it is not heard of. They are closed
 //! by name.
 
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{Case, CaseError, GATE, OPEN};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
@@ -72,7 +71,7 @@ pub fn closing<'a>(
         );
         return Err(Failure::new(what).hint("use the configuration that it was opened with"));
     }
-    let last_asked = if gone == Gone::Dead { SystemClock.now() } else { opened.deadline };
+    let last_asked = if gone == Gone::Dead { world.clock.now() } else { opened.deadline };
     let dead_by = opened.dead_by(last_asked);
     Ok(Some(Closing {
         world,
@@ -80,7 +79,7 @@ pub fn closing<'a>(
         role,
         name: opened.role,
         keys,
-        began: SystemClock.now(),
+        began: world.clock.now(),
         dead_by,
     }))
 }

@@ -5,7 +5,6 @@ pub mod abandoned;
 use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::cause::chain;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{Case, DENIED, GATE, OPEN, PENDING, PROVED};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
@@ -43,7 +42,7 @@ pub fn close(
     put: Option<Result<Option<String>, CallError>>,
 ) -> Revocation {
     let case = Case::new(claim.session, world.store());
-    let began = SystemClock.now();
+    let began = world.clock.now();
     let opened = Opened::of(claim);
     // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
     let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
@@ -72,8 +71,8 @@ pub fn unissued(world: &World, claim: &Claim, why: &str, keys: &dyn KeyService) 
         role,
         name,
         keys,
-        began: SystemClock.now(),
-        dead_by: SystemClock.now(),
+        began: world.clock.now(),
+        dead_by: world.clock.now(),
     };
     closing.note(PROVED, serde_json::to_value(&revocation).unwrap_or_default());
     closing.shut_the_gate();
@@ -203,8 +202,14 @@ impl Closing<'_> {
 
     fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
         let patience = self.role.proof_patience;
-        let proof = probe::denied(&exhibit.edge, self.role.probe, exhibit.expires, patience)?;
-        let proved = SystemClock.now();
+        let proof = probe::denied(
+            &exhibit.edge,
+            self.role.probe,
+            exhibit.expires,
+            patience,
+            &*self.world.clock,
+        )?;
+        let proved = self.world.clock.now();
         let policy = denied.policy.clone();
         Ok(match proof {
             Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
@@ -253,13 +258,13 @@ impl Closing<'_> {
             why: why.to_owned(),
             policy,
             dead_by: self.bound(),
-            noted: SystemClock.now(),
+            noted: self.world.clock.now(),
         }
     }
 
     /// Returns whether the credentials are dead by themselves.
     fn is_over(&self) -> bool {
-        SystemClock.now() > self.bound().after(MARGIN)
+        self.world.clock.now() > self.bound().after(MARGIN)
     }
 
     /// Returns when the credentials are dead. Each earlier bound was right when it was written, and is still.
@@ -316,7 +321,7 @@ impl Closing<'_> {
     fn sweep(&self) {
         let dead = |session| {
             let case = Case::new(session, self.world.store());
-            session != self.case.session && is_dead(&case, self.keys, SystemClock.now())
+            session != self.case.session && is_dead(&case, self.keys, self.world.clock.now())
         };
         let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
         match swept {

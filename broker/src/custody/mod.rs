@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::clock::Clock;
 use bg_recorder::event::{CredentialState, Notice};
 use bg_recorder::stamp::Stamp;
 
@@ -51,6 +51,16 @@ pub struct Held {
     pub issued: u32,
 }
 
+/// What custody stands in.
+pub struct Around {
+    /// Where credentials are handed out from.
+    pub vault: Arc<Vault>,
+    /// Whom it tells, and who ends it.
+    pub switch: Switch,
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
+}
+
 impl Custody {
     /// Takes the first credentials in, hands them out from now on, and gets new ones in time.
     ///
@@ -61,22 +71,13 @@ impl Custody {
         wanted: Wanted,
         first: Issued,
         deadline: Stamp,
-        (vault, switch): (Arc<Vault>, Switch),
+        around: Around,
     ) -> io::Result<Self> {
-        let known =
-            Known { newest: first.credentials().clone(), expires_max: first.expires, issued: 1 };
-        let (known, (go_on, stop)) = (Arc::new(Mutex::new(known)), channel());
-        let expires = first.expires;
-        vault.put(first, deadline);
-        let keeper = Keeper {
-            source,
-            wanted,
-            deadline,
-            vault: Arc::clone(&vault),
-            switch,
-            known: Arc::clone(&known),
-        };
-        thread::Builder::new().name("custody".into()).spawn(move || keeper.keep(expires, &stop))?;
+        let (go_on, stop) = channel();
+        let vault = Arc::clone(&around.vault);
+        let renewal = Renewal::begin(source, wanted, first, deadline, around);
+        let known = Arc::clone(&renewal.known);
+        thread::Builder::new().name("custody".into()).spawn(move || renewal.keep(&stop))?;
         Ok(Self { vault, known, go_on: Some(go_on) })
     }
 
@@ -100,38 +101,72 @@ impl Drop for Custody {
     }
 }
 
-/// The thread.
-struct Keeper {
+/// Credentials that get their successors. A thread turns it, or a test.
+struct Renewal {
     source: Box<dyn CredentialSource>,
     wanted: Wanted,
     deadline: Stamp,
-    vault: Arc<Vault>,
-    switch: Switch,
+    around: Around,
     known: Arc<Mutex<Known>>,
+    /// When the newest credentials die.
+    expires: Stamp,
+    /// How long it is until the next turn.
+    wait: Duration,
+    failing: bool,
 }
 
-impl Keeper {
-    fn keep(self, mut expires: Stamp, stop: &Receiver<()>) {
-        let mut wait = lifetime(expires) * 2 / 3;
-        let mut failing = false;
-        // Credentials that outlive the deadline need no successors: the session policy ends them there.
-        while expires < self.deadline {
-            if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) || self.switch.ended() {
+impl Renewal {
+    fn begin(
+        source: Box<dyn CredentialSource>,
+        wanted: Wanted,
+        first: Issued,
+        deadline: Stamp,
+        around: Around,
+    ) -> Self {
+        let expires = first.expires;
+        let newest = first.credentials().clone();
+        let known = Arc::new(Mutex::new(Known { newest, expires_max: expires, issued: 1 }));
+        around.vault.put(first, deadline);
+        let wait = around.clock.now().until(expires) * 2 / 3;
+        Self { source, wanted, deadline, around, known, expires, wait, failing: false }
+    }
+
+    fn keep(mut self, stop: &Receiver<()>) {
+        while let Some(wait) = self.next() {
+            if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
+                || self.around.switch.ended()
+            {
                 return;
             }
-            match self.renew() {
-                Ok(renewed) => {
-                    (expires, failing) = (renewed, false);
-                    wait = lifetime(expires) * 2 / 3;
+            self.turn();
+        }
+    }
+
+    /// Returns how long it is until the next turn. Credentials that outlive the deadline need no successors: the
+    /// session policy ends them there.
+    fn next(&self) -> Option<Duration> {
+        (self.expires < self.deadline).then_some(self.wait)
+    }
+
+    fn turn(&mut self) {
+        match self.renew() {
+            Ok(renewed) => {
+                self.expires = renewed;
+                self.wait = self.lifetime() * 2 / 3;
+                self.failing = false;
+            }
+            Err(e) => {
+                if !self.failing {
+                    self.tell_failure(&e);
                 }
-                Err(e) => {
-                    if !failing {
-                        self.tell_failure(&e, expires);
-                    }
-                    (wait, failing) = (RETRY.min(lifetime(expires) / 4).max(RETRY_MIN), true);
-                }
+                self.wait = RETRY.min(self.lifetime() / 4).max(RETRY_MIN);
+                self.failing = true;
             }
         }
+    }
+
+    fn lifetime(&self) -> Duration {
+        self.around.clock.now().until(self.expires)
     }
 
     fn renew(&self) -> Result<Stamp, NotIssued> {
@@ -139,7 +174,8 @@ impl Keeper {
         let before = {
             let mut known = lock(&self.known);
             let before = known.expires_max;
-            known.expires_max = before.max(now_and(u64::from(self.wanted.duration_s)));
+            let longest = Duration::from_secs(u64::from(self.wanted.duration_s));
+            known.expires_max = before.max(self.around.clock.now().after(longest));
             before
         };
         let issued = self.source.assume(&self.wanted).inspect_err(|e| {
@@ -160,31 +196,23 @@ impl Keeper {
             request_id: issued.request_id.clone(),
             why: None,
         };
-        self.vault.put(issued, self.deadline);
-        self.switch.tell(notice, None);
+        self.around.vault.put(issued, self.deadline);
+        self.around.switch.tell(notice, None);
         Ok(expires)
     }
 
-    fn tell_failure(&self, NotIssued { call: e, .. }: &NotIssued, expires: Stamp) {
+    fn tell_failure(&self, NotIssued { call: e, .. }: &NotIssued) {
         let notice = Notice::Credentials {
             state: CredentialState::Refused,
             access_key_id: None,
-            expires: Some(expires.to_string()),
+            expires: Some(self.expires.to_string()),
             request_id: e.request_id.clone(),
             why: Some(e.to_string()),
         };
-        let until = expires.clock();
+        let until = self.expires.clock();
         let line = format!("bg-shell: no new credentials, the old ones end at {until} UTC: {e}");
-        self.switch.tell(notice, Some(line));
+        self.around.switch.tell(notice, Some(line));
     }
-}
-
-fn lifetime(expires: Stamp) -> Duration {
-    Duration::from_micros(expires.0.saturating_sub(SystemClock.wall_us()))
-}
-
-fn now_and(seconds: u64) -> Stamp {
-    Stamp(SystemClock.wall_us().saturating_add(seconds.saturating_mul(1_000_000)))
 }
 
 fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
@@ -205,10 +233,11 @@ mod tests {
     use super::*;
     use crate::custody::vault::Answer;
     use crate::mfa::Code;
+    use crate::os::hands::Hands;
 
-    /// STS, minus the cloud: credentials of so many milliseconds; some calls fail.
+    /// STS, minus the cloud: credentials of a quarter of an hour; some calls fail.
     struct Mint {
-        life_ms: u64,
+        clock: Arc<Hands>,
         fails: fn(u32) -> bool,
         calls: Arc<AtomicU32>,
     }
@@ -217,7 +246,7 @@ mod tests {
         fn issue(&self, call: u32) -> Issued {
             let credentials =
                 Credentials::new(format!("ASIA{call}"), "s", Some("t".into()), None, "test");
-            let expires = Stamp(SystemClock.wall_us() + self.life_ms * 1_000);
+            let expires = self.clock.now().after(LIFE);
             Issued::new(credentials, "AROA1:bg-1".into(), expires, Some(format!("request-{call}")))
         }
     }
@@ -244,95 +273,127 @@ mod tests {
     }
 
     struct Scene {
-        custody: Custody,
+        mint: Mint,
         vault: Arc<Vault>,
         switch: Switch,
+        clock: Arc<Hands>,
         calls: Arc<AtomicU32>,
     }
 
-    fn scene(life_ms: u64, window_ms: u64, fails: fn(u32) -> bool) -> Scene {
-        let vault = Arc::new(Vault::default());
-        let calls = Arc::default();
-        let switch = Switch::of(Arc::clone(&vault));
-        let mint = Mint { life_ms, fails, calls: Arc::clone(&calls) };
-        let first = mint.issue(0);
-        let deadline = Stamp(SystemClock.wall_us() + window_ms * 1_000);
-        let wanted = Wanted {
+    impl Scene {
+        fn new(fails: fn(u32) -> bool) -> Self {
+            let vault = Arc::new(Vault::default());
+            let calls = Arc::default();
+            let clock = Hands::at(NOON);
+            let switch = Switch::of(Arc::clone(&vault));
+            let mint = Mint { clock: clock.clone(), fails, calls: Arc::clone(&calls) };
+            Self { mint, vault, switch, clock, calls }
+        }
+
+        fn around(&self) -> Around {
+            let vault = Arc::clone(&self.vault);
+            Around { vault, switch: self.switch.clone(), clock: self.clock.clone() }
+        }
+
+        /// Returns how long it waited.
+        fn turn(&self, renewal: &mut Renewal) -> Duration {
+            let wait = renewal.next().unwrap();
+            self.clock.wait(wait);
+            renewal.turn();
+            wait
+        }
+
+        fn answer(&self) -> Answer {
+            self.vault.answer(self.clock.now())
+        }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
             role_arn: String::new(),
             session_name: String::new(),
             source_identity: String::new(),
             tags: Vec::new(),
             policy: String::new(),
             duration_s: 900,
-        };
-        let around = (Arc::clone(&vault), switch.clone());
-        let custody = Custody::start(Box::new(mint), wanted, first, deadline, around).unwrap();
-        Scene { custody, vault, switch, calls }
-    }
-
-    fn until(holds: impl Fn() -> bool) {
-        let since = Instant::now();
-        while !holds() {
-            assert!(since.elapsed() < Duration::from_secs(30), "waited in vain");
-            thread::park_timeout(Duration::from_millis(5));
         }
     }
 
+    fn renewal(scene: Scene, window: Duration) -> (Scene, Renewal) {
+        let around = scene.around();
+        let first = scene.mint.issue(0);
+        let calls = Arc::clone(&scene.calls);
+        let mint = Mint { clock: scene.clock.clone(), fails: scene.mint.fails, calls };
+        let renewal = Renewal::begin(Box::new(mint), wanted(), first, NOON.after(window), around);
+        (scene, renewal)
+    }
+
+    fn is_renewed(notice: &Notice) -> bool {
+        matches!(notice, Notice::Credentials { state: CredentialState::Renewed, .. })
+    }
+
+    const NOON: Stamp = Stamp(1_795_435_200_000_000);
+    const LIFE: Duration = Duration::from_secs(900);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
     #[test]
     fn credentials_are_renewed_before_they_die_while_the_deadline_is_ahead() {
-        let scene = scene(600, 3_600_000, |_| false);
-        until(|| scene.calls.load(Ordering::SeqCst) >= 2);
-        assert!(matches!(scene.vault.answer(SystemClock.now()), Answer::Credentials(_)));
+        let (scene, mut renewal) = renewal(Scene::new(|_| false), HOUR);
+        while renewal.next().is_some() {
+            assert!(scene.turn(&mut renewal) < LIFE);
+            assert!(matches!(scene.answer(), Answer::Credentials(_)));
+        }
+        let issued = scene.calls.load(Ordering::SeqCst);
+        assert_eq!(issued, 5, "every ten minutes, until some outlive the hour");
         let news = scene.switch.news();
-        assert!(matches!(
-            &news[0].notice,
-            Notice::Credentials { state: CredentialState::Renewed, .. }
-        ));
-        assert_eq!(news[0].line, None, "a responder is not bothered");
-        let held = scene.custody.stop();
-        assert!(held.issued >= 2 && held.credentials.access_key_id() != "ASIA0");
+        assert!(news.iter().all(|news| is_renewed(&news.notice)));
+        assert!(news.iter().all(|news| news.line.is_none()), "a responder is not bothered");
+        let known = lock(&renewal.known);
+        assert_eq!((known.issued, known.newest.access_key_id()), (6, "ASIA5"));
+        assert!(known.expires_max >= NOON.after(HOUR));
     }
 
     #[test]
     fn credentials_that_outlive_the_deadline_are_not_renewed() {
-        let scene = scene(400, 300, |_| false);
-        until(|| matches!(scene.vault.answer(SystemClock.now()), Answer::Over(_)));
+        let (scene, renewal) = renewal(Scene::new(|_| false), LIFE / 2);
+        assert_eq!(renewal.next(), None);
+        scene.clock.wait(LIFE / 2);
+        assert!(matches!(scene.answer(), Answer::Over(_)));
         assert_eq!(scene.calls.load(Ordering::SeqCst), 0);
-        assert_eq!(scene.custody.stop().issued, 1);
     }
 
     #[test]
     fn a_refusal_is_told_once_and_tried_again() {
-        let scene = scene(3_000, 3_600_000, |call| call < 3);
-        until(|| scene.calls.load(Ordering::SeqCst) >= 3);
-        let mut news = Vec::new();
-        let since = Instant::now();
-        while news.len() < 2 && since.elapsed() < Duration::from_secs(30) {
-            news.extend(scene.switch.news());
-            thread::park_timeout(Duration::from_millis(5));
-        }
+        let (scene, mut renewal) = renewal(Scene::new(|call| call < 3), HOUR);
+        scene.turn(&mut renewal);
+        assert_eq!(scene.turn(&mut renewal), RETRY);
+        assert!(!renewal.known.lock().unwrap().newest.access_key_id().ends_with('3'));
+        assert_eq!(scene.turn(&mut renewal), RETRY);
+        let news = scene.switch.news();
         assert_eq!(news.len(), 2, "{news:?}");
         let line = news[0].line.as_ref().unwrap();
         assert!(line.contains("no new credentials") && line.contains("request-x"), "{line}");
-        assert!(matches!(
-            &news[1].notice,
-            Notice::Credentials { state: CredentialState::Renewed, .. }
-        ));
+        assert!(line.contains("the old ones end at 12:15:00 UTC"), "{line}");
+        assert!(is_renewed(&news[1].notice));
     }
 
     #[test]
     fn after_the_stop_nothing_is_served_and_nothing_is_renewed() {
-        let scene = scene(400, 3_600_000, |_| false);
-        let vault = Arc::clone(&scene.vault);
-        let calls = Arc::clone(&scene.calls);
-        let held = scene.custody.stop();
-        assert!(matches!(vault.answer(SystemClock.now()), Answer::Over("the session is over")));
-        let then = calls.load(Ordering::SeqCst);
+        let scene = Scene::new(|_| false);
+        let first = scene.mint.issue(0);
+        let around = scene.around();
+        let Scene { mint, vault, clock, calls, .. } = scene;
+        let custody =
+            Custody::start(Box::new(mint), wanted(), first, NOON.after(HOUR), around).unwrap();
+        let held = custody.stop();
+        assert!(matches!(vault.answer(clock.now()), Answer::Over("the session is over")));
+        // The thread ends, and its source with it.
         let since = Instant::now();
-        while since.elapsed() < Duration::from_millis(800) {
-            thread::park_timeout(Duration::from_millis(50));
+        while Arc::strong_count(&calls) > 1 {
+            assert!(since.elapsed() < Duration::from_secs(30), "waited in vain");
+            thread::yield_now();
         }
-        assert!(calls.load(Ordering::SeqCst) <= then + 1, "one may have been under way");
-        assert!(held.expires.0 > 0);
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        assert_eq!((held.issued, held.expires), (1, NOON.after(LIFE)));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bg_aws::edge::Edge;
+use bg_recorder::clock::SystemClock;
 use bg_recorder::stamp::Stamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -51,7 +52,7 @@ impl Copy {
     /// When it does not.
     pub fn works(&self) -> Result<String, String> {
         let action = self.probe.action();
-        probe::allowed(&self.edge, self.probe, PATIENCE)
+        probe::allowed(&self.edge, self.probe, PATIENCE, &SystemClock)
             .map(|_| format!("{action} works"))
             .map_err(|e| e.to_string())
     }
@@ -62,7 +63,7 @@ impl Copy {
     /// When it is not.
     pub fn is_denied(&self) -> Result<String, String> {
         let action = self.probe.action();
-        match probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE)? {
+        match probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE, &SystemClock)? {
             Proof::Denied { .. } => {
                 Ok(format!("{action} with a copy of its credentials is denied"))
             }

@@ -4,6 +4,8 @@ pub mod cgroup;
 pub mod contain;
 pub mod family;
 pub mod guard;
+#[cfg(test)]
+pub mod hands;
 pub mod keeper;
 pub mod pty;
 pub mod signals;

@@ -7,7 +7,6 @@ use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::{Decision, Principal, Statement};
 use bg_recorder::approval::{APPROVAL_NAMESPACE, REQUEST_NAMESPACE, SKEW_US};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 
@@ -34,7 +33,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When there is none, or it has ended.
     pub fn take(world: &'a World, id: &str, decision: Decision) -> Result<Self, Failure> {
-        let now = SystemClock.now();
+        let now = world.clock.now();
         let dossier = Dossier::open(world, find(&*world.store(), id)?, now)?;
         let standing = dossier.standing(now);
         let late = decision == Decision::Approve && now > dossier.request().expires;
@@ -85,7 +84,7 @@ impl<'a> Bench<'a> {
             request: request.id,
             request_sha256: self.dossier.petition.digest,
             approver: person.clone(),
-            made: SystemClock.now(),
+            made: self.world.clock.now(),
             expires: Stamp(request.expires.0.saturating_add(used_us).saturating_add(SKEW_US)),
             nonce: nonce()?,
         };
@@ -155,7 +154,7 @@ impl<'a> Bench<'a> {
     /// When it cannot be read again.
     pub fn tell(&self, person: &Principal) -> Result<(), Failure> {
         let id = self.dossier.request().id;
-        let now = SystemClock.now();
+        let now = self.world.clock.now();
         let dossier = Dossier::open(self.world, id, now)?;
         let count = dossier.approvals.len();
         let quorum = dossier.request().quorum;

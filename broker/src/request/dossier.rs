@@ -354,7 +354,7 @@ pub fn ids_of(entries: &[Listed]) -> Vec<SessionId> {
 /// # Errors
 /// When there is no such request, or it is invalid.
 pub fn role_of(world: &World, text: &str) -> Result<String, Failure> {
-    let dossier = Dossier::open(world, find(&*world.store(), text)?, SystemClock.now())?;
+    let dossier = Dossier::open(world, find(&*world.store(), text)?, world.clock.now())?;
     Ok(dossier.request().role.clone())
 }
 

@@ -7,7 +7,6 @@ use bg_recorder::approval::quorum::Petition;
 use bg_recorder::approval::request::Request;
 use bg_recorder::approval::statement::{Nonce, Principal};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 
@@ -42,7 +41,7 @@ pub fn file(world: &World, ask: &Ask<'_>, args: &SignerArgs) -> Result<Request, 
     let role = allowed(world, ask)?;
     let (_, signers) = signers(role)?;
     let signer = Signer::find(args, &signers, REQUEST_NAMESPACE, world)?;
-    let request = request(ask, role, &signer.person)?;
+    let request = request(ask, role, &signer.person, world.clock.now())?;
     let bytes = request.write().map_err(Failure::new)?;
     let signature = signer.sign(REQUEST_NAMESPACE, &bytes)?;
     Petition::open(&bytes, &signature, signers)
@@ -91,8 +90,12 @@ fn allowed<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a RoleConfig, Failur
     Ok(role)
 }
 
-fn request(ask: &Ask<'_>, role: &RoleConfig, person: &Principal) -> Result<Request, Failure> {
-    let created = SystemClock.now();
+fn request(
+    ask: &Ask<'_>,
+    role: &RoleConfig,
+    person: &Principal,
+    created: Stamp,
+) -> Result<Request, Failure> {
     let waits = u64::try_from(role.approval_expires.as_micros()).unwrap_or(u64::MAX);
     Ok(Request {
         v: 1,

@@ -1,7 +1,6 @@
 //! A grant: an approved request, checked again, that one session may claim.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use bg_recorder::abreast::Abreast;
@@ -10,7 +9,6 @@ use bg_recorder::approval::quorum::{Approved, check};
 use bg_recorder::approval::taking::Taking;
 use bg_recorder::approval::{CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::base64;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::Fact;
 use bg_recorder::keys::KeyService;
 use bg_recorder::note;
@@ -89,8 +87,8 @@ impl<'a> Grant<'a> {
             .hint("make another with bg-shell request --override"));
         }
         let session = SessionId::mint();
-        let taking = take(&dossier, session, &signer)?;
-        holds(&dossier, session, &taking)?;
+        let taking = take(&dossier, session, &signer, world.clock.now())?;
+        holds(&dossier, session, &taking, world.clock.now())?;
         Ok(Self { world, role, dossier, session, taking })
     }
 
@@ -139,14 +137,14 @@ impl<'a> Grant<'a> {
     /// What came in until the claim counts: a denial or a withdrawal that was there first wins.
     fn settle(self) -> Result<Claim, Failure> {
         let session = self.session;
-        let now = SystemClock.now();
+        let now = self.world.clock.now();
         let id = self.dossier.request().id;
         let mut dossier = Dossier::open(self.world, id, now)?;
         if dossier.claim.take().is_none_or(|claim| claim.session != session) {
             return Err(Failure::new(format!("request {id} was claimed by another session")));
         }
         still(&dossier, dossier.standing(now))?;
-        let (access, approved) = holds(&dossier, session, &self.taking)?;
+        let (access, approved) = holds(&dossier, session, &self.taking, self.world.clock.now())?;
         let request = approved.request;
         let role = self.role.clone();
         let duration_us = request.duration_s.saturating_mul(1_000_000);
@@ -207,7 +205,7 @@ fn at_hand(
     let (_, signers) = signers(role)?;
     let me = Signer::find(args, &signers, REQUEST_NAMESPACE, world)?.person.clone();
     let entries = listed(&*world.store())?;
-    let now = SystemClock.now();
+    let now = world.clock.now();
     let lasts = role.approval_expires + role.execution_expires;
     let recent = |id: &SessionId| id.minted().after(lasts) >= now;
     let mut ids: Vec<SessionId> = ids_of(&entries).into_iter().filter(recent).collect();
@@ -237,7 +235,7 @@ fn opener(
     id: SessionId,
     args: &SignerArgs,
 ) -> Result<Signer, Failure> {
-    let dossier = Dossier::open(world, id, SystemClock.now())?;
+    let dossier = Dossier::open(world, id, world.clock.now())?;
     let requester = &dossier.request().requester;
     if args.person.as_ref().is_some_and(|person| person != requester.as_str()) {
         return Err(Failure::new(format!("only {requester} can open request {id}"))
@@ -249,14 +247,19 @@ fn opener(
 }
 
 /// Has the requester sign that this session takes the request.
-fn take(dossier: &Dossier, session: SessionId, signer: &Signer) -> Result<Signed, Failure> {
+fn take(
+    dossier: &Dossier,
+    session: SessionId,
+    signer: &Signer,
+    made: Stamp,
+) -> Result<Signed, Failure> {
     let statement = Taking {
         v: 1,
         request: dossier.request().id,
         request_sha256: dossier.petition.digest,
         session,
         requester: signer.person.clone(),
-        made: SystemClock.now(),
+        made,
         nonce: nonce()?,
     };
     let bytes = statement.write().map_err(Failure::new)?;
@@ -271,14 +274,14 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
     let mut waiting = false;
     let mut failed = 0;
     loop {
-        let now = SystemClock.now();
+        let now = world.clock.now();
         let dossier = match Dossier::open(world, id, now) {
             Ok(dossier) => dossier,
             // Who waits for hours outlasts a store that is away for seconds.
             Err(e) if !waiting || failed >= FAILED_MAX => return Err(e),
             Err(_) => {
                 failed += 1;
-                thread::sleep(POLL);
+                world.clock.wait(POLL);
                 continue;
             }
         };
@@ -306,7 +309,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
             say!("bg-shell:   to withdraw it     bg-shell cancel {id}");
             waiting = true;
         }
-        thread::sleep(POLL);
+        world.clock.wait(POLL);
     }
 }
 
@@ -315,9 +318,10 @@ fn holds(
     dossier: &Dossier,
     session: SessionId,
     taking: &Signed,
+    now: Stamp,
 ) -> Result<(Access, Approved), Failure> {
     let access = dossier.access(taking.clone());
-    let approved = check(&access, session, SystemClock.now()).map_err(|faults| {
+    let approved = check(&access, session, now).map_err(|faults| {
         Failure::new(format!("the approvals do not hold: {}", faults.join("; ")))
     })?;
     Ok((access, approved))
@@ -350,12 +354,15 @@ const FAILED_MAX: u32 = 30;
 mod tests {
     use std::path::Path;
     use std::process::Command;
+    use std::thread;
 
     use bg_recorder::approval::statement::Decision;
+    use bg_recorder::clock::Clock as _;
     use bg_recorder::practice::Practice;
 
     use super::*;
     use crate::environment::Environment;
+    use crate::os::hands::Hands;
     use crate::request::decide::Bench;
 
     fn world(dir: &Path) -> World {
@@ -449,7 +456,7 @@ mod tests {
             assert!(failure.contains("claimed"), "{failure}");
         }
         let access: Access = serde_json::from_value(claim.access.clone()).unwrap();
-        let approved = check(&access, claim.session, SystemClock.now()).unwrap();
+        let approved = check(&access, claim.session, first.clock.now()).unwrap();
         assert_eq!(approved.notes, ["quorum 0: opened by its requester alone"]);
         let dossier = Dossier::open(&first, id.parse().unwrap(), claim.requested).unwrap();
         assert_eq!((dossier.claim.unwrap().session, dossier.ignored), (claim.session, Vec::new()));
@@ -488,7 +495,7 @@ mod tests {
         grant.taking = other.taking;
         let refused = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
         assert!(refused.contains("the claim is for another request's bytes"), "{refused}");
-        let dossier = Dossier::open(&world, id, SystemClock.now()).unwrap();
+        let dossier = Dossier::open(&world, id, world.clock.now()).unwrap();
         assert_eq!(dossier.ignored, ["claim: the claim is for another request's bytes"]);
         assert!(dossier.claim.is_some(), "its name is taken all the same");
     }
@@ -548,6 +555,24 @@ mod tests {
         assert!(claim.unwrap_err().to_string().contains("is denied by carol@example.com"));
         let again = Grant::obtain(&world, "x", &args(dir.path(), Some(id)));
         assert!(again.err().unwrap().to_string().contains("is claimed"));
+    }
+
+    #[test]
+    fn what_was_approved_yesterday_opens_nothing() {
+        let dir = desk(1);
+        let mut world = world(dir.path());
+        let filed =
+            file(&world, &ask("x", &args(dir.path(), None)).unwrap(), &signer(dir.path(), "alice"))
+                .unwrap();
+        let id = filed.id.to_string();
+        decide(dir.path(), "bob", &id, Decision::Approve);
+        let hands = Hands::at(filed.created);
+        world.clock = hands.clone();
+        let args = args(dir.path(), Some(id));
+        let grant = Grant::obtain(&world, "x", &args).unwrap();
+        hands.wait(Duration::from_secs(2 * 86_400));
+        let late = grant.claim(&*world.keys().unwrap()).unwrap_err().to_string();
+        assert!(late.contains("is expired"), "{late}");
     }
 
     #[test]

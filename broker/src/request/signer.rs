@@ -11,6 +11,7 @@ use bg_recorder::approval::key::{Presence, PublicKey};
 use bg_recorder::approval::signers::{AllowedSigners, Entry};
 use bg_recorder::approval::statement::Principal;
 use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::stamp::Stamp;
 use clap::Args;
 
 use crate::failure::Failure;
@@ -61,9 +62,11 @@ impl Signer {
             None => present(world)?,
         };
         let count = candidates.len();
+        let now = world.clock.now();
         let mut found: Option<Self> = None;
         for key in candidates {
-            let Some(person) = person(args.person.as_deref(), signers, namespace, &key.key)? else {
+            let Some(person) = person(args.person.as_deref(), signers, namespace, &key.key, now)?
+            else {
                 continue;
             };
             match &found {
@@ -146,8 +149,8 @@ fn person(
     signers: &AllowedSigners,
     namespace: &str,
     key: &PublicKey,
+    now: Stamp,
 ) -> Result<Option<Principal>, Failure> {
-    let now = SystemClock.now();
     // Whether the user is verified shows in the signature only.
     let allowed = |name: &str| signers.allow(name, key, namespace, now, Presence::Verified).is_ok();
     let entries = signers.entries().iter().filter(|entry| entry.key == *key);
