@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{fs, io};
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -21,6 +21,7 @@ use tokio::runtime::{self, Runtime};
 
 use crate::journal::Journal;
 use crate::patience::Patience;
+use crate::renewed::Renewed;
 
 /// Where and as whom to call. All of it may be left out: then the AWS SDK's own rules hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -61,6 +62,7 @@ pub struct Edge {
     http: SharedHttpClient,
     runtime: Arc<Runtime>,
     journal: Journal,
+    renewed: Renewed,
 }
 
 impl Edge {
@@ -71,14 +73,15 @@ impl Edge {
     pub fn open(reach: &Reach) -> Result<Self, EdgeError> {
         let runtime = runtime()?;
         let http = http_client(reach.ca.as_deref())?;
-        let loader = reached(reach, http.clone());
+        let renewed = renewed(reach, http.clone());
+        let loader = reached(reach, http.clone(), renewed.clone());
         let sdk = runtime.block_on(loader.load());
         let sdk = match sdk.region() {
             Some(_) => sdk,
             // IAM lives there anyway, and a configuration without a region is better told by the first refusal.
             None => sdk.into_builder().region(Region::from_static(DEFAULT_REGION)).build(),
         };
-        Ok(Self { sdk, http, runtime, journal: Journal::default() })
+        Ok(Self { sdk, http, runtime, journal: Journal::default(), renewed })
     }
 
     /// Returns the same way with other credentials.
@@ -86,10 +89,11 @@ impl Edge {
     pub fn with_credentials(&self, credentials: Credentials) -> Self {
         let provider = SharedCredentialsProvider::new(credentials);
         let sdk = self.sdk.clone().into_builder().credentials_provider(provider).build();
-        Self { sdk, ..self.clone() }
+        Self { sdk, renewed: Renewed::never(), ..self.clone() }
     }
 
-    /// Returns what service clients are made from. Each is to have [`Edge::journal`] as an interceptor.
+    /// Returns what service clients are made from. Each is to have [`Edge::journal`] as an interceptor and
+    /// [`Edge::renewed`] as a classifier of retries.
     pub fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }
@@ -102,6 +106,12 @@ impl Edge {
     /// Returns the journal of calls, which is the interceptor that writes it.
     pub fn journal(&self) -> Journal {
         self.journal.clone()
+    }
+
+    /// Returns who reads renewed credentials, and has a call made again with them: for each service client, beside the
+    /// journal.
+    pub fn renewed(&self) -> Renewed {
+        self.renewed.clone()
     }
 
     pub fn region(&self) -> &str {
@@ -124,12 +134,22 @@ impl Edge {
     }
 }
 
-fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
-    let provider_http = http.clone();
+/// The region is for providers that call STS themselves.
+fn renewed(reach: &Reach, http: SharedHttpClient) -> Renewed {
+    let region = reach.region.clone().map(Region::new);
+    let there = region.clone().unwrap_or_else(|| Region::from_static(DEFAULT_REGION));
+    let config = ProviderConfig::without_region().with_region(Some(there)).with_http_client(http);
+    Renewed::of(reach.profile.as_deref(), region, config)
+}
+
+fn reached(reach: &Reach, http: SharedHttpClient, renewed: Renewed) -> ConfigLoader {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(PATIENCE.timeouts())
-        .retry_config(PATIENCE.retries());
+        .retry_config(PATIENCE.retries())
+        // The SDK's cache knows of no renewal.
+        .identity_cache(IdentityCache::no_cache())
+        .credentials_provider(renewed);
     if let Some(region) = &reach.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -137,14 +157,7 @@ fn reached(reach: &Reach, http: SharedHttpClient) -> ConfigLoader {
         loader = loader.endpoint_url(endpoint);
     }
     if let Some(profile) = &reach.profile {
-        let region = Region::new(reach.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()));
-        let config = ProviderConfig::without_region()
-            .with_region(Some(region))
-            .with_http_client(provider_http);
-        // The SDK's own chain lets variables win over a profile: whoever starts us could call as somebody else.
-        let provider =
-            ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
-        loader = loader.profile_name(profile).credentials_provider(provider.build());
+        loader = loader.profile_name(profile);
     }
     loader
 }

@@ -10,6 +10,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId as _;
 use bg_recorder::cause::chain;
 
+use crate::renewed::DEAD_KEYS;
+
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {
@@ -93,8 +95,9 @@ impl CallError {
     pub fn hint(&self) -> Option<String> {
         Some(match self.kind {
             // S3 tells only those of a missing object who may list the bucket.
-            CallKind::Denied if self.action == "s3:GetObject" => "the calling principal needs s3:GetObject, and s3:ListBucket to be told of what is missing; bg-shell doctor checks the policies".into(),
+            CallKind::Denied if self.action == "s3:GetObject" && !self.has_dead_keys() => "the calling principal needs s3:GetObject, and s3:ListBucket to be told of what is missing; bg-shell doctor checks the policies".into(),
             CallKind::Elsewhere => "the bucket is in another region: set region in the [evidence] section".into(),
+            CallKind::Denied if self.has_dead_keys() => "AWS does not know the access key any more: renew the profile or process it comes from".into(),
             CallKind::Denied => format!("the calling principal needs {}; bg-shell doctor checks the policies", self.action),
             CallKind::ExplicitDeny => format!("a policy denies {} explicitly: a boundary, a key policy, or a revocation", self.action),
             CallKind::Expired => "the credentials have expired: refresh the profile or process they come from".into(),
@@ -108,6 +111,14 @@ impl CallError {
             CallKind::NoCredentials => "name a profile in the [aws] section, or give credentials as the AWS CLI takes them".into(),
             CallKind::Exists | CallKind::Refused => return None,
         })
+    }
+}
+
+impl CallError {
+    /// Returns whether the call's keys are over: they have expired, or were deleted.
+    pub fn has_dead_keys(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        DEAD_KEYS.iter().any(|dead| code.starts_with(dead))
     }
 }
 

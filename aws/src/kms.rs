@@ -241,6 +241,7 @@ pub fn signing_public(edge: &Edge, key: &str) -> Result<SigningPublic, KeyError>
 pub(crate) fn client(edge: &Edge) -> Client {
     let conf = Builder::from(edge.sdk())
         .interceptor(edge.journal())
+        .retry_classifier(edge.renewed())
         .timeout_config(PATIENCE.timeouts())
         .retry_config(PATIENCE.retries());
     Client::from_conf(conf.build())

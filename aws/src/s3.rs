@@ -87,6 +87,7 @@ impl S3Store {
     pub fn open(config: S3Config, edge: &Edge) -> Self {
         let conf = Builder::from(edge.sdk())
             .interceptor(edge.journal())
+            .retry_classifier(edge.renewed())
             .force_path_style(config.path_style)
             // Servers that only speak S3 may not know AWS's newer checksums. Every put brings its SHA-256.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

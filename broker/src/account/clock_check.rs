@@ -12,7 +12,10 @@ use crate::say::say;
 /// # Errors
 /// When our clock is more than five minutes off. An STS that does not answer says so later.
 pub fn agrees(edge: &Edge) -> Result<(), Failure> {
-    let config = Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+    let config = Builder::from(edge.sdk())
+        .interceptor(edge.journal())
+        .retry_classifier(edge.renewed())
+        .build();
     // What it answers does not matter, nor whether it likes us: every answer has a date.
     drop(edge.wait(aws_sdk_sts::Client::from_conf(config).get_caller_identity().send()));
     let Some(ahead) = edge.journal().ahead_s() else { return Ok(()) };

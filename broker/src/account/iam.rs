@@ -19,7 +19,10 @@ pub struct Iam {
 impl Iam {
     /// Takes a way to AWS. No call is made yet.
     pub fn new(edge: &Edge) -> Self {
-        let config = Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+        let config = Builder::from(edge.sdk())
+            .interceptor(edge.journal())
+            .retry_classifier(edge.renewed())
+            .build();
         Self { client: Client::from_conf(config), edge: edge.clone() }
     }
 }

@@ -25,7 +25,12 @@ impl Sts {
     }
 
     fn client(&self) -> Client {
-        Client::from_conf(Builder::from(self.edge.sdk()).interceptor(self.edge.journal()).build())
+        Client::from_conf(
+            Builder::from(self.edge.sdk())
+                .interceptor(self.edge.journal())
+                .retry_classifier(self.edge.renewed())
+                .build(),
+        )
     }
 }
 

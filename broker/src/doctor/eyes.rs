@@ -132,8 +132,10 @@ impl<'w> Eyes<'w> {
             kind: bg_aws::fault::CallKind::NoCredentials,
             ..empty("sts:GetCallerIdentity")
         })?;
-        let config =
-            aws_sdk_sts::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+        let config = aws_sdk_sts::config::Builder::from(edge.sdk())
+            .interceptor(edge.journal())
+            .retry_classifier(edge.renewed())
+            .build();
         let call = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send();
         let answer = edge
             .within(PATIENCE, call)
@@ -166,6 +168,7 @@ fn bucket(world: &World, profile: Option<&str>) -> Result<Option<Bucket>, Failur
         .map_err(|e| Failure::new("cannot call S3").because(e).hint("see [evidence]"))?;
     let config = aws_sdk_s3::config::Builder::from(edge.sdk())
         .interceptor(edge.journal())
+        .retry_classifier(edge.renewed())
         .force_path_style(s3.path_style)
         .build();
     let foreign =

@@ -28,8 +28,10 @@ impl Topic {
             arn.split(':').nth(3).filter(|region| !region.is_empty()).map(ToOwned::to_owned);
         let reach = Reach { region, ..Reach::default() };
         let edge = Edge::open(&reach.or(aws)).map_err(|e| Undelivered::Unusable(chain(&e)))?;
-        let config =
-            aws_sdk_sns::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build();
+        let config = aws_sdk_sns::config::Builder::from(edge.sdk())
+            .interceptor(edge.journal())
+            .retry_classifier(edge.renewed())
+            .build();
         Ok(Self { arn: arn.to_owned(), edge, client: Client::from_conf(config) })
     }
 

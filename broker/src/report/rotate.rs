@@ -159,7 +159,10 @@ fn failed(error: CallError, id: &str) -> Failure {
 
 fn client(edge: &Edge) -> Client {
     Client::from_conf(
-        aws_sdk_iam::config::Builder::from(edge.sdk()).interceptor(edge.journal()).build(),
+        aws_sdk_iam::config::Builder::from(edge.sdk())
+            .interceptor(edge.journal())
+            .retry_classifier(edge.renewed())
+            .build(),
     )
 }
 
