@@ -82,6 +82,7 @@ impl Bench {
                 height: 24,
                 timestamp: 0,
                 title: None,
+                command: None,
                 env: Value::Null,
             },
             host_name: "bench".into(),

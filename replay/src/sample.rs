@@ -71,6 +71,7 @@ impl Sample {
                 height: 10,
                 timestamp: 0,
                 title: None,
+                command: None,
                 env: json!({"TERM": "xterm"}),
             },
             host_name: "test".into(),

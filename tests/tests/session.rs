@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use bg_recorder::chain::Digest;
 use rustix::process::getuid;
 
 use crate::support::driver::Driver;
@@ -46,10 +47,7 @@ fn without_a_command_the_shell_of_the_environment_runs() {
         driver.send("echo \"<${BASH_VERSION:+bash}>\"; exit\r");
         driver.wait_for("<bash>");
         assert_eq!(driver.wait(), 0);
-        assert_eq!(
-            world.tape().note("genesis")["about"]["command"],
-            serde_json::json!(["/bin/bash"])
-        );
+        assert_eq!(world.tape().note("genesis")["about"]["program"], "/bin/bash");
     }
 }
 
@@ -151,9 +149,40 @@ fn the_genesis_says_who_why_and_what() {
     assert_eq!(about["role"], "practice");
     assert_eq!(about["max_duration_s"], 5_400);
     assert_eq!(about["uid"], getuid().as_raw());
-    assert_eq!((&about["command"][1], &about["command"][2]), (&"-c".into(), &"true".into()));
+    let program = about["program"].as_str().unwrap();
+    assert!(program.ends_with("sh") && !program.contains(' '), "{program}");
+    let command = format!("{program}\0-c\0true\0");
+    assert_eq!(about["command_sha256"], Digest::of(command.as_bytes()).to_string());
     assert_eq!((&about["cols"], &about["rows"]), (&80.into(), &24.into()));
     assert_eq!(genesis["host"]["seq"], 1);
+}
+
+#[test]
+fn the_arguments_of_a_command_are_nowhere_in_the_clear() {
+    let world = World::new();
+    let secret = "-pcorrect-horse-battery";
+    let status = world.shell().args(["--", "sh", "-c", ": fine", "it's", secret]).status().unwrap();
+    assert!(status.success());
+    let mut looked = 0;
+    let mut dirs = vec![world.state()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                dirs.push(entry.path());
+                continue;
+            }
+            looked += 1;
+            let bytes = std::fs::read(entry.path()).unwrap();
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{} has it", entry.path().display());
+        }
+    }
+    assert!(looked > 3, "genesis, segment, checkpoint, seal");
+    let cast = String::from_utf8(world.export("cast")).unwrap();
+    let header: serde_json::Value = serde_json::from_str(cast.lines().next().unwrap()).unwrap();
+    let command = header["command"].as_str().unwrap();
+    assert!(command.ends_with(&format!("sh -c ': fine' 'it'\\''s' {secret}")), "{command}");
+    world.tape().assert_intact();
 }
 
 #[test]

@@ -69,14 +69,11 @@ impl Sources {
 
     fn who(&self) -> Who {
         let person = self.of_fact(OPEN, "person").or_else(|| self.of_request("requester"));
-        let command = self.tape.about("command").and_then(Value::as_array);
-        let words =
-            command.map(|words| words.iter().filter_map(text).collect::<Vec<_>>().join(" "));
         Who {
             person: person.or_else(|| self.of_genesis("person")),
             user: self.of_genesis("user"),
             host: self.tape.genesis.as_ref().map(|read| genesis(read.host.name.clone())),
-            command: words.map(genesis),
+            command: self.of_genesis("program"),
         }
     }
 

@@ -3,8 +3,10 @@
 pub mod plan;
 pub mod summary;
 
+mod command;
 mod ending;
 
+use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ use rustix::termios::Winsize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use self::command::Command;
 use self::ending::{RECOVER_HINT, close, finish};
 use crate::access::Access;
 use crate::custody::private::Private;
@@ -83,7 +86,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let reason =
         access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
     let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();
-    let cast = header(reason, environment, size);
+    let cast = header(reason, &plan.command, environment, size);
     let mut recorder = begin(session, about, cast, keys, plan, world)?;
     let (ends, deadline) = limit(plan, access.as_ref(), &clock);
     let created = recorder.created();
@@ -359,22 +362,34 @@ fn about(
     digest: Option<Digest>,
 ) -> Map<String, Value> {
     let user = User::current();
-    let text = |arg: &std::ffi::OsString| arg.to_string_lossy().into_owned();
-    let command: Vec<String> = plan.command.iter().map(text).collect();
+    let command = Command(&plan.command);
     members(json!({
         "user": user.name, "uid": user.uid,
         "reason": plan.reason, "incident": plan.incident, "role": plan.role,
         "approvals": [], "custody": "none",
         "secrets": plan.secrets, "outage": plan.outage, "max_duration_s": plan.max_duration.as_secs(),
-        "command": command, "parent": plan.parent, "containment": by,
+        "program": command.program(), "command_sha256": command.digest(), "parent": plan.parent, "containment": by,
         "cols": size.ws_col, "rows": size.ws_row, "term": environment.term,
         "recorder": {"name": "bg-shell", "version": env!("CARGO_PKG_VERSION"), "digest": digest},
     }))
 }
 
-fn header(reason: Option<String>, environment: &Environment, size: Winsize) -> Header {
+fn header(
+    reason: Option<String>,
+    command: &[OsString],
+    environment: &Environment,
+    size: Winsize,
+) -> Header {
     let env = json!({"TERM": environment.term, "SHELL": environment.shell});
-    Header { version: 2, width: size.ws_col, height: size.ws_row, timestamp: 0, title: reason, env }
+    Header {
+        version: 2,
+        width: size.ws_col,
+        height: size.ws_row,
+        timestamp: 0,
+        title: reason,
+        command: Some(Command(command).quoted()),
+        env,
+    }
 }
 
 const CONTAINMENT_HINT: &str =

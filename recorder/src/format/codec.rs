@@ -23,6 +23,9 @@ pub struct Header {
     /// What players show as the title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// What was run, quoted for a shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// `TERM` and `SHELL`, as players expect them.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub env: Value,

@@ -25,6 +25,9 @@ impl Format for Cast3 {
             object.extend(
                 header.title.clone().map(|title| ("title".to_owned(), Value::String(title))),
             );
+            object.extend(
+                header.command.clone().map(|run| ("command".to_owned(), Value::String(run))),
+            );
             object.extend(other_env(&header.env).map(|env| ("env".to_owned(), Value::Object(env))));
         }
         format!("{}\n", json(&line)).into_bytes()

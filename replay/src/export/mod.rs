@@ -87,6 +87,7 @@ pub mod sample {
             height: 24,
             timestamp: 7,
             title: Some("\x1bt".into()),
+            command: Some("sh -c true".into()),
             env: serde_json::json!({"TERM": "xterm"}),
         }
     }

@@ -222,6 +222,7 @@ mod tests {
             height,
             timestamp: 0,
             title: None,
+            command: None,
             env: serde_json::Value::Null,
         }
     }

@@ -100,8 +100,15 @@ fn begin(world: &Arc<World>, kind: Kind, broker: usize) -> Driven {
     let id = SessionId::mint();
     let began = Instant::now();
     let state = world.state.join(format!("broker-{broker}"));
-    let cast =
-        Header { version: 2, width: 80, height: 24, timestamp: 0, title: None, env: Value::Null };
+    let cast = Header {
+        version: 2,
+        width: 80,
+        height: 24,
+        timestamp: 0,
+        title: None,
+        command: None,
+        env: Value::Null,
+    };
     let recorder = Recorder::begin(Setup {
         session: id,
         about: Map::new(),

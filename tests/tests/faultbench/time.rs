@@ -116,6 +116,7 @@ fn session(steps: u64, output: impl Fn(u64) -> String) -> (Seen, u64) {
             height: 24,
             timestamp: 0,
             title: None,
+            command: None,
             env: Value::Null,
         },
         host_name: "faults".into(),
