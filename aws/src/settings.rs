@@ -55,6 +55,18 @@ impl EvidenceConfig {
         own.or(aws)
     }
 
+    /// Returns which store this is, in one line that is the same on every machine. AWS's own endpoints lead to the
+    /// same buckets; another endpoint is another store.
+    pub fn identity(&self, aws: &Reach, practice: &Practice) -> String {
+        let Some(store) = &self.store else { return practice.evidence().display().to_string() };
+        let store = store.trim_end_matches('/');
+        let elsewhere = self.reach(aws).endpoint.filter(|endpoint| !is_amazons(endpoint));
+        match elsewhere.filter(|_| store.starts_with(SCHEME)) {
+            Some(endpoint) => format!("{store} at {}", endpoint.trim_end_matches('/')),
+            None => store.to_owned(),
+        }
+    }
+
     /// Returns where the host keeps its count, its spools and its key files.
     pub fn state_dir(&self, practice: &Practice) -> PathBuf {
         self.state.clone().unwrap_or_else(|| practice.root.clone())
@@ -132,5 +144,42 @@ pub enum EvidenceError {
     Edge(#[from] EdgeError),
 }
 
+fn is_amazons(endpoint: &str) -> bool {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.split(':').next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|domain| host.ends_with(domain))
+}
+
 /// How the name of a bucket begins.
 pub const SCHEME: &str = "s3://";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_has_one_name_everywhere_and_no_other_store_has_it() {
+        let practice = Practice { root: "/home/x/bg-shell".into() };
+        let named = |store: Option<&str>, endpoint: Option<&str>| {
+            let store = store.map(ToOwned::to_owned);
+            let endpoint = endpoint.map(ToOwned::to_owned);
+            let config = EvidenceConfig { store, endpoint, ..EvidenceConfig::default() };
+            config.identity(&Reach::default(), &practice)
+        };
+        let bucket = named(Some("s3://b/tapes"), None);
+        assert_eq!(bucket, named(Some("s3://b/tapes/"), None));
+        let private = "https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com/";
+        assert_eq!(bucket, named(Some("s3://b/tapes"), Some(private)));
+        let others = [
+            named(Some("s3://b/tapes2"), None),
+            named(Some("s3://b/tapes"), Some("https://minio:9000")),
+            named(Some("s3://b/tapes"), Some("https://x.amazonaws.com.example.org")),
+            named(Some("/evidence"), None),
+            named(None, None),
+        ];
+        for other in others {
+            assert_ne!(other, bucket);
+        }
+    }
+}

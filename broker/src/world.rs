@@ -128,6 +128,12 @@ impl World {
         move || alone.map_or_else(|| evidence.keys(), |why| evidence.keys_alone(&why)).ok()
     }
 
+    /// Returns which evidence store this is: what is signed for one store holds in no other.
+    pub fn store_identity(&self) -> String {
+        let World { config, environment, .. } = self;
+        config.evidence.identity(&config.aws, &environment.practice)
+    }
+
     /// Returns whether this is the practice world: nothing is configured.
     pub fn is_practice(&self) -> bool {
         self.config.evidence.store.is_none()

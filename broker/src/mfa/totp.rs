@@ -1,8 +1,8 @@
 //! The second factor where AWS cannot check it: the broker does, against the person's secret (RFC 6238), once a code.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bg_recorder::session::SessionId;
@@ -16,6 +16,8 @@ use crate::mfa::Code;
 /// One person's authenticator.
 pub struct Authenticator {
     person: String,
+    /// Where the secret is.
+    secrets: PathBuf,
     totp: Totp,
 }
 
@@ -42,7 +44,8 @@ impl Authenticator {
             .map_err(|_| TotpError::NotASecret(path.clone()))?;
         // RFC 4226 4, R6: at least 128 bits. build() checks it.
         let totp = Builder::new().with_secret(secret).with_skew(SKEW_STEPS).build();
-        Ok(Self { person: person.to_owned(), totp: totp.map_err(|_| TotpError::NotASecret(path))? })
+        let totp = totp.map_err(|_| TotpError::NotASecret(path))?;
+        Ok(Self { person: person.to_owned(), secrets: secrets.to_owned(), totp })
     }
 
     /// Checks a code and burns it: nobody else can use it, on no machine.
@@ -60,11 +63,34 @@ impl Authenticator {
         let Some(step) = self.totp.check(code.digits(), now_s) else {
             return Err(self.far(code, now_s));
         };
+        self.burn_here(step)?;
         match store.put_new(&self.key(&step.to_string()), &line(session)) {
             Ok(()) => Ok(()),
             Err(StoreError::Exists(_)) => Err(TotpError::Used),
             Err(e) => Err(TotpError::Store(e)),
         }
+    }
+
+    /// Burns a step beside the secret, too: two evidence stores on one host share their people's codes. Who may not
+    /// write there has the store's word alone.
+    fn burn_here(&self, step: u64) -> Result<(), TotpError> {
+        let burnt = format!(".{}.", self.person);
+        let mark = self.secrets.join(format!("{burnt}{step}"));
+        match File::options().write(true).create_new(true).mode(0o600).open(&mark) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(TotpError::Used),
+            Err(_) => return Ok(()),
+        }
+        let entries = fs::read_dir(&self.secrets).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            let of = name.to_str().and_then(|name| name.strip_prefix(&burnt)?.parse::<u64>().ok());
+            // What is older than any code that may still come needs no mark.
+            if of.is_some_and(|of| of + FAR_STEPS < step) {
+                fs::remove_file(entry.path()).unwrap_or(());
+            }
+        }
+        Ok(())
     }
 
     /// Tries are counted where all brokers see them, before the code is looked at: guessing takes weeks.
@@ -256,6 +282,26 @@ mod tests {
         assert!(matches!(place.check("081804", NOW_S), Err(TotpError::Used)));
         // The skew does not bring it back in the next step.
         assert!(matches!(place.check("081804", NOW_S + 30), Err(TotpError::Used)));
+    }
+
+    #[test]
+    fn a_code_is_good_once_over_all_stores_of_a_host() {
+        let place = Place::new(SECRET, 0o600);
+        let other = DirStore::new(place.dir.path().join("other"));
+        let code = Code::parse("081804").unwrap();
+        let alice = place.alice().unwrap();
+        assert!(place.check("081804", NOW_S).is_ok());
+        let again = alice.check(&code, NOW_S, SessionId::mint(), &other);
+        assert!(matches!(again, Err(TotpError::Used)));
+        // Marks of long ago are swept, and nothing else is.
+        let later_s = NOW_S + 30 * (FAR_STEPS + 1);
+        assert!(place.check(&place.code(later_s), later_s).is_ok());
+        let names = std::fs::read_dir(place.dir.path()).unwrap();
+        let marks = names.filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with(".alice.")
+        });
+        assert_eq!(marks.count(), 1);
+        assert!(place.alice().is_ok());
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Dossier {
             return Err(invalid(id, "it names another request"));
         }
         let scope = terms::scope(role)?;
-        same_terms(&request, role, scope.as_deref(), now)?;
+        same_terms(&request, world, scope.as_deref(), now)?;
         let mut dossier = Self {
             petition,
             approvals: Vec::new(),
@@ -399,17 +399,20 @@ pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> 
 /// A request holds for the role as its approvers knew it, and asks for no more than the role gives.
 fn same_terms(
     request: &Request,
-    role: &RoleConfig,
+    world: &World,
     scope: Option<&[u8]>,
     now: Stamp,
 ) -> Result<(), Failure> {
+    let role = world.role(&request.role)?;
     let what = |what: &str| {
         Failure::new(format!("request {} is void: {what}", request.id)).hint("make a new request")
     };
-    let same = terms::digest(role, scope) == request.policy_sha256
+    let same = terms::digest(role, scope, &world.store_identity()) == request.policy_sha256
         && (&request.role_arn, request.quorum) == (&role.arn, u64::from(role.quorum));
     if !same {
-        return Err(what("the configuration of its role is not that which it was made under"));
+        return Err(what(
+            "the configuration of its role, or its evidence store, is not that which it was made under",
+        ));
     }
     let waits_us = u128::from(request.expires.0.saturating_sub(request.created.0));
     let within = request.duration_s <= role.max_duration.as_secs().max(1)

@@ -41,7 +41,7 @@ pub fn file(world: &World, ask: &Ask<'_>, args: &SignerArgs) -> Result<Request, 
     let role = allowed(world, ask)?;
     let (_, signers) = signers(role)?;
     let signer = Signer::find(args, &signers, REQUEST_NAMESPACE, world)?;
-    let request = request(ask, role, &signer.person, world.clock.now())?;
+    let request = request(ask, role, &signer.person, world)?;
     let bytes = request.write().map_err(Failure::new)?;
     let signature = signer.sign(REQUEST_NAMESPACE, &bytes)?;
     Petition::open(&bytes, &signature, signers)
@@ -94,8 +94,10 @@ fn request(
     ask: &Ask<'_>,
     role: &RoleConfig,
     person: &Principal,
-    created: Stamp,
+    world: &World,
 ) -> Result<Request, Failure> {
+    let created = world.clock.now();
+    let scope = terms::scope(role)?;
     let waits = u64::try_from(role.approval_expires.as_micros()).unwrap_or(u64::MAX);
     Ok(Request {
         v: 1,
@@ -110,7 +112,7 @@ fn request(
         expires: Stamp(created.0.saturating_add(waits)),
         execution_s: role.execution_expires.as_secs().max(1),
         quorum: role.quorum.into(),
-        policy_sha256: terms::digest(role, terms::scope(role)?.as_deref()),
+        policy_sha256: terms::digest(role, scope.as_deref(), &world.store_identity()),
         nonce: nonce()?,
         forced: ask.forced,
     })

@@ -558,6 +558,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_approved_for_one_store_opens_nothing_in_another() {
+        let dir = desk(1);
+        let here = world(dir.path());
+        let filed =
+            file(&here, &ask("x", &args(dir.path(), None)).unwrap(), &signer(dir.path(), "alice"))
+                .unwrap();
+        let id = filed.id.to_string();
+        decide(dir.path(), "bob", &id, Decision::Approve);
+        // Somebody copies the request with its approvals, and names that place in a configuration of their own.
+        let config = dir.path().join("config.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("/store\"", "/other\"")).unwrap();
+        for key in
+            [format!("{REQUESTS}{id}/request"), format!("{REQUESTS}{id}/approvals/bob@example.com")]
+        {
+            let bytes = here.store().get(&key, 1 << 20).unwrap();
+            world(dir.path()).store().put_new(&key, &bytes).unwrap();
+        }
+        let refused = open(dir.path(), Some(id.clone())).unwrap_err();
+        assert!(refused.contains("or its evidence store, is not that which"), "{refused}");
+        std::fs::write(&config, text).unwrap();
+        assert!(open(dir.path(), Some(id)).is_ok());
+    }
+
+    #[test]
     fn what_was_approved_yesterday_opens_nothing() {
         let dir = desk(1);
         let mut world = world(dir.path());

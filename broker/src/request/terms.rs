@@ -19,8 +19,8 @@ pub fn scope(role: &RoleConfig) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 /// Returns the digest of a role's terms. Who may sign is not among them: that is judged by the file in force when
-/// the role is opened.
-pub fn digest(role: &RoleConfig, scope: Option<&[u8]>) -> Digest {
+/// the role is opened. The store is: a claim is unique within one, so an approval is good in one.
+pub fn digest(role: &RoleConfig, scope: Option<&[u8]>, store: &str) -> Digest {
     let policy = scope.map(Digest::of);
     let mfa = match &role.mfa {
         Mfa::User { .. } => "user",
@@ -33,7 +33,7 @@ pub fn digest(role: &RoleConfig, scope: Option<&[u8]>) -> Digest {
         "execution_expires_s": role.execution_expires.as_secs(),
         "max_duration_s": role.max_duration.as_secs(),
         "gate": role.gate, "delivery": role.delivery, "secrets": role.secrets, "session_policy": policy,
-        "outage": role.outage,
+        "outage": role.outage, "store": store,
     });
     // Where none is named, the digest is what it was before there was a choice.
     if let (Some(containment), Some(terms)) = (role.containment, terms.as_object_mut()) {
