@@ -89,6 +89,45 @@ fn with_iam_down_an_access_is_pending_and_reconcile_finishes() {
 }
 
 #[test]
+fn a_deny_that_somebody_takes_away_is_put_back_and_told() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let one = bench.open(SessionId::mint(), "drill", &role, in_seconds(900));
+    revoke(&bench, one.session);
+    let deny = format!("bg-deny-{}", one.session);
+    let take_away = || {
+        let name = role.rsplit('/').next().unwrap();
+        let with = json!({"RoleName": name, "PolicyName": deny});
+        bench.site.sandbox.call("root", "iam", "delete_role_policy", with).unwrap();
+        assert!(!bench.inline(&role).contains(&deny));
+    };
+    // While the revocation is pending.
+    take_away();
+    let output = bench.site.shell().arg("reconcile").output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("ALARM: somebody took away the Deny of session"), "{said}");
+    assert!(bench.inline(&role).contains(&deny), "it is back");
+    until("it is told", || told(&bench).iter().any(|told| told[0] == "deny-restored"));
+    // After it was proved, as long as the credentials may live.
+    bench.put(
+        "cases",
+        one.session,
+        "close/proved",
+        &json!({
+            "state": "revoked", "probe": "s3:ListAllMyBuckets", "policy": deny,
+            "request_ids": ["a", "b", "c", "d"], "began": now(), "proved": now(), "elapsed_ms": 1_500,
+        }),
+    );
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, lines.len()), (0, 0), "the Deny stands: {lines:?}");
+    take_away();
+    let (code, lines) = reconcile(&bench);
+    assert_eq!((code, &lines[0]["state"]), (0, &json!("deny-restored")), "{lines:?}");
+    assert!(bench.inline(&role).contains(&deny), "it is back");
+}
+
+#[test]
 fn revoke_waits_for_the_proof_of_a_session_that_runs() {
     let bench = Bench::new();
     let session = bench.live();

@@ -19,6 +19,7 @@ use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::facts::opened::{MARGIN, Opened, is_dead};
 use crate::failure::{BG_SHELL, Failure};
+use crate::notify::{Message, Occasion};
 use crate::os::user::author;
 use crate::say::say;
 use crate::world::World;
@@ -133,6 +134,10 @@ impl Closing<'_> {
         say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
         // What is dead already needs no Deny: it would only stand there.
         let over = exhibit.is_none() && self.is_over();
+        if exhibit.is_none() && put.is_none() && !over {
+            // What cannot be read back is put in place below all the same.
+            self.restore().unwrap_or(false);
+        }
         let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.denied(put) };
         let proved = match (&denied, exhibit) {
             (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
@@ -194,6 +199,44 @@ impl Closing<'_> {
         let deny = DenyPolicy { role: self.role.role_name(), session: self.case.session };
         let unread = |e: CallError| Failure::new("cannot read the Deny back").because(e);
         deny.stands(&self.revoker()?).map_err(unread)
+    }
+
+    /// Puts the Deny back that somebody took away before the credentials were dead, and tells; returns whether it was
+    /// gone.
+    ///
+    /// # Errors
+    /// When that cannot be known or done.
+    pub fn restore(&self) -> Result<bool, Failure> {
+        let denied = self.case.trusted(self.keys, DENIED).map_err(|e| {
+            Failure::new(format!("cannot read the facts around session {}", self.case.session))
+                .because(e)
+        })?;
+        if denied.is_none() || self.stands()? {
+            return Ok(false);
+        }
+        let found = self.world.clock.now();
+        let put = self.deny();
+        let session = self.case.session;
+        let name = &self.name;
+        say!(
+            "bg-shell: ALARM: somebody took away the Deny of session {session}, whose credentials may be alive"
+        );
+        let detail = match &put {
+            Ok(denied) => format!("{} is back on {}", denied.policy, self.role.role_name()),
+            Err(why) => format!("it could not be put back: {why}"),
+        };
+        say!("bg-shell: {detail}; CloudTrail says who it was: DeleteRolePolicy, PutRolePolicy");
+        let message = Message::new(Occasion::DenyRestored).session(session).role(name);
+        self.world.notifier().tell(message.detail(&detail));
+        self.note(&format!("{RESTORED}{}", found.0), json!({"found": found, "detail": detail}));
+        put.map(|_| true).map_err(|why| {
+            Failure::new(format!("cannot put the Deny of session {session} back: {why}"))
+        })
+    }
+
+    /// Returns whether no credentials of the session can be alive.
+    pub fn is_dead(&self) -> bool {
+        is_dead(&self.case, self.keys, self.world.clock.now())
     }
 
     fn revoker(&self) -> Result<Iam, Failure> {
@@ -343,6 +386,8 @@ impl Closing<'_> {
     }
 }
 
+/// A Deny was put back; then when, in microseconds.
+const RESTORED: &str = "close/restored/";
 const NOT_PROBED: &str = "denied, not probed: nobody has the credentials any more";
 const FOUND_LATE: &str = "not probed: nobody has the credentials any more, and they are expired";
 const EXPIRED_FIRST: &str = "the credentials had expired before the Deny was seen to work";

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bg_cli::answer::Answer;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{CASES, Case, CaseError, DENIED, GATE, OPEN, PROVED, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
@@ -87,7 +86,13 @@ pub fn reconcile(
         }
         if args.json { out.json(&line(*session, &outcome)) } else { tell(*session, &outcome) }
     }
-    if open.is_empty() && !args.json {
+    let closed = |session: &SessionId| {
+        [OPEN, DENIED, PROVED, GATE].into_iter().all(|fact| has(*session, fact))
+    };
+    let closed = docket.0.keys().copied().filter(closed);
+    let restored = guard_all(world, closed, &*keys, args.json.then_some(&mut *out));
+    all_closed &= restored.is_some();
+    if open.is_empty() && restored == Some(0) && !args.json {
         say!("bg-shell: nothing to reconcile");
     }
     if junk > JUNK_TOLD {
@@ -145,13 +150,63 @@ fn one(
     Ok(revocation.map_or(Outcome::Closed, Outcome::Ended))
 }
 
+/// Looks after the Denies of accesses that are closed already; returns how many were put back, or none where that could
+/// not be known of each.
+fn guard_all(
+    world: &World,
+    closed: impl Iterator<Item = SessionId>,
+    keys: &dyn KeyService,
+    mut out: Option<&mut Answer<'_>>,
+) -> Option<u64> {
+    let now = world.clock.now();
+    let recent: Vec<_> = closed.filter(|id| now < id.minted().after(ALIVE_MAX)).collect();
+    let opens = recent.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(Abreast::read(world.store(), opens, NOTE_MAX as u64));
+    let mut restored = Some(0);
+    for session in recent {
+        // What nobody has signed was told of above, or is nothing.
+        let opened = Case::new(session, Arc::clone(&store)).trusted(keys, OPEN);
+        if matches!(opened, Err(CaseError::NotAFact(..) | CaseError::Untrusted(_))) {
+            continue;
+        }
+        let line = match guard(world, session, keys) {
+            Ok(false) => continue,
+            Ok(true) => {
+                restored = restored.map(|count| count + 1);
+                json!({"state": "deny-restored", "session": session})
+            }
+            Err(failure) => {
+                restored = None;
+                if out.is_none() {
+                    BG_SHELL.tell(&failure);
+                }
+                json!({"state": "failed", "why": failure.to_string(), "session": session})
+            }
+        };
+        if let Some(out) = &mut out {
+            out.json(&line);
+        }
+    }
+    restored
+}
+
+/// Looks after the Deny of an access that is closed already, until its credentials are dead; returns whether somebody had
+/// taken it away.
+fn guard(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<bool, Failure> {
+    match abandoned::closing(world, session, keys, Gone::Dead)? {
+        Some(closing) if !closing.is_dead() => closing.restore(),
+        _ => Ok(false),
+    }
+}
+
 /// A session past its deadline is not believed to live, whatever its tape says.
 fn is_live(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<bool, Failure> {
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
-    let life = Life::of(&*world.store(), session, SystemClock.now()).map_err(unreadable)?;
+    let life = Life::of(&*world.store(), session, world.clock.now()).map_err(unreadable)?;
     let opened = Case::new(session, world.store()).trusted(keys, OPEN).ok().flatten();
     let deadline = opened.as_ref().and_then(Opened::read).map(|opened| opened.deadline);
-    let over = deadline.is_none_or(|deadline| SystemClock.now() > deadline.after(MARGIN));
+    let over = deadline.is_none_or(|deadline| world.clock.now() > deadline.after(MARGIN));
     Ok(matches!(life, Life::Live { .. }) && !over)
 }
 
@@ -185,3 +240,5 @@ fn line(session: SessionId, outcome: &Result<Outcome, Failure>) -> Value {
 const JUNK_TOLD: usize = 10;
 /// How long an override is told again that nobody has heard of.
 const TOLD_AGAIN: Duration = Duration::from_secs(7 * 86_400);
+/// Two days: a session lasts twelve hours at most, and its credentials an hour longer.
+const ALIVE_MAX: Duration = Duration::from_secs(2 * 86_400);

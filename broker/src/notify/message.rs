@@ -40,6 +40,8 @@ pub enum Occasion {
     Closed,
     /// Its credentials may be alive still.
     RevokePending,
+    /// Somebody took the Deny of a session away before its credentials were dead. It is back.
+    DenyRestored,
     /// Its credentials are of no more use to anybody: the detail says why that is certain.
     Revoked,
     /// Secrets could be seen in a session: somebody must change them.
@@ -231,6 +233,9 @@ impl Message {
             Occasion::OutageOver => format!("the evidence of {who} in {role} is stored again"),
             Occasion::Closed => format!("the session of {who} in {role} has ended"),
             Occasion::RevokePending => format!("NOT REVOKED yet: the access of {who} to {role}"),
+            Occasion::DenyRestored => {
+                format!("SOMEBODY TOOK AWAY the Deny that ended the access of {who} to {role}")
+            }
             Occasion::Revoked => format!("the access of {who} to {role} is over"),
             Occasion::Exposed => format!("SECRETS WERE SHOWN in the session of {who} in {role}"),
             Occasion::Report => format!("the report on {who} in {role} is written"),

@@ -81,7 +81,10 @@ fn pagerduty(message: &Message) -> Option<Value> {
         Occasion::Approved | Occasion::Opened | Occasion::Extended | Occasion::OutageOver => {
             Some("info")
         }
-        Occasion::Overridden | Occasion::RevokePending | Occasion::Exposed => Some("critical"),
+        Occasion::Overridden
+        | Occasion::RevokePending
+        | Occasion::DenyRestored
+        | Occasion::Exposed => Some("critical"),
         Occasion::Denied | Occasion::Cancelled | Occasion::Revoked => None,
         // They would open again what the revocation resolved.
         Occasion::Closed | Occasion::Report => return None,

@@ -18,7 +18,9 @@ use bg_recorder::facts::case::Case;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use clap::Args;
+use serde_json::Value;
 
+use self::facts::Recording;
 use self::model::{Known, Report};
 use self::rotate::Consent;
 use self::stored::Stored;
@@ -63,12 +65,32 @@ pub fn report(args: &ReportArgs, world: &World, out: &mut Answer<'_>) -> Result<
     }
     let stored =
         if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
+    if let Some(stored) = stored.as_ref().filter(|_| !args.write) {
+        as_of(world, session, stored)?;
+    }
     let (json, markdown) = match stored {
         Some(Stored { json, markdown, .. }) => (json, markdown),
         None => made(world, session)?,
     };
     out.page(if args.json { &json } else { &markdown });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says when a stored report was made, and what it cannot know: that its tape is another one since.
+fn as_of(world: &World, session: SessionId, stored: &Stored) -> Result<(), Failure> {
+    let report: Value = serde_json::from_str(&stored.json).unwrap_or_default();
+    let of = |pointer: &str| report.pointer(pointer).and_then(Value::as_str).unwrap_or("unknown");
+    say!("bg-shell: the stored {}, as of {}", stored.name, neutral(of("/made")));
+    let unreadable = |e| Failure::new("cannot read the tape").because(e).hint("see [evidence]");
+    let keys = world.keys()?;
+    let now = Recording::read(&world.store(), session, keys.ring()).map_err(unreadable)?;
+    let now = now.verdict.verdict.to_string();
+    let then = of("/tape/verdict");
+    if now != then {
+        say!("bg-shell: warning: the tape was {} then and is {now} now", neutral(then));
+        say!("bg-shell: hint: bg-replay verify {session} says why; --write makes the report anew");
+    }
+    Ok(())
 }
 
 /// Writes the report of a session that has just ended, and what was heard of it as a fact. What cannot be done is

@@ -20,6 +20,7 @@ use bg_recorder::verify::verify;
 
 use crate::access::Access;
 use crate::config::Secrets;
+use crate::facts::opened::MARGIN;
 use crate::os::contain::Containment;
 use crate::relay::{Cause, Outcome};
 use crate::say::{counted, say};
@@ -92,7 +93,15 @@ pub fn revocation(revocation: &Revocation) {
         }
         Revocation::Pending { why, dead_by } => {
             say!("bg-shell: REVOKE PENDING: {why}");
-            say!("bg-shell: the access may live until {} UTC at the latest", dead_by.clock());
+            if *dead_by < SystemClock.now() {
+                let certain = dead_by.after(MARGIN).clock();
+                say!(
+                    "bg-shell: its credentials ended at {} UTC; clocks differ: it counts as over at {certain}",
+                    dead_by.clock()
+                );
+            } else {
+                say!("bg-shell: the access may live until {} UTC at the latest", dead_by.clock());
+            }
             say!("bg-shell: hint: bg-shell reconcile finishes it, from any machine");
         }
     }
