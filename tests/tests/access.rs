@@ -1,10 +1,10 @@
 //! An access from the responder's side: the second factor, credentials that are just there, and what AWS is told.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use bg_recorder::practice::Practice;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::driver::{Driver, find};
 use crate::support::hook::{Hook, Manner};
@@ -107,6 +107,65 @@ const ASK: &str = r#"
 curl -s -o "$HOME/body" -w '%{http_code}' -H "Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN" \
     "$AWS_CONTAINER_CREDENTIALS_FULL_URI" >"$HOME/status";
 "#;
+
+#[test]
+fn credentials_that_another_tool_renews_are_read_again() {
+    let scene = Scene::without_mfa();
+    let wire = scene.wire();
+    let sandbox = scene.site.sandbox;
+    let mut shell = scene.open(": >$HOME/started; until [ -e $HOME/go ]; do sleep 0.05; done");
+    let shared = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
+        (name == "AWS_SHARED_CREDENTIALS_FILE").then(|| PathBuf::from(value.unwrap()))
+    };
+    let shared = shell.get_envs().find_map(shared).unwrap();
+    let old = std::fs::read_to_string(shared).unwrap();
+    let mine = scene.place.join("credentials");
+    std::fs::write(&mine, &old).unwrap();
+    let shell = shell.env("AWS_SHARED_CREDENTIALS_FILE", &mine).stderr(Stdio::piped());
+    let session = shell.stdout(Stdio::null()).spawn().unwrap();
+    until("it runs", || scene.site.world.home().join("started").exists());
+    let mut new = old.clone();
+    let mut dead = Vec::new();
+    let mut made = Vec::new();
+    for user in ["bg-broker", "bg-revoker"] {
+        let (id, secret) = keys_of(&old, user);
+        let key = sandbox.call("root", "iam", "create_access_key", json!({"UserName": user}));
+        let key = key.unwrap()["AccessKey"].clone();
+        let text = |member: &str| key[member].as_str().unwrap().to_owned();
+        new = new.replace(&id, &text("AccessKeyId")).replace(&secret, &text("SecretAccessKey"));
+        dead.push(id);
+        made.push((user, text("AccessKeyId")));
+    }
+    // What the other tool does: it writes beside the file, and renames.
+    std::fs::write(scene.place.join("credentials.new"), new).unwrap();
+    std::fs::rename(scene.place.join("credentials.new"), &mine).unwrap();
+    let is_dead = move |request: &Request| {
+        let authorized = request.header("authorization").unwrap_or_default();
+        dead.iter().any(|id| authorized.contains(id))
+    };
+    let before = wire.requests().len();
+    wire.fault(is_dead.clone(), Fault::Status(403, "ExpiredToken"));
+    std::fs::write(scene.site.world.home().join("go"), "").unwrap();
+    let output = session.wait_with_output().unwrap();
+    for (user, id) in made {
+        let with = json!({"UserName": user, "AccessKeyId": id});
+        sandbox.call("root", "iam", "delete_access_key", with).unwrap();
+    }
+    assert!(stderr(&output).contains("access revoked and proved"), "{}", stderr(&output));
+    let late = wire.requests();
+    assert!(!late[before..].iter().any(is_dead), "the dead keys were used again");
+    assert_eq!(scene.tape().verdict(), "intact");
+}
+
+/// Returns access key and secret of a profile.
+fn keys_of(credentials: &str, profile: &str) -> (String, String) {
+    let (_, section) = credentials.split_once(&format!("[{profile}]")).unwrap();
+    let of = |name: &str| {
+        let line = section.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once('=').unwrap().1.trim().to_owned()
+    };
+    (of("aws_access_key_id"), of("aws_secret_access_key"))
+}
 
 #[test]
 fn the_tools_of_a_session_find_its_credentials_with_nothing_set_by_hand() {
