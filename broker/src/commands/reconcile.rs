@@ -106,7 +106,7 @@ pub fn reconcile(
 
 /// Tells of overrides of which no fact says that anybody has heard: a host's outbox can be emptied, facts cannot.
 fn overrides(world: &World, docket: &Docket, keys: &dyn KeyService) {
-    let now = SystemClock.now();
+    let now = world.clock.now();
     let recent = docket.0.iter().filter(|(session, facts)| {
         let is_recent = session.minted() <= now && session.minted().after(TOLD_AGAIN) >= now;
         is_recent && facts.contains(OPEN) && !facts.contains(herald::HEARD)

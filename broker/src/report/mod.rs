@@ -80,14 +80,14 @@ pub fn report(args: &ReportArgs, world: &World, out: &mut Answer<'_>) -> Result<
 fn as_of(world: &World, session: SessionId, stored: &Stored) -> Result<(), Failure> {
     let report: Value = serde_json::from_str(&stored.json).unwrap_or_default();
     let of = |pointer: &str| report.pointer(pointer).and_then(Value::as_str).unwrap_or("unknown");
-    say!("bg-shell: the stored {}, as of {}", stored.name, neutral(of("/made")));
+    say!("bg-shell: the stored {}, as of {}", stored.name, of("/made"));
     let unreadable = |e| Failure::new("cannot read the tape").because(e).hint("see [evidence]");
     let keys = world.keys()?;
     let now = Recording::read(&world.store(), session, keys.ring()).map_err(unreadable)?;
     let now = now.verdict.verdict.to_string();
     let then = of("/tape/verdict");
     if now != then {
-        say!("bg-shell: warning: the tape was {} then and is {now} now", neutral(then));
+        say!("bg-shell: warning: the tape was {then} then and is {now} now");
         say!("bg-shell: hint: bg-replay verify {session} says why; --write makes the report anew");
     }
     Ok(())
