@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -36,30 +36,39 @@ pub fn before_a_session(world: &World) {
     }
 }
 
-/// The child has no terminal, and a process group of its own: a ^C is not for it.
-fn start(world: &World) -> io::Result<Child> {
+/// Starts the one that recovers, by way of a process that ends at once: a session kills all descendants of its broker
+/// at its end, and this one is to go on.
+fn start(world: &World) -> io::Result<ChildStdout> {
+    let mut starter = program(world).arg("--briefly").stdout(Stdio::piped()).spawn()?;
+    let said = starter.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    if starter.wait()?.success() { Ok(said) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+}
+
+/// Starts it as nobody's child, with the pipe that this process has as its standard output.
+///
+/// # Errors
+/// When the system has no process left.
+pub fn beside(world: &World) -> io::Result<()> {
+    program(world).arg("--beside").spawn().map(drop)
+}
+
+/// It has no terminal, and a process group of its own: a ^C is not for it.
+fn program(world: &World) -> Command {
     let mut program = this_program();
     if let Some(config) = &world.environment.config {
         program.arg("--config").arg(config);
     }
+    program.arg("recover").process_group(0).stdin(Stdio::null()).stderr(Stdio::null());
     program
-        .args(["recover", "--briefly"])
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
 }
 
-/// Passes on what the child says, and waits for its end, in a thread.
-fn listen(mut child: Child) -> io::Result<Receiver<String>> {
+/// Passes on what it says, in a thread.
+fn listen(said: ChildStdout) -> io::Result<Receiver<String>> {
     let (tell, told) = channel();
-    let said = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     thread::Builder::new().name("orphans".into()).spawn(move || {
         let lines = BufReader::new(said).lines();
         // Nobody listens any more once the session has begun; the pipe is read to its end all the same.
         lines.map_while(Result::ok).for_each(|line| drop(tell.send(line)));
-        drop(child.wait());
     })?;
     Ok(told)
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::closeout::abandoned;
-use crate::commands::orphans::DONE;
+use crate::commands::orphans::{DONE, beside};
 use crate::failure::{BG_SHELL, Failure};
 use crate::herald;
 use crate::outage::extended;
@@ -31,6 +31,9 @@ pub struct RecoverArgs {
     /// A few lines on stdout, for the session that begins meanwhile
     #[arg(long, hide = true, conflicts_with = "json")]
     pub briefly: bool,
+    /// What --briefly starts, and does not wait for
+    #[arg(long, hide = true, conflicts_with = "json")]
+    pub beside: bool,
 }
 
 /// Recovers every orphan; tells what became of each.
@@ -43,6 +46,10 @@ pub fn recover(
     out: &mut Answer<'_>,
 ) -> Result<ExitCode, Failure> {
     if args.briefly {
+        let started = beside(world);
+        return Ok(if started.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if args.beside {
         briefly(world, out);
         return Ok(ExitCode::SUCCESS);
     }
