@@ -7,6 +7,8 @@ use bg_recorder::facts::case::{Case, Fact};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
+use bg_relay::outside::{self, Granted, Tidings};
+use bg_relay::tap::Seen;
 use serde_json::json;
 
 use crate::facts::claim::Claim;
@@ -14,10 +16,8 @@ use crate::failure::Failure;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::os::user::author;
 use crate::outage::extended::{self, Extended};
-use crate::outage::letterbox::Granted;
 use crate::report;
 use crate::say::say;
-use crate::tap::Seen;
 use crate::world::World;
 
 /// Tells others about a session with an access; about one without, it says nothing.
@@ -35,49 +35,19 @@ impl<'a> Herald<'a> {
     /// The credentials are there, and the shell is about to begin.
     pub fn opened(&self) {
         let Some(claim) = &self.claim else { return };
-        self.tell(Occasion::Opened, &format!("until {}", claim.deadline));
-    }
-
-    /// So many seconds are left.
-    pub fn deadline_near(&self, left_s: u64) {
-        self.tell(Occasion::DeadlineNear, &format!("{left_s} s left"));
-    }
-
-    /// Its evidence cannot be stored, and this is how long it may go on.
-    pub fn outage(&self, detail: &str) {
-        self.tell(Occasion::Outage, detail);
-    }
-
-    /// Somebody gave it more time; that becomes a fact once the store takes one.
-    ///
-    /// # Errors
-    /// When it cannot be kept until then.
-    pub fn extended(&self, granted: &Granted, left_s: u64, at: Stamp) -> io::Result<()> {
-        let Some(claim) = &self.claim else { return Ok(()) };
-        self.tell(
-            Occasion::Extended,
-            &format!("by {}: {left_s} s left without its store", granted.by),
-        );
-        Extended::of(self.world.evidence().state(), claim.session).keep(granted, left_s, at)
-    }
-
-    /// Its evidence is stored again.
-    pub fn back(&self, away_s: u64) {
-        let Some(claim) = &self.claim else { return };
-        self.tell(Occasion::OutageOver, &format!("after {away_s} s"));
-        extended::later(self.world, claim.session);
+        self.say(Occasion::Opened, &format!("until {}", claim.deadline));
     }
 
     /// It has ended, and this is known of its access. The report follows.
     pub fn closed(&self, how: &str, revocation: &Revocation, seen: &Seen) {
         let Some(claim) = &self.claim else { return };
-        self.tell(Occasion::Closed, how);
+        self.say(Occasion::Closed, how);
         self.heard(claim);
         extended::now(self.world, claim.session);
         if !seen.exposures.is_empty() {
             let count = seen.exposures.len() as u64 + seen.exposures_more;
             let report = format!("bg-shell report {}", claim.session);
-            self.tell(Occasion::Exposed, &format!("{count} in all; what to change: {report}"));
+            self.say(Occasion::Exposed, &format!("{count} in all; what to change: {report}"));
         }
         let message = Message::of(occasion(revocation), claim);
         self.notifier().tell(message.detail(&revocation.to_string()));
@@ -96,7 +66,7 @@ impl<'a> Herald<'a> {
         }
     }
 
-    fn tell(&self, occasion: Occasion, detail: &str) {
+    fn say(&self, occasion: Occasion, detail: &str) {
         if let Some(claim) = &self.claim {
             self.notifier().tell(Message::of(occasion, claim).detail(detail));
         }
@@ -104,6 +74,31 @@ impl<'a> Herald<'a> {
 
     fn notifier(&self) -> &Notifier {
         self.world.notifier()
+    }
+}
+
+impl outside::Herald for Herald<'_> {
+    fn tell(&self, tidings: Tidings<'_>) {
+        match tidings {
+            Tidings::DeadlineNear(left_s) => {
+                self.say(Occasion::DeadlineNear, &format!("{left_s} s left"));
+            }
+            Tidings::Outage(detail) => self.say(Occasion::Outage, detail),
+            Tidings::Back(away_s) => {
+                self.say(Occasion::OutageOver, &format!("after {away_s} s"));
+                if let Some(claim) = &self.claim {
+                    extended::later(self.world, claim.session);
+                }
+            }
+        }
+    }
+
+    fn extended(&self, granted: &Granted, left_s: u64, at: Stamp) -> io::Result<()> {
+        let Some(claim) = &self.claim else { return Ok(()) };
+        let detail = format!("by {}: {left_s} s left without its store", granted.by);
+        self.say(Occasion::Extended, &detail);
+        // That becomes a fact once the store takes one.
+        Extended::of(self.world.evidence().state(), claim.session).keep(granted, left_s, at)
     }
 }
 

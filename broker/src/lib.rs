@@ -11,11 +11,10 @@ mod doctor;
 mod drill;
 mod session;
 
-// One session's access, its loop, its end, and what becomes known of it.
+// One session's access, its end, and what becomes known of it.
 mod access;
 mod closeout;
 mod herald;
-mod relay;
 mod report;
 
 // What those need.
@@ -28,8 +27,6 @@ mod world;
 mod custody;
 mod mfa;
 mod notify;
-mod scribe;
-mod tap;
 
 // The ground.
 pub mod config;

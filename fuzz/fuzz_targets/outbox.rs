@@ -7,16 +7,8 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
+use bg_relay::to_shell::Outbox;
 use libfuzzer_sys::fuzz_target;
-
-use crate::broker::to_shell::Outbox;
-
-/// The broker's own file: nobody but the relay may name it.
-#[path = "../../broker/src/relay"]
-#[allow(dead_code, reason = "the broker uses all of it")]
-mod broker {
-    pub mod to_shell;
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let mut outbox = Outbox::default();

@@ -2,16 +2,8 @@
 //! stands on the screen of a real terminal emulator, whatever came before.
 #![no_main]
 
+use bg_relay::screen::ScreenState;
 use libfuzzer_sys::fuzz_target;
-
-use crate::broker::screen::ScreenState;
-
-/// The broker's own file: nobody but the relay may name it.
-#[path = "../../broker/src/relay"]
-#[allow(dead_code, reason = "the broker uses all of it")]
-mod broker {
-    pub mod screen;
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let mut whole = ScreenState::default();

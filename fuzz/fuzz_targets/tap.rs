@@ -3,16 +3,8 @@
 //! The first byte says how long chunks are; the rest is output and, mirrored, input.
 #![no_main]
 
+use bg_relay::tap::{Seen, Tap};
 use libfuzzer_sys::fuzz_target;
-
-use crate::broker::tap::{Seen, Tap};
-
-/// The broker's own file: nobody but the relay may name it.
-#[path = "../../broker/src"]
-#[allow(dead_code, reason = "the broker uses all of it")]
-mod broker {
-    pub mod tap;
-}
 
 fuzz_target!(|bytes: &[u8]| {
     // What a report reads of it, from a store that somebody may have written to.

@@ -59,7 +59,10 @@ fn none_names(paths: impl IntoIterator<Item = PathBuf>, words: &[&str]) {
 fn broker_and_replay_never_name_each_other() {
     none_names(sources("broker"), &["bg_replay"]);
     none_names(sources("replay"), &["bg_broker"]);
-    none_names(sources("recorder"), &["bg_broker", "bg_replay", "bg_cli", "bg_aws", "aws_sdk"]);
+    let programs = ["bg_broker", "bg_replay", "bg_cli", "bg_aws", "aws_sdk"];
+    none_names(sources("recorder"), &programs);
+    none_names(sources("recorder"), &["bg_relay"]);
+    none_names(sources("relay"), &programs);
     none_names(sources("aws"), &["bg_broker", "bg_replay", "bg_cli"]);
     none_names(sources("cli"), &["bg_broker", "bg_replay", "bg_aws"]);
 }
@@ -106,7 +109,7 @@ fn approvals_are_judged_from_bytes_alone() {
 #[test]
 fn who_records_never_opens() {
     let opens = ["KeyOpener", "KmsOpener", "LocalOpener", "kms_open", ".decrypt("];
-    none_names(sources("broker"), &opens);
+    none_names(sources("broker").into_iter().chain(sources("relay")), &opens);
     let aws = sources("aws").into_iter().filter(|path| !matches!(stem(path), "kms_open" | "lib"));
     none_names(aws, &opens);
 }
@@ -138,8 +141,14 @@ fn verification_names_no_key_service_no_clock_and_no_terminal() {
 }
 
 #[test]
+fn the_relay_opens_nothing_and_starts_no_process() {
+    let words = ["std::fs", "std::net", "std::process", "rustix::stdio", "rustix::fs", "println!"];
+    none_names(sources("relay"), &words);
+}
+
+#[test]
 fn the_environment_is_read_by_the_command_lines_only() {
-    for package in ["broker", "recorder", "replay", "aws", "cli"] {
+    for package in ["broker", "relay", "recorder", "replay", "aws", "cli"] {
         let files = sources(package)
             .into_iter()
             .filter(|path| !matches!(stem(path), "cli" | "environment" | "main"));
@@ -151,7 +160,7 @@ fn the_environment_is_read_by_the_command_lines_only() {
 /// refuses `println!` and its like, and this the handles that they stand for.
 #[test]
 fn both_outputs_are_written_in_one_place() {
-    for path in ["broker", "recorder", "replay", "aws"].into_iter().flat_map(sources) {
+    for path in ["broker", "relay", "recorder", "replay", "aws"].into_iter().flat_map(sources) {
         // A descriptor is asked for its terminal here and there; nothing is printed through it.
         let text = production(&path).replace("rustix::stdio::", "");
         let imports = text.lines().filter(|line| line.starts_with("use std::io"));
@@ -165,7 +174,7 @@ fn both_outputs_are_written_in_one_place() {
 
 #[test]
 fn unsafe_stands_in_one_file() {
-    for package in ["broker", "recorder", "replay", "aws", "cli"] {
+    for package in ["broker", "relay", "recorder", "replay", "aws", "cli"] {
         let files = sources(package).into_iter().filter(|path| stem(path) != "keeper");
         none_names(files, &["unsafe {", "unsafe fn", "allow(unsafe_code"]);
     }
@@ -173,7 +182,7 @@ fn unsafe_stands_in_one_file() {
 
 #[test]
 fn nobody_ignores_what_can_fail() {
-    for package in ["broker", "recorder", "replay", "aws", "cli"] {
+    for package in ["broker", "relay", "recorder", "replay", "aws", "cli"] {
         none_names(sources(package), &["let _ =", "todo!", "unimplemented!", ".unwrap()"]);
     }
 }

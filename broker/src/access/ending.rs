@@ -2,6 +2,7 @@
 
 use bg_recorder::facts::case::members;
 use bg_recorder::facts::revocation::Revocation;
+use bg_relay::outside::Switch as _;
 use serde_json::{Map, Value, json};
 
 use super::Access;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bg_aws::edge::Reach;
 use bg_aws::evidence::EvidenceConfig;
-use serde::{Deserialize, Serialize};
+use bg_relay::Secrets;
+use serde::Deserialize;
 
 pub use self::notify::{DrillConfig, NotifyConfig, Webhook, WebhookShape};
 pub use self::outage::{Extensions, OutageConfig};
@@ -60,14 +61,4 @@ impl Default for PracticeConfig {
             outage: OutageConfig::default(),
         }
     }
-}
-
-/// What becomes of input typed while the terminal has echo off and line mode on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Secrets {
-    /// Its length goes onto the tape.
-    Redact,
-    /// It goes onto the tape.
-    Record,
 }

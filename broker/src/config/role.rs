@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bg_relay::Secrets;
 use serde::{Deserialize, Serialize};
 
-use super::{OutageConfig, Secrets, read};
+use super::{OutageConfig, read};
 use crate::os::contain::Containment;
 
 /// An emergency role.

@@ -229,6 +229,7 @@ mod tests {
     use std::time::Instant;
 
     use bg_aws::fault::{CallError, CallKind};
+    use bg_relay::outside::Switch as _;
 
     use super::*;
     use crate::custody::vault::Answer;

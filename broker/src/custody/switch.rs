@@ -4,6 +4,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bg_recorder::event::Notice;
+use bg_relay::outside::{self, News, Revoked};
 
 use crate::custody::killswitch::Target;
 use crate::custody::vault::Vault;
@@ -23,37 +24,10 @@ struct Inside {
     news: Vec<News>,
 }
 
-/// Who wanted an end, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// Something to tell in the session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
-    /// What goes onto the tape.
-    pub notice: Notice,
-    /// What the responder sees.
-    pub line: Option<String>,
-}
-
 impl Switch {
     /// Makes the switch of a session whose credentials are handed out from a vault.
     pub fn of(vault: Arc<Vault>) -> Self {
         Self { vault, inside: Arc::default() }
-    }
-
-    /// Hands out no credentials from now on: the session is coming to its end.
-    pub fn off(&self, why: &'static str) {
-        self.vault.close(why);
-        if let Some(bell) = self.inside().bell.take() {
-            // Who does not listen any more has denied already.
-            bell.send(()).unwrap_or(());
-        }
     }
 
     /// Has this rung when the session comes to its end, however it does.
@@ -74,18 +48,26 @@ impl Switch {
         self.inside().over = true;
     }
 
-    /// Returns who wanted an end, if anybody did.
-    pub fn revoked(&self) -> Option<Revoked> {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl outside::Switch for Switch {
+    fn off(&self, why: &'static str) {
+        self.vault.close(why);
+        if let Some(bell) = self.inside().bell.take() {
+            // Who does not listen any more has denied already.
+            bell.send(()).unwrap_or(());
+        }
+    }
+
+    fn revoked(&self) -> Option<Revoked> {
         self.inside().revoked.clone()
     }
 
-    /// Takes what there is to tell.
-    pub fn news(&self) -> Vec<News> {
+    fn news(&self) -> Vec<News> {
         std::mem::take(&mut self.inside().news)
-    }
-
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,6 +90,7 @@ const NEWS_MAX: usize = 1_024;
 #[cfg(test)]
 mod tests {
     use bg_recorder::stamp::Stamp;
+    use bg_relay::outside::Switch as _;
 
     use super::*;
     use crate::custody::vault::Answer;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use bg_relay::session::{Signal, Signals as _};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::getpgrp;
@@ -13,7 +14,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::os::signals::{Signal, Signals};
+use crate::os::signals::Signals;
 
 /// Six digits. Zeroed when dropped, never printed.
 pub struct Code(Zeroizing<String>);

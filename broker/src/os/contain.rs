@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use bg_recorder::event::Survivor;
+use bg_relay::session::{self, Ended, Ending};
 use rustix::process::{getpid, set_child_subreaper};
 use serde::{Deserialize, Serialize};
 
@@ -54,30 +54,6 @@ pub struct Contained {
     family: Family,
     control: BufReader<UnixStream>,
     line: String,
-}
-
-/// How the session's leader ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// With an exit code.
-    Exited(i32),
-    /// By a signal.
-    Signalled(i32),
-    /// It was never started.
-    NotStarted(io::ErrorKind, String),
-    /// The keeper is gone, and the session with it.
-    KeeperLost,
-}
-
-/// The last word of a keeper.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// How the leader ended.
-    pub how: Ending,
-    /// How many other processes were killed then.
-    pub killed: u64,
-    /// Those that could not be.
-    pub survivors: Vec<Survivor>,
 }
 
 impl Contained {
@@ -154,11 +130,13 @@ impl Contained {
         self.control.get_ref().set_nonblocking(true)
     }
 
-    /// Asks every process of the session to end, and kills what has not soon after.
-    ///
-    /// # Errors
-    /// When the keeper cannot be told.
-    pub fn end(&mut self) -> io::Result<()> {
+    fn say(&mut self, word: &str) -> io::Result<()> {
+        self.control.get_mut().write_all(word.as_bytes())
+    }
+}
+
+impl session::Contained for Contained {
+    fn end(&mut self) -> io::Result<()> {
         match self.say(keeper::END) {
             // The keeper has ended, so they have; its last word is still to be read.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -166,11 +144,7 @@ impl Contained {
         }
     }
 
-    /// Returns how the session ended, once the keeper has said it.
-    ///
-    /// # Errors
-    /// When it cannot be heard.
-    pub fn ended(&mut self) -> io::Result<Option<Ended>> {
+    fn ended(&mut self) -> io::Result<Option<Ended>> {
         match self.control.read_line(&mut self.line) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(e) if e.kind() != io::ErrorKind::ConnectionReset => return Err(e),
@@ -178,10 +152,6 @@ impl Contained {
         }
         let lost = Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() };
         Ok(Some(keeper::parse(self.line.trim_end()).unwrap_or(lost)))
-    }
-
-    fn say(&mut self, word: &str) -> io::Result<()> {
-        self.control.get_mut().write_all(word.as_bytes())
     }
 }
 

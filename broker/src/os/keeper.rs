@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use bg_relay::session::{Ended, Ending};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
@@ -23,7 +24,7 @@ use rustix::process::{
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::os::cgroup::Cgroup;
-use crate::os::contain::{Containment, Ended, Ending};
+use crate::os::contain::Containment;
 use crate::os::family::{Family, Toll};
 
 /// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output.

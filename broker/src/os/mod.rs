@@ -7,9 +7,9 @@ pub mod guard;
 #[cfg(test)]
 pub mod hands;
 pub mod keeper;
+pub mod kernel;
 pub mod pty;
 pub mod signals;
 pub mod terminal;
 pub mod user;
 pub mod variables;
-pub mod worker;

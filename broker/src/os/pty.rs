@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use bg_relay::session::{self, Pty as _, Read};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -36,20 +37,10 @@ impl Pty {
         fcntl_setfl(&pty.master, fcntl_getfl(&pty.master)? | OFlags::NONBLOCK)?;
         Ok((pty, session))
     }
+}
 
-    /// Sets the window size; the kernel sends SIGWINCH to the session's foreground group.
-    ///
-    /// # Errors
-    /// When the pty is gone.
-    pub fn resize(&self, size: Winsize) -> io::Result<()> {
-        Ok(tcsetwinsize(&self.master, size)?)
-    }
-
-    /// Reads what the session wrote, until there is no more or `to` is full; see [`Read`].
-    ///
-    /// # Errors
-    /// Only for what is not an end.
-    pub fn read(&self, to: &mut [u8]) -> io::Result<Read> {
+impl session::Pty for Pty {
+    fn read(&self, to: &mut [u8]) -> io::Result<Read> {
         let mut len = 0;
         while let Some(free) = to.get_mut(len..).filter(|free| !free.is_empty()) {
             match rustix::io::read(&self.master, free) {
@@ -70,11 +61,7 @@ impl Pty {
         Ok(Read { len, ended: false })
     }
 
-    /// Writes input for the session; returns how much was taken.
-    ///
-    /// # Errors
-    /// When the pty is gone.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match rustix::io::write(&self.master, bytes) {
             Ok(written) => Ok(written),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
@@ -84,21 +71,21 @@ impl Pty {
         }
     }
 
-    /// Returns whether a program is reading a secret: echo off and line mode on, as getpass(3) and `read -s` do.
-    /// A raw-mode program has both off, a plain prompt both on.
-    ///
-    /// # Errors
-    /// When the pty is gone.
-    pub fn secret_entry(&self) -> io::Result<bool> {
+    fn resize(&self, size: Winsize) -> io::Result<()> {
+        // The kernel sends SIGWINCH to the session's foreground group.
+        Ok(tcsetwinsize(&self.master, size)?)
+    }
+}
+
+impl session::Prompt for Pty {
+    /// Echo off and line mode on, as getpass(3) and `read -s` do. A raw-mode program has both off, a plain prompt both
+    /// on.
+    fn secret_entry(&self) -> io::Result<bool> {
         let modes = tcgetattr(&self.master)?.local_modes;
         Ok(modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO))
     }
 
-    /// Returns the character that means end of file to the session, if it has read all input before it.
-    ///
-    /// # Errors
-    /// When the pty is gone.
-    pub fn end_of_file(&self) -> io::Result<Option<u8>> {
+    fn end_of_file(&self) -> io::Result<Option<u8>> {
         let Some(side) = &self.side else { return Ok(None) };
         let mut unread = [PollFd::new(side, PollFlags::IN)];
         poll(&mut unread, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
@@ -106,8 +93,7 @@ impl Pty {
         Ok((!unread).then_some(tcgetattr(&self.master)?.special_codes[SpecialCodeIndex::VEOF]))
     }
 
-    /// Lets go of the session's side: from now on the end of its last process is the end of the output.
-    pub fn let_go(&mut self) {
+    fn let_go(&mut self) {
         self.side = None;
     }
 }
@@ -119,12 +105,3 @@ impl AsFd for Pty {
 }
 
 const SHORT_READ: usize = 1_024;
-
-/// What a read brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// Bytes read.
-    pub len: usize,
-    /// Whether there will be no more.
-    pub ended: bool,
-}

@@ -4,23 +4,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use bg_relay::session::{self, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 /// The signals that mean something to a session.
 pub struct Signals(SignalDelivery<UnixStream, SignalOnly>);
-
-/// What came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// The terminal has another size.
-    Resized,
-    /// The terminal is gone.
-    HungUp,
-    /// Somebody wants the session to end.
-    Terminated(&'static str),
-}
 
 impl Signals {
     /// Takes the signals over. Job-control stops are taken, too, and mean nothing: a stopped recorder would
@@ -35,9 +25,10 @@ impl Signals {
         let all = [SIGWINCH, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGXFSZ];
         Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, all)?))
     }
+}
 
-    /// Returns what came since the last call.
-    pub fn pending(&mut self) -> Vec<Signal> {
+impl session::Signals for Signals {
+    fn pending(&mut self) -> Vec<Signal> {
         self.0.pending().filter_map(meaning).collect()
     }
 }

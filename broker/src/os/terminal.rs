@@ -1,16 +1,20 @@
 //! The responder's terminal: raw while the session runs, restored on every way out.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use bg_relay::tape::Lane;
+use bg_relay::terminal::{self, Kind, Terminal, Typed};
+use bg_relay::worker::Worker;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{
     OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
 };
 
-use crate::os::worker::Worker;
+use crate::say::say;
 
 /// Standard input in raw mode. Dropping it restores the settings, also when a panic unwinds.
 #[derive(Debug)]
@@ -69,50 +73,79 @@ pub fn size() -> Winsize {
     }
 }
 
-/// Standard output. What fits is written at once; a thread waits for the rest.
-#[derive(Debug)]
-pub struct Screen {
-    quick: Option<OwnedFd>,
-    terminal: bool,
-    /// Writes chunks however long the screen takes.
-    pub thread: Worker<io::Error>,
+/// Returns this process's terminal: standard input and standard output.
+///
+/// # Errors
+/// When there is no standard output, or no thread left.
+pub fn own() -> io::Result<Terminal> {
+    let kind = |fd: BorrowedFd<'_>| if isatty(fd) { Kind::Terminal } else { Kind::Stream };
+    let stdout = rustix::stdio::stdout();
+    let slow = stdout.try_clone_to_owned()?;
+    let slow = Worker::start("screen", move |chunk: &[u8]| write_all(&slow, chunk))?;
+    Ok(Terminal {
+        keyboard: Box::new(Keyboard(rustix::stdio::stdin().try_clone_to_owned()?)),
+        screen: Box::new(Screen::open()?),
+        slow: Lane::new(slow),
+        input: kind(rustix::stdio::stdin()),
+        output: kind(stdout),
+    })
 }
+
+/// Standard input.
+#[derive(Debug)]
+struct Keyboard(OwnedFd);
+
+impl terminal::Keyboard for Keyboard {
+    fn read(&mut self, to: &mut [u8]) -> Typed {
+        match rustix::io::read(&self.0, to) {
+            Err(Errno::AGAIN | Errno::INTR) => Typed::Nothing,
+            // A terminal that hung up reads EIO.
+            Ok(0) | Err(_) => Typed::Ended,
+            Ok(read) => Typed::Bytes(read),
+        }
+    }
+}
+
+impl AsFd for Keyboard {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Standard output, where something fits at once.
+#[derive(Debug)]
+struct Screen(Option<OwnedFd>);
 
 impl Screen {
     /// Opens standard output anew where it could block, so that our O_NONBLOCK is not the invoking shell's.
-    ///
-    /// # Errors
-    /// When there is no standard output, or no thread left.
-    pub fn open() -> io::Result<Self> {
-        let stdout = rustix::stdio::stdout();
+    fn open() -> io::Result<Self> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let quick = match FileType::from_raw_mode(fstat(stdout)?.st_mode) {
+        let mode = fstat(rustix::stdio::stdout())?.st_mode;
+        Ok(Self(match FileType::from_raw_mode(mode) {
             FileType::CharacterDevice | FileType::Fifo => {
                 open("/proc/self/fd/1", flags, Mode::empty()).ok()
             }
             _ => None,
-        };
-        let slow = stdout.try_clone_to_owned()?;
-        let thread = Worker::start("screen", move |chunk: &[u8]| write_all(&slow, chunk))?;
-        Ok(Self { quick, terminal: isatty(stdout), thread })
+        }))
     }
+}
 
-    /// Writes what fits now; returns how much.
-    ///
-    /// # Errors
-    /// When nobody is there to see it.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(quick) = &self.quick else { return Ok(0) };
+impl terminal::Screen for Screen {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(quick) = &self.0 else { return Ok(0) };
         match rustix::io::write(quick, bytes) {
             Ok(written) => Ok(written),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// Returns whether a person may be looking.
-    pub fn is_terminal(&self) -> bool {
-        self.terminal
+    fn size(&self) -> Winsize {
+        size()
+    }
+
+    fn aside(&self, line: &str) {
+        say!("{line}");
     }
 }
 
@@ -121,8 +154,8 @@ fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
                 poll(&mut [PollFd::new(to, PollFlags::OUT)], None)?;
             }
             Err(e) => return Err(e.into()),

@@ -17,10 +17,11 @@ use bg_recorder::session::SessionId;
 use bg_recorder::spool;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
+use bg_relay::outside::Granted;
 use serde_json::{Value, json};
 
 use crate::os::user::author;
-use crate::outage::letterbox::{Granted, place};
+use crate::outage::letterbox::place;
 use crate::say::say;
 use crate::world::World;
 

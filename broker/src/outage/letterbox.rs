@@ -17,6 +17,7 @@ use bg_recorder::base64;
 use bg_recorder::dir::read_limited;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
+use bg_relay::outside::{self, Granted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,17 +35,6 @@ pub enum Handed {
         /// For how many more seconds.
         for_s: u64,
     },
-}
-
-/// An extension that counts.
-#[derive(Debug, Clone)]
-pub struct Granted {
-    /// Who gave it.
-    pub by: String,
-    /// For how many seconds.
-    pub for_s: u64,
-    /// The statement and its signature; none of the responder's own.
-    pub signed: Option<Signed>,
 }
 
 /// Where a session finds its extensions, and how it judges them.
@@ -86,35 +76,6 @@ impl Letterbox {
         }
     }
 
-    /// Returns whom to ask for more time.
-    pub fn plea(&self) -> String {
-        match (self.policy, &self.petition) {
-            (Extensions::Responder, _) => {
-                format!("more time: bg-shell extend {} --as-responder", self.session)
-            }
-            (Extensions::Approver, Some(_)) => {
-                format!("more time: an approver, with bg-shell extend {}", self.session)
-            }
-            (Extensions::Approver, None) | (Extensions::Never, _) => "save what you need".into(),
-        }
-    }
-
-    /// Takes what was handed over, at most once a second: each is granted or refused.
-    pub fn take(&mut self, now: Stamp) -> Vec<Result<Granted, String>> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < PERIOD) {
-            return Vec::new();
-        }
-        self.looked = Some(Instant::now());
-        // Mostly there is none.
-        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
-        let letters = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        let whole =
-            letters.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        let paths: Vec<PathBuf> = whole.take(LETTERS_MAX.saturating_sub(self.taken)).collect();
-        self.taken += paths.len();
-        paths.iter().map(|path| self.judge(path, now)).collect()
-    }
-
     fn judge(&mut self, path: &Path, now: Stamp) -> Result<Granted, String> {
         let read = read_limited(path, (4 * STATEMENT_MAX + 2 * SSHSIG_MAX) as u64);
         // One that cannot be removed is used once all the same.
@@ -148,6 +109,35 @@ impl Letterbox {
             return Err("it is for too long, or for no time".into());
         }
         Ok(Granted { by: self.responder.clone(), for_s, signed: None })
+    }
+}
+
+impl outside::Letterbox for Letterbox {
+    fn plea(&self) -> String {
+        match (self.policy, &self.petition) {
+            (Extensions::Responder, _) => {
+                format!("more time: bg-shell extend {} --as-responder", self.session)
+            }
+            (Extensions::Approver, Some(_)) => {
+                format!("more time: an approver, with bg-shell extend {}", self.session)
+            }
+            (Extensions::Approver, None) | (Extensions::Never, _) => "save what you need".into(),
+        }
+    }
+
+    fn take(&mut self, now: Stamp) -> Vec<Result<Granted, String>> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < PERIOD) {
+            return Vec::new();
+        }
+        self.looked = Some(Instant::now());
+        // Mostly there is none.
+        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
+        let letters = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        let whole =
+            letters.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let paths: Vec<PathBuf> = whole.take(LETTERS_MAX.saturating_sub(self.taken)).collect();
+        self.taken += paths.len();
+        paths.iter().map(|path| self.judge(path, now)).collect()
     }
 }
 

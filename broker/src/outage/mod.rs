@@ -1,5 +1,4 @@
 //! What a session may do while its evidence cannot be stored.
 
 pub mod extended;
-pub mod ladder;
 pub mod letterbox;

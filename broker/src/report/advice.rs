@@ -1,6 +1,6 @@
 //! What makes an exposed secret worthless: exact commands where there are some.
 
-use crate::tap::{Exposure, Kind};
+use bg_relay::tap::{Exposure, Kind};
 
 /// Returns command lines; a sentence for a person begins with `#`. `own` is the key id of the session's own
 /// credentials.

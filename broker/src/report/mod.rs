@@ -17,6 +17,7 @@ use bg_cli::answer::Answer;
 use bg_recorder::facts::case::Case;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
+use bg_relay::tap::Seen;
 use clap::Args;
 use serde_json::Value;
 
@@ -29,7 +30,6 @@ use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
 use crate::os::user::author;
 use crate::say::say;
-use crate::tap::Seen;
 use crate::world::World;
 
 /// What the command takes.

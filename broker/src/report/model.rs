@@ -5,9 +5,8 @@ use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::{Finding, Verdict};
+use bg_relay::tap::{Exposure, Typed};
 use serde::Serialize;
-
-use crate::tap::{Exposure, Typed};
 
 /// All that is known of one session.
 #[derive(Debug, Clone, Serialize)]

@@ -8,6 +8,7 @@ use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::facts::case::Case;
 use bg_recorder::keys::KeyService;
+use bg_relay::tap::Kind;
 use rustix::termios::isatty;
 use serde_json::{Value, json};
 
@@ -15,7 +16,6 @@ use super::model::Report;
 use crate::failure::Failure;
 use crate::os::user::author;
 use crate::say::say;
-use crate::tap::Kind;
 use crate::world::World;
 
 /// Who says yes.

@@ -2,12 +2,12 @@
 
 use bg_recorder::base64;
 use bg_recorder::session::SessionId;
+use bg_relay::tap::Seen;
 use serde_json::Value;
 
 use super::facts::{Facts, Recording, text};
 use super::model::Approval;
 use crate::failure::Failure;
-use crate::tap::Seen;
 use crate::world::World;
 
 /// What a report is made of.

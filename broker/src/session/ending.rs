@@ -7,13 +7,13 @@ use bg_recorder::cause::chain;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::facts::case::members;
 use bg_recorder::record::{Closed, RecordError, Recorder};
+use bg_relay::outside::Revoked;
+use bg_relay::session::{Ended, Ending};
+use bg_relay::{Cause, Outcome};
 use serde_json::{Map, Value, json};
 
 use crate::access;
-use crate::custody::switch::Revoked;
 use crate::failure::{FAILED, Failure, NOT_EXECUTABLE, NOT_FOUND, REVOKED, TIMED_OUT};
-use crate::os::contain::{Ended, Ending};
-use crate::relay::{Cause, Outcome};
 
 /// Ends the tape. After a failure of the recorder, the reserve makes room to say so and to seal.
 pub(super) fn close(
@@ -57,7 +57,6 @@ pub(super) fn finish(
 ) -> Result<ExitCode, Failure> {
     let code = status(&outcome);
     match outcome.cause {
-        Cause::NoAccess(failure) => return Err(failure),
         Cause::Revoked(Revoked { by, reason }) => {
             return Err(Failure::new(format!("the session was revoked by {by}: {reason}"))
                 .hint("ask them before you open another one")
@@ -111,7 +110,7 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
         Cause::HangUp => ("hangup", None),
         Cause::Signal(name) => ("signal", Some((*name).to_owned())),
         Cause::Revoked(Revoked { by, reason }) => ("revoked", Some(format!("by {by}: {reason}"))),
-        Cause::NoAccess(failure) => ("no-access", Some(failure.to_string())),
+        Cause::NoAccess(why) => ("no-access", Some(why.clone())),
         Cause::Outage(detail) => ("outage", Some(detail.clone())),
         Cause::Recorder(e) => ("recorder-failure", Some(chain(e))),
         Cause::System(e) => ("system-failure", Some(e.to_string())),

@@ -24,6 +24,11 @@ use bg_recorder::keys::KeyService;
 use bg_recorder::record::{Begins, RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
+use bg_relay::deadline::Deadline;
+use bg_relay::ladder::{Ladder, Policy};
+use bg_relay::scribe::Scribe;
+use bg_relay::terminal::Terminal;
+use bg_relay::{Cause, Outcome, Relay, Secrets};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::termios::Winsize;
 use serde_json::{Map, Value, json};
@@ -39,21 +44,17 @@ use crate::failure::Failure;
 use crate::herald::Herald;
 use crate::os::cgroup::NAME;
 use crate::os::contain::{Contained, Containment};
+use crate::os::kernel::System;
 use crate::os::pty::Pty;
 use crate::os::signals::Signals;
-use crate::os::terminal::{self, RawMode, Screen};
+use crate::os::terminal::{self, RawMode};
 use crate::os::user::{self, User};
 use crate::os::variables::Variables;
-use crate::outage::ladder::{Ladder, Policy};
 use crate::outage::letterbox::Letterbox;
-use crate::relay::deadline::Deadline;
-use crate::relay::{Cause, Outcome, Relay};
 use crate::request::grant::Grant;
 use crate::say::say;
-use crate::scribe::Scribe;
 use crate::session::plan::Plan;
 use crate::session::summary::Summary;
-use crate::tap::Tap;
 use crate::world::World;
 
 /// Runs a session to its seal; returns the exit code of its leader.
@@ -75,7 +76,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
     let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
     let mut access = grant.map(prepare).transpose()?;
-    let screen = Screen::open().map_err(system("cannot use standard output"))?;
+    let terminal = terminal::own().map_err(system("cannot use standard output"))?;
     let (pty, side) =
         Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
     let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
@@ -106,7 +107,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         clock: &clock,
         pty,
         contained,
-        screen,
+        terminal,
         signals,
         deadline,
         ladder,
@@ -115,16 +116,17 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         switch,
         herald: &herald,
     };
-    let (recorder, outcome) = match opened {
+    let (recorder, outcome) = match &opened {
         Ok(()) => {
             herald.opened();
             stage.perform(recorder)
         }
-        Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure))),
+        Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure.to_string()))),
     };
     let summary =
         Summary { session, created, trusted, lasted: began.elapsed(), store: evidence.store() };
-    end(recorder, outcome, access, &summary, &herald)
+    let ended = end(recorder, outcome, access, &summary, &herald);
+    opened.and(ended)
 }
 
 /// Returns what the session's processes find in their environment. Without an access, there are no AWS credentials.
@@ -247,12 +249,12 @@ struct Stage<'a> {
     clock: &'a dyn Clock,
     pty: Pty,
     contained: Contained,
-    screen: Screen,
+    terminal: Terminal,
     signals: Signals,
     deadline: Deadline,
     ladder: Ladder,
     letterbox: Letterbox,
-    secrets: crate::config::Secrets,
+    secrets: Secrets,
     switch: Switch,
     herald: &'a Herald<'a>,
 }
@@ -264,28 +266,30 @@ impl Stage<'_> {
             Ok(raw) => raw,
             Err(cause) => return (Some(recorder), Outcome::of(cause)),
         };
-        let watch = recorder.watch();
+        let store = recorder.watch();
         let keys = recorder.key_watch();
         let mut scribe = match Scribe::start(recorder) {
             Ok(scribe) => scribe,
             Err(e) => return (None, Outcome::of(cannot("start the sealing thread", e))),
         };
+        let (tape, lane) = scribe.lend();
         let relay = Relay {
-            scribe: &mut scribe,
-            watch,
-            keys,
+            kernel: &System,
             clock: self.clock,
-            pty: self.pty,
-            contained: self.contained,
-            screen: self.screen,
-            signals: self.signals,
+            tape,
+            scribe: lane,
+            store: &store,
+            keys: &keys,
+            terminal: self.terminal,
+            pty: Box::new(self.pty),
+            contained: Box::new(self.contained),
+            signals: Box::new(self.signals),
             deadline: self.deadline,
             ladder: self.ladder,
-            letterbox: self.letterbox,
-            secrets: self.secrets,
-            switch: self.switch,
+            letterbox: Box::new(self.letterbox),
             herald: self.herald,
-            tap: Tap::default(),
+            switch: &self.switch,
+            secrets: self.secrets,
         };
         let outcome = relay.run();
         drop(raw);

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::config::{OutageConfig, Secrets};
+use bg_relay::Secrets;
+
+use crate::config::OutageConfig;
 use crate::os::contain::Containment;
 use crate::request::grant::GrantArgs;
 

@@ -17,12 +17,11 @@ use bg_recorder::store::ObjectStore;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
 use bg_recorder::verify::verify;
+use bg_relay::{Cause, Outcome, Secrets};
 
 use crate::access::Access;
-use crate::config::Secrets;
 use crate::facts::opened::MARGIN;
 use crate::os::contain::Containment;
-use crate::relay::{Cause, Outcome};
 use crate::say::{counted, say};
 use crate::session::plan::Plan;
 use crate::world::World;

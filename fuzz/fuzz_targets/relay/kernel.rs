@@ -1,110 +1,76 @@
-//! poll(2), standard input and the clock, as the script has them.
+//! poll(2) and the clocks, as the script has them.
 
-use std::sync::atomic::Ordering;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::LazyLock;
+use std::time::Duration;
 
-use super::world::{NOW_US, Source, world};
+use bg_recorder::clock::Clock;
+use bg_relay::kernel::{Awaited, Kernel};
 
-/// `rustix::event`.
-pub mod event {
-    pub use kernel::event::{PollFlags, Timespec};
+use crate::world::{Track, now_us, world};
 
-    use super::{Source, world};
-    use crate::stdio::Stdin;
+/// What the relay can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Keyboard,
+    Pty,
+    Signals,
+    Keeper,
+    Worker(Track),
+}
 
-    /// What can be waited for.
-    pub trait Polled {
-        /// Says what it is.
-        fn source(&self) -> Source;
+impl Source {
+    const ALL: [Self; 6] = [
+        Self::Keyboard,
+        Self::Pty,
+        Self::Signals,
+        Self::Keeper,
+        Self::Worker(Track::Scribe),
+        Self::Worker(Track::Screen),
+    ];
+
+    /// Returns the descriptor that stands for it. Nobody reads or writes it.
+    pub fn fd(self) -> BorrowedFd<'static> {
+        let at = Self::ALL.iter().position(|source| *source == self).expect("one of them");
+        TOKENS[at].as_fd()
     }
 
-    impl<T: Polled> Polled for &mut T {
-        fn source(&self) -> Source {
-            (**self).source()
-        }
+    /// Returns what a descriptor stands for.
+    pub fn of(fd: BorrowedFd<'_>) -> Self {
+        let at = TOKENS.iter().position(|token| token.as_raw_fd() == fd.as_raw_fd());
+        Self::ALL[at.expect("a descriptor of a side")]
     }
+}
 
-    pub struct PollFd {
-        pub source: Source,
-        pub wanted: PollFlags,
-        pub found: PollFlags,
-    }
+/// One descriptor for each source, for as long as the process lives.
+static TOKENS: LazyLock<[OwnedFd; 6]> =
+    LazyLock::new(|| Source::ALL.map(|_| File::open("/dev/null").expect("/dev/null").into()));
 
-    impl PollFd {
-        pub fn new(fd: &impl Polled, wanted: PollFlags) -> Self {
-            Self { source: fd.source(), wanted, found: PollFlags::empty() }
-        }
+/// The script, as a kernel and as a clock.
+pub struct Hands;
 
-        pub fn from_borrowed_fd(_: Stdin, wanted: PollFlags) -> Self {
-            Self { source: Source::Keyboard, wanted, found: PollFlags::empty() }
-        }
-
-        pub fn revents(&self) -> PollFlags {
-            self.found
-        }
-    }
-
+impl Kernel for Hands {
     /// The script goes on whenever the relay waits.
-    pub fn poll(
-        fds: &mut [PollFd],
-        patience: Option<&Timespec>,
-    ) -> Result<usize, kernel::io::Errno> {
-        let patience = patience.expect("the relay never waits for ever");
-        let patience_us = patience.tv_sec as u64 * 1_000_000 + patience.tv_nsec as u64 / 1_000;
-        world(|world| world.wait(fds, patience_us))
+    fn poll(&self, awaited: &mut [Awaited<'_>], patience: Duration) -> io::Result<()> {
+        let patience_us =
+            u64::try_from(patience.as_micros()).expect("the relay never waits for ever");
+        world(|world| world.wait(awaited, patience_us));
+        Ok(())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(now_us())
     }
 }
 
-/// `rustix::io`.
-pub mod io {
-    pub use kernel::io::Errno;
-
-    use super::world;
-    use crate::stdio::Stdin;
-
-    pub fn read(_: Stdin, to: &mut [u8]) -> Result<usize, Errno> {
-        world(|world| world.read_keyboard(to))
+impl Clock for Hands {
+    fn wall_us(&self) -> u64 {
+        1_795_413_600_000_000 + now_us()
     }
-}
 
-/// `rustix::stdio`.
-pub mod stdio {
-    #[derive(Clone, Copy)]
-    pub struct Stdin;
-
-    pub fn stdin() -> Stdin {
-        Stdin
+    fn boot_us(&self) -> u64 {
+        now_us()
     }
-}
-
-/// `rustix::termios`.
-pub mod termios {
-    use super::world;
-    use crate::stdio::Stdin;
-
-    pub fn isatty(_: Stdin) -> bool {
-        world(|world| world.keyboard_is_terminal)
-    }
-}
-
-/// Stands in for clock_gettime(3), which `Instant` asks: monotonic time is the script's.
-///
-/// # Safety
-/// `to` is where the caller wants the time.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn clock_gettime(clock: i32, to: *mut [i64; 2]) -> i32 {
-    use kernel::time::{ClockId, clock_gettime};
-    let real = match clock {
-        0 => clock_gettime(ClockId::Realtime),
-        2 => clock_gettime(ClockId::ProcessCPUTime),
-        3 => clock_gettime(ClockId::ThreadCPUTime),
-        _ => {
-            let now_us = NOW_US.load(Ordering::Relaxed);
-            let tv_sec = (now_us / 1_000_000) as i64;
-            let tv_nsec = (now_us % 1_000_000 * 1_000) as i64;
-            kernel::event::Timespec { tv_sec, tv_nsec }
-        }
-    };
-    // SAFETY: the caller passes room for a timespec, which is two of these on this platform.
-    unsafe { to.write([real.tv_sec, real.tv_nsec]) };
-    0
 }

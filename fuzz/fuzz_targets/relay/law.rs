@@ -1,9 +1,9 @@
 //! What must hold, whatever happens.
 
 use bg_recorder::event::{Event, Notice};
+use bg_relay::{Cause, Outcome};
 
-use super::world::{OURS, now_us};
-use crate::relay::{Cause, Outcome};
+use crate::world::{OURS, now_us};
 
 /// What is known of a run.
 #[derive(Default)]

@@ -3,27 +3,21 @@
 //! Four bytes begin it. Then each two are a step: what happens (modulo their count; with the high bit, the next step
 //! happens before the relay looks), and how much.
 
-use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bg_recorder::ship::Watch;
+use bg_relay::deadline::Deadline;
+use bg_relay::ladder::{Ladder, Policy};
+use bg_relay::outside::{Granted, Revoked};
+use bg_relay::session::{Ended, Ending, Signal};
+use bg_relay::tape::Lane;
+use bg_relay::terminal::{Kind, Terminal};
+use bg_relay::{Cause, Outcome, Relay, Secrets};
 
-use super::law::Law;
-use super::world::{Hands, NOW_US, START_US, Track, World, now_us, pass, world};
-use crate::config::Secrets;
-use crate::custody::switch::{Revoked, Switch};
-use crate::herald::Herald;
-use crate::os::contain::{Contained, Ended, Ending};
-use crate::os::pty::Pty;
-use crate::os::signals::{Signal, Signals};
-use crate::os::terminal::Screen;
-use crate::outage::ladder::{Ladder, Policy};
-use crate::outage::letterbox::{Granted, Letterbox};
-use crate::relay::deadline::Deadline;
-use crate::relay::{Cause, Outcome, Relay};
-use crate::scribe::Scribe;
-use crate::tap::Tap;
+use crate::kernel::Hands;
+use crate::law::Law;
+use crate::sides::{Side, Worker, side};
+use crate::world::{NOW_US, START_US, Track, World, now_us, pass, world};
 
 /// What is still to happen.
 #[derive(Default)]
@@ -92,10 +86,7 @@ fn step(world: &mut World, what: u8, much: u8) {
         12 => world.law.interrupted = true,
         13 => pass(u64::from(much) * 10_000),
         14 => pass(u64::from(much) * 1_000_000),
-        15 => {
-            world.keyboard_ended =
-                Some(if much < 128 { Ok(()) } else { Err(kernel::io::Errno::IO) })
-        }
+        15 => world.keyboard_ended = true,
         16 => world.output_closed = true,
         17 => world.secret = much < 128,
         18 => world.shell_busy = much < 128,
@@ -104,7 +95,7 @@ fn step(world: &mut World, what: u8, much: u8) {
             u64::from(much) * 512,
         ),
         20 => world.store(None, u64::from(much) * 512),
-        21 if much > 250 => world.told.borrow_mut().fatal = Some("fork".into()),
+        21 if much > 250 => world.fatal = Some("fork".into()),
         21 => world.letters.push(if much % 2 == 0 {
             Ok(Granted { by: "alice@ops".into(), for_s: u64::from(much), signed: None })
         } else {
@@ -119,9 +110,9 @@ fn step(world: &mut World, what: u8, much: u8) {
         26 if much > 200 => world.pty_fails = true,
         27 => world.keeper_obeys = much > 64,
         28 if much > 128 => {
-            world.word = Some(Ended { how: Ending::Exited(i32::from(much)), killed: 0 })
+            world.word = Some(Ended { how: Ending::Exited(i32::from(much)), killed: 0, survivors: Vec::new() })
         }
-        28 if much > 64 => world.word = Some(Ended { how: Ending::KeeperLost, killed: 0 }),
+        28 if much > 64 => world.word = Some(Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() }),
         29 if much > 220 => world.scribe.gone = true,
         30 => {
             world.shell_room = usize::MAX / 2;
@@ -158,7 +149,7 @@ fn leave(world: &mut World) {
         world.shell_room = usize::MAX / 2;
         world.screen_room = usize::MAX / 2;
         world.output_closed = true;
-        world.word.get_or_insert(Ended { how: Ending::Exited(0), killed: 0 });
+        world.word.get_or_insert(Ended { how: Ending::Exited(0), killed: 0, survivors: Vec::new() });
     }
     if matches!(left, Leave::Killed | Leave::Stuck) {
         world.signals.push(Signal::Terminated("SIGTERM"));
@@ -172,49 +163,52 @@ pub fn play(bytes: &[u8]) {
     NOW_US.store(START_US, Ordering::Relaxed);
     let leave = [Leave::Well, Leave::Killed, Leave::Stuck, Leave::Late][usize::from(*way % 4)];
     let steps = steps.chunks_exact(2).take(STEPS_MAX).map(|step| [step[0], step[1]]).collect();
-    let told = world(|world| {
+    world(|world| {
         *world = World {
             script: Script { steps, leave, ..Script::default() },
             law: Law::default(),
-            keyboard_is_terminal: how & 1 == 0,
-            screen_is_terminal: how & 2 == 0,
             shell_room: if how & 4 == 0 { usize::MAX / 2 } else { 0 },
             screen_room: if how & 8 == 0 { usize::MAX / 2 } else { 0 },
             keeper_obeys: true,
             ..World::default()
         };
-        world.told.clone()
     });
     let limit = Duration::from_secs(1 + u64::from(*limit) * 2);
-    let secrets = if how & 16 == 0 { Secrets::Redact } else { Secrets::Record };
-    let outcome = run(limit, *policy, secrets, Watch(told));
+    let outcome = run(limit, *policy, *how);
     judge(&outcome, now_us() >= START_US + limit.as_micros() as u64);
 }
 
-fn run(limit: Duration, policy: u8, secrets: Secrets, watch: Watch) -> Outcome {
+fn run(limit: Duration, policy: u8, how: u8) -> Outcome {
     let policy = Policy {
         countdown: Duration::from_secs(u64::from(policy)),
         spool_max: 65_536,
         ask_at_percent: u64::from(policy % 101),
     };
-    let mut scribe = Scribe::default();
-    let herald = Herald(PhantomData);
+    let kind = |bit| if how & bit == 0 { Kind::Terminal } else { Kind::Stream };
+    let terminal = Terminal {
+        keyboard: Box::new(side::Keyboard),
+        screen: Box::new(Side),
+        slow: Lane::new(Worker::default()),
+        input: kind(1),
+        output: kind(2),
+    };
     let relay = Relay {
-        scribe: &mut scribe,
-        watch,
-        keys: bg_recorder::epoch::KeyWatch,
+        kernel: &Hands,
         clock: &Hands,
-        pty: Pty,
-        contained: Contained,
-        screen: Screen::default(),
-        signals: Signals,
+        tape: &Side,
+        scribe: Lane::new(Worker::default()),
+        store: &Side,
+        keys: &Side,
+        terminal,
+        pty: Box::new(side::Pty),
+        contained: Box::new(side::Keeper),
+        signals: Box::new(side::Signals),
         deadline: Deadline::new(now_us(), limit),
         ladder: Ladder::new(policy),
-        letterbox: Letterbox,
-        herald: &herald,
-        secrets,
-        switch: Switch,
-        tap: Tap::default(),
+        letterbox: Box::new(Side),
+        herald: &Side,
+        switch: &Side,
+        secrets: if how & 16 == 0 { Secrets::Redact } else { Secrets::Record },
     };
     relay.run()
 }

@@ -3,24 +3,19 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bg_recorder::clock::Clock;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
-use bg_recorder::ship::Told;
-use kernel::io::Errno;
+use bg_relay::kernel::{Awaited, PollFlags};
+use bg_relay::outside::{Granted, News, Revoked};
+use bg_relay::session::{Ended, Ending, Read, Signal};
+use bg_relay::terminal::Typed;
 
-use super::law::Law;
-use super::script::{Leave, Script};
-use crate::custody::switch::{News, Revoked};
-use crate::event::{PollFd, PollFlags};
-use crate::os::contain::{Ended, Ending};
-use crate::os::pty::Read;
-use crate::os::signals::Signal;
-use crate::outage::letterbox::Granted;
+use crate::kernel::Source;
+use crate::law::Law;
+use crate::script::{Leave, Script};
 
 /// Monotonic time.
 pub static NOW_US: AtomicU64 = AtomicU64::new(START_US);
@@ -32,16 +27,6 @@ thread_local! {
 /// Lends the world.
 pub fn world<T>(look: impl FnOnce(&mut World) -> T) -> T {
     WORLD.with(|world| look(&mut world.borrow_mut()))
-}
-
-/// What the relay can wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Keyboard,
-    Pty,
-    Signals,
-    Keeper,
-    Worker(Track),
 }
 
 /// One of the two threads.
@@ -66,13 +51,14 @@ pub struct Thread {
 pub struct World {
     pub script: Script,
     pub law: Law,
-    pub told: Rc<RefCell<Told>>,
-    pub keyboard_is_terminal: bool,
-    pub screen_is_terminal: bool,
+    /// Since when the store takes nothing; why it never will again; what waits for it.
+    pub down_since_us: Option<u64>,
+    pub fatal: Option<String>,
+    pub waiting: u64,
     /// Typed, not read.
     pub typed: VecDeque<u8>,
-    /// Nothing more will be typed: end of file, or an error.
-    pub keyboard_ended: Option<Result<(), Errno>>,
+    /// Nothing more will be typed.
+    pub keyboard_ended: bool,
     /// Written by the session, not read.
     pub output: VecDeque<u8>,
     /// The session's last process has let go of its terminal.
@@ -105,36 +91,35 @@ pub struct World {
 
 impl World {
     /// poll(2): the script goes on, then whatever is ready is told, or the time passes.
-    pub fn wait(&mut self, fds: &mut [PollFd], patience_us: u64) -> Result<usize, Errno> {
+    pub fn wait(&mut self, awaited: &mut [Awaited<'_>], patience_us: u64) {
         let steps = Script::steps(self);
         self.work_on();
-        let found = self.look(fds);
+        let found = self.look(awaited);
         let waited_us = if found > 0 { 1 } else { patience_us };
         self.law.turn(found > 0 || steps, waited_us, self.script.is_over());
         pass(waited_us);
         if found == 0 {
             self.work_on();
-            self.look(fds);
+            self.look(awaited);
         }
         if self.law.interrupted {
-            fds.iter_mut().for_each(|fd| fd.found = PollFlags::empty());
-            return Err(Errno::INTR);
+            awaited.iter_mut().for_each(|one| one.found = PollFlags::empty());
         }
-        Ok(found)
     }
 
-    fn look(&self, fds: &mut [PollFd]) -> usize {
-        for fd in fds.iter_mut() {
-            fd.found = self.ready(fd.source) & (fd.wanted | PollFlags::HUP | PollFlags::ERR);
+    fn look(&self, awaited: &mut [Awaited<'_>]) -> usize {
+        for one in awaited.iter_mut().filter(|one| !one.wanted.is_empty()) {
+            let ready = self.ready(Source::of(one.fd));
+            one.found = ready & (one.wanted | PollFlags::HUP | PollFlags::ERR);
         }
-        fds.iter().filter(|fd| !fd.found.is_empty()).count()
+        awaited.iter().filter(|one| !one.found.is_empty()).count()
     }
 
     fn ready(&self, source: Source) -> PollFlags {
         let flag = |ready: bool, flag| if ready { flag } else { PollFlags::empty() };
         match source {
             Source::Keyboard => {
-                let ended = self.keyboard_ended.is_some();
+                let ended = self.keyboard_ended;
                 flag(!self.typed.is_empty(), PollFlags::IN)
                     | flag(ended, PollFlags::IN | PollFlags::HUP)
             }
@@ -157,7 +142,7 @@ impl World {
     fn work_on(&mut self) {
         if self.ends_at_us.is_some_and(|at| at <= now_us()) && self.word.is_none() {
             self.ends_at_us = None;
-            self.word = Some(Ended { how: Ending::Exited(0), killed: 2 });
+            self.word = Some(Ended { how: Ending::Exited(0), killed: 2, survivors: Vec::new() });
         }
         if self.script.is_over() {
             self.work(Track::Scribe);
@@ -167,28 +152,28 @@ impl World {
         }
     }
 
-    /// Standard input.
-    pub fn read_keyboard(&mut self, to: &mut [u8]) -> Result<usize, Errno> {
+    /// The keyboard.
+    pub fn read_keyboard(&mut self, to: &mut [u8]) -> Typed {
         self.law.reads_key();
         if self.typed.is_empty() {
-            return match self.keyboard_ended {
-                None => Err(Errno::AGAIN),
-                Some(end) => end.map(|()| 0),
-            };
+            return if self.keyboard_ended { Typed::Ended } else { Typed::Nothing };
         }
         let len = self.typed.len().min(to.len());
         for (to, byte) in to.iter_mut().zip(self.typed.drain(..len)) {
             *to = byte;
             self.law.typed.push(byte);
         }
-        Ok(len)
+        Typed::Bytes(len)
+    }
+
+    /// The session's terminal, unless it fails.
+    pub fn pty(&self) -> io::Result<&Self> {
+        if self.pty_fails { Err(io::Error::other("no pty")) } else { Ok(self) }
     }
 
     /// The session's output.
     pub fn read_output(&mut self, to: &mut [u8]) -> io::Result<Read> {
-        if self.pty_fails {
-            return Err(io::Error::other("no pty"));
-        }
+        self.pty()?;
         let len = self.output.len().min(to.len());
         for (to, byte) in to.iter_mut().zip(self.output.drain(..len)) {
             *to = byte;
@@ -203,9 +188,7 @@ impl World {
         if self.output_closed && self.let_go {
             return Ok(bytes.len());
         }
-        if self.pty_fails {
-            return Err(io::Error::other("no pty"));
-        }
+        self.pty()?;
         let len = bytes.len().min(self.shell_room);
         self.shell_room -= len;
         self.law.took(len);
@@ -332,28 +315,21 @@ impl World {
 
     /// The store goes away, or comes back.
     pub fn store(&mut self, down: Option<Duration>, waiting: u64) {
-        let mut told = self.told.borrow_mut();
-        told.down = down.and_then(|since| Instant::now().checked_sub(since));
-        told.waiting = waiting;
+        self.down_since_us = down.map(|since| {
+            now_us().saturating_sub(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+        });
+        self.waiting = waiting;
+    }
+
+    /// For how long it has been away.
+    pub fn store_down(&self) -> Option<Duration> {
+        self.down_since_us.map(|since_us| Duration::from_micros(now_us().saturating_sub(since_us)))
     }
 
     /// Somebody has something to tell.
     pub fn tell(&mut self, bytes: u64) {
         let line = Some(format!("{OURS}something was said {bytes} times"));
         self.news.push(News { notice: Notice::Redacted { bytes: 0 }, line });
-    }
-}
-
-/// Boot time, as the relay asks for it.
-pub struct Hands;
-
-impl Clock for Hands {
-    fn wall_us(&self) -> u64 {
-        1_795_413_600_000_000 + now_us()
-    }
-
-    fn boot_us(&self) -> u64 {
-        now_us()
     }
 }
 

@@ -1,14 +1,14 @@
 //! From the shell to the screen: read, accepted, shown, each overlapping with the next.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bg_recorder::event::Event;
 use bg_recorder::record::RecordError;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Cause, Run};
-use crate::os::worker::Done;
-use crate::say::say;
+use crate::kernel::{Awaited, PollFlags};
+use crate::tape::Done;
+use crate::terminal::Kind;
 
 impl Run<'_> {
     /// Reads what the session wrote. A flood goes to the scribe; so does what comes while it has something, to keep
@@ -25,10 +25,10 @@ impl Run<'_> {
         }
         if chunk.is_empty() {
             self.spare.push(chunk);
-        } else if chunk.len() >= FLOOD || self.relay.scribe.thread.outstanding() > 0 {
-            self.relay.scribe.thread.offer(chunk);
+        } else if chunk.len() >= FLOOD || self.relay.scribe.outstanding() > 0 {
+            self.relay.scribe.offer(chunk);
         } else {
-            let accepted = self.relay.scribe.recorder().accept(Event::Output(&chunk));
+            let accepted = self.relay.tape.accept(Event::Output(&chunk));
             self.accepted((chunk, accepted))?;
         }
         Ok(())
@@ -36,12 +36,12 @@ impl Run<'_> {
 
     /// Takes back what the scribe has had accepted, and what the screen has shown.
     pub(super) fn collect(&mut self) -> Result<(), Cause> {
-        while let Some(done) = self.relay.scribe.thread.done().map_err(Cause::System)? {
+        while let Some(done) = self.relay.scribe.done().map_err(Cause::System)? {
             self.accepted(done)?;
         }
-        while let Some((chunk, shown)) = self.relay.screen.thread.done().map_err(Cause::System)? {
+        while let Some((chunk, shown)) = self.relay.terminal.slow.done().map_err(Cause::System)? {
             self.spare.push(chunk);
-            self.shown = Instant::now();
+            self.shown = self.relay.kernel.monotonic();
             if shown.is_err() {
                 self.screen_lost()?;
             }
@@ -56,7 +56,7 @@ impl Run<'_> {
         }
         let written = self.show_at_once(&chunk)?;
         self.state.feed(&chunk);
-        self.relay.tap.shown(&chunk);
+        self.tap.shown(&chunk);
         self.show_rest(chunk, written);
         Ok(())
     }
@@ -70,11 +70,11 @@ impl Run<'_> {
 
     /// Writes what the screen takes of a small chunk; returns how much.
     fn show_at_once(&mut self, chunk: &[u8]) -> Result<usize, Cause> {
-        let screen = &self.relay.screen;
-        if self.screen_lost || chunk.len() >= FLOOD || screen.thread.outstanding() > 0 {
+        let waits = self.relay.terminal.slow.outstanding() > 0;
+        if self.screen_lost || chunk.len() >= FLOOD || waits {
             return Ok(0);
         }
-        match screen.write(chunk) {
+        match self.relay.terminal.screen.write(chunk) {
             Ok(written) => Ok(written),
             Err(_) => self.screen_lost().map(|()| 0),
         }
@@ -82,10 +82,10 @@ impl Run<'_> {
 
     fn show_rest(&mut self, mut chunk: Vec<u8>, written: usize) {
         let stopped = self.screen_stopped();
-        let screen = &mut self.relay.screen;
+        let slow = &mut self.relay.terminal.slow;
         // A screen that is lost sees no more, nor does one that has stopped when somebody wants an end now. All of
         // it is recorded.
-        if self.screen_lost || (stopped && screen.thread.outstanding() >= SHOWN_MAX) {
+        if self.screen_lost || (stopped && slow.outstanding() >= SHOWN_MAX) {
             self.spare.push(chunk);
             return;
         }
@@ -93,7 +93,7 @@ impl Run<'_> {
         if chunk.is_empty() {
             self.spare.push(chunk);
         } else {
-            screen.thread.offer(chunk);
+            slow.offer(chunk);
         }
     }
 
@@ -101,7 +101,7 @@ impl Run<'_> {
     /// released. What is accepted of it is on the tape; the rest is counted, and is a failure.
     pub(super) fn count_unreleased(&mut self) -> Result<(), Cause> {
         let mut counted = Ok(());
-        while let Some((chunk, accepted)) = self.relay.scribe.thread.wait() {
+        while let Some((chunk, accepted)) = self.relay.scribe.wait() {
             if let Err(e) = accepted {
                 self.unreleased += chunk.len() as u64;
                 counted = counted.and(Err(Cause::Recorder(e)));
@@ -113,13 +113,11 @@ impl Run<'_> {
     /// Gives what was accepted a moment to be shown: after a failure the terminal is soon itself again, and treats
     /// output as its own.
     pub(super) fn show_the_rest(&mut self) {
-        let since = Instant::now();
-        let thread = &mut self.relay.screen.thread;
-        while thread.outstanding() > 0 && since.elapsed() < SHOW_PATIENCE {
-            let mut bell = [PollFd::new(&*thread, PollFlags::IN)];
-            // What ends the wait early is looked at again.
-            poll(&mut bell, Some(&Timespec { tv_sec: 0, tv_nsec: 50_000_000 })).unwrap_or_default();
-            if thread.done().is_err() {
+        let since = self.relay.kernel.monotonic();
+        while self.relay.terminal.slow.outstanding() > 0 && self.since(since) < SHOW_PATIENCE {
+            let mut bell = [Awaited::new(&self.relay.terminal.slow, PollFlags::IN)];
+            let waited = self.relay.kernel.poll(&mut bell, SHOW_LOOK);
+            if waited.is_err() || self.relay.terminal.slow.done().is_err() {
                 return;
             }
         }
@@ -129,12 +127,12 @@ impl Run<'_> {
     pub(super) fn screen_has_room(&self) -> bool {
         self.screen_lost
             || self.screen_stopped()
-            || self.relay.screen.thread.outstanding() < SHOWN_MAX
+            || self.relay.terminal.slow.outstanding() < SHOWN_MAX
     }
 
     /// Returns whether somebody wants an end now and the screen has stopped.
     fn screen_stopped(&self) -> bool {
-        self.hurry && self.shown.elapsed() > STOPPED
+        self.hurry && self.since(self.shown) > STOPPED
     }
 
     fn screen_lost(&mut self) -> Result<(), Cause> {
@@ -152,11 +150,12 @@ impl Run<'_> {
     /// Draws a line of ours where that breaks no sequence and no full-screen program: there, the window's title
     /// takes it, and the bell rings.
     fn draw_warning(&mut self) -> Result<(), Cause> {
-        if self.relay.screen.is_terminal() && !self.state.between() {
+        let terminal = self.relay.terminal.output == Kind::Terminal;
+        if terminal && !self.state.between() {
             return Ok(());
         }
         match self.warning.take() {
-            Some(line) if !self.relay.screen.is_terminal() => say!("{line}"),
+            Some(line) if !terminal => self.relay.terminal.screen.aside(&line),
             Some(line) if self.state.full_screen() => {
                 self.show(format!("\x1b]2;{line}\x07\x07").into_bytes())?
             }
@@ -169,6 +168,8 @@ impl Run<'_> {
 
 /// How long the screen may take for what it was given, after a failure.
 const SHOW_PATIENCE: Duration = Duration::from_secs(1);
+/// How often that is looked at.
+const SHOW_LOOK: Duration = Duration::from_millis(50);
 /// Output of this many bytes is a flood.
 const FLOOD: usize = 4_096;
 /// The most chunks that wait for the screen before no more is read.

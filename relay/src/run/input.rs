@@ -1,11 +1,11 @@
 //! From the keyboard to the shell.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bg_recorder::event::{Event, Notice};
 
-use super::{Cause, Run};
-use crate::config::Secrets;
+use super::{Cause, Run, Secrets};
+use crate::terminal::{Kind, Typed};
 
 /// Standard input.
 pub enum Input {
@@ -14,7 +14,7 @@ pub enum Input {
     /// It ended; the session is sent its end-of-file character whenever it has read everything.
     Closed {
         /// When the next one is due.
-        next: Instant,
+        next: Duration,
         /// How long to wait after it.
         pause: Duration,
     },
@@ -24,11 +24,10 @@ pub enum Input {
 
 impl Run<'_> {
     pub(super) fn read_input(&mut self) -> Result<(), Cause> {
-        let read = match rustix::io::read(rustix::stdio::stdin(), &mut self.buffer) {
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
-            // A terminal that hung up reads EIO.
-            Ok(0) | Err(_) => return self.input_ended(),
-            Ok(read) => read,
+        let read = match self.relay.terminal.keyboard.read(&mut self.buffer) {
+            Typed::Nothing => return Ok(()),
+            Typed::Ended => return self.input_ended(),
+            Typed::Bytes(read) => read,
         };
         let prompt = self.relay.pty.secret_entry();
         let prompt =
@@ -37,7 +36,7 @@ impl Run<'_> {
         let bytes = self.buffer.get(..read).unwrap_or_default();
         let notice = Notice::Redacted { bytes: read as u64 };
         let event = if secret { Event::Notice(&notice) } else { Event::Input(bytes) };
-        if let Err(e) = self.relay.scribe.recorder().accept(event) {
+        if let Err(e) = self.relay.tape.accept(event) {
             self.unreleased += read as u64;
             return Err(Cause::Recorder(e));
         }
@@ -45,24 +44,21 @@ impl Run<'_> {
         let pty = &self.relay.pty;
         self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System)?;
         if prompt || self.state.full_screen() {
-            self.relay.tap.typed_elsewhere(bytes.len());
+            self.tap.typed_elsewhere(bytes.len());
         } else {
-            self.relay.tap.typed(bytes);
+            self.tap.typed(bytes);
         }
         Ok(())
     }
 
     fn input_ended(&mut self) -> Result<(), Cause> {
-        self.relay
-            .scribe
-            .recorder()
-            .accept(Event::Notice(&Notice::StdinClosed))
-            .map_err(Cause::Recorder)?;
-        if self.terminal {
+        self.record(Event::Notice(&Notice::StdinClosed))?;
+        // The end of a terminal is a hang-up.
+        if self.relay.terminal.input == Kind::Terminal {
             self.input = Input::Shut;
             return self.end(Cause::HangUp);
         }
-        self.input = Input::Closed { next: Instant::now(), pause: EOF_PAUSE_MIN };
+        self.input = Input::Closed { next: self.relay.kernel.monotonic(), pause: EOF_PAUSE_MIN };
         Ok(())
     }
 
@@ -75,17 +71,15 @@ impl Run<'_> {
     /// has read all before it: an ended pipe stays ended for every program that reads it.
     pub(super) fn end_of_input(&mut self) -> Result<(), Cause> {
         let Input::Closed { next, pause } = self.input else { return Ok(()) };
-        if Instant::now() < next || !self.takes_end_of_input() {
+        if self.relay.kernel.monotonic() < next || !self.takes_end_of_input() {
             return Ok(());
         }
-        self.input =
-            Input::Closed { next: Instant::now() + pause, pause: EOF_PAUSE_MAX.min(pause * 2) };
+        self.input = Input::Closed {
+            next: self.relay.kernel.monotonic() + pause,
+            pause: EOF_PAUSE_MAX.min(pause * 2),
+        };
         if let Some(character) = self.relay.pty.end_of_file().map_err(Cause::System)? {
-            self.relay
-                .scribe
-                .recorder()
-                .accept(Event::Input(&[character]))
-                .map_err(Cause::Recorder)?;
+            self.record(Event::Input(&[character]))?;
             self.to_shell.push(&[character]);
         }
         Ok(())

@@ -9,13 +9,13 @@ use bg_recorder::neutral::neutral;
 use bg_recorder::record::RecordError;
 
 use super::{Cause, Run};
-use crate::outage::ladder::{Rung, Sight, Why};
-use crate::outage::letterbox::Granted;
+use crate::ladder::{Rung, Sight, Why};
+use crate::outside::{Granted, Tidings};
 
 impl Run<'_> {
     /// Looks after the store, and ends the session where it was away for too long.
     pub(super) fn store(&mut self) -> Result<(), Cause> {
-        if let Some(why) = self.relay.watch.fatal() {
+        if let Some(why) = self.relay.store.fatal() {
             return Err(Cause::Recorder(RecordError::Store(why)));
         }
         if self.ending.is_some() || self.ended.is_some() {
@@ -26,11 +26,11 @@ impl Run<'_> {
             return self.keys(&notice);
         }
         let now_us = self.relay.clock.boot_us();
-        let waiting = self.relay.watch.waiting_bytes();
-        let since_us = |down: std::time::Instant| {
-            now_us.saturating_sub(u64::try_from(down.elapsed().as_micros()).unwrap_or(u64::MAX))
+        let waiting = self.relay.store.waiting_bytes();
+        let since_us = |away: Duration| {
+            now_us.saturating_sub(u64::try_from(away.as_micros()).unwrap_or(u64::MAX))
         };
-        let down_us = self.relay.watch.down().map(since_us);
+        let down_us = self.relay.store.down().map(since_us);
         match self.relay.ladder.step(Sight { now_us, down_us, waiting }) {
             Some(rung) => self.climb(rung, waiting),
             None if down_us.is_some() => self.extensions(now_us),
@@ -40,7 +40,7 @@ impl Run<'_> {
 
     /// Says where the epoch keys come from: that has changed.
     fn keys(&mut self, notice: &Notice) -> Result<(), Cause> {
-        self.relay.scribe.recorder().accept(Event::Notice(notice)).map_err(Cause::Recorder)?;
+        self.record(Event::Notice(notice))?;
         let line = match notice {
             Notice::Keys { state: KeyState::Escrow, .. } => {
                 "does not answer; this part of the tape only the escrow key will open"
@@ -60,7 +60,7 @@ impl Run<'_> {
             };
             let granted = letter.as_ref().ok().cloned().zip(left_s);
             let (notice, line) = said(letter, left_s);
-            self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+            self.record(Event::Notice(&notice))?;
             let kept = granted.map_or(Ok(()), |(granted, left_s)| {
                 self.relay.herald.extended(&granted, left_s, now)
             });
@@ -72,7 +72,7 @@ impl Run<'_> {
 
     fn climb(&mut self, rung: Rung, waiting: u64) -> Result<(), Cause> {
         let notice = self.notice(rung, waiting);
-        self.relay.scribe.recorder().accept(Event::Notice(&notice)).map_err(Cause::Recorder)?;
+        self.record(Event::Notice(&notice))?;
         self.announce(rung);
         let used = self.relay.ladder.used_percent(waiting);
         let line = match rung {
@@ -101,13 +101,14 @@ impl Run<'_> {
     /// Tells others, as soon as they can be reached. How it ends, they are told at the end.
     fn announce(&self, rung: Rung) {
         match rung {
-            Rung::Spooling { left_s } => self.relay.herald.outage(&format!("{left_s} s left")),
-            Rung::Asking { left_s } => {
-                self.relay
-                    .herald
-                    .outage(&format!("{left_s} s left; {}", self.relay.letterbox.plea()));
+            Rung::Spooling { left_s } => {
+                self.relay.herald.tell(Tidings::Outage(&format!("{left_s} s left")));
             }
-            Rung::Back { away_s } => self.relay.herald.back(away_s),
+            Rung::Asking { left_s } => {
+                let detail = format!("{left_s} s left; {}", self.relay.letterbox.plea());
+                self.relay.herald.tell(Tidings::Outage(&detail));
+            }
+            Rung::Back { away_s } => self.relay.herald.tell(Tidings::Back(away_s)),
             Rung::Countdown { .. } | Rung::Drained | Rung::Over { .. } => {}
         }
     }

@@ -1,9 +1,5 @@
 //! The loop between terminal and shell: nothing reaches either side before the recorder has accepted it.
 
-pub mod deadline;
-pub mod screen;
-pub mod to_shell;
-
 mod events;
 mod input;
 mod output;
@@ -11,63 +7,69 @@ mod ready;
 mod store;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bg_recorder::clock::Clock;
-use bg_recorder::epoch::KeyWatch;
-use bg_recorder::event::CHUNK_MAX;
+use bg_recorder::event::{CHUNK_MAX, Event};
 use bg_recorder::record::RecordError;
-use bg_recorder::ship::Watch;
+use serde::{Deserialize, Serialize};
 
 use self::input::Input;
-use crate::config::Secrets;
-use crate::custody::switch::{Revoked, Switch};
-use crate::failure::Failure;
-use crate::herald::Herald;
-use crate::os::contain::{Contained, Ended, Ending};
-use crate::os::pty::Pty;
-use crate::os::signals::Signals;
-use crate::os::terminal::Screen;
-use crate::outage::ladder::Ladder;
-use crate::outage::letterbox::Letterbox;
-use crate::relay::deadline::Deadline;
-use crate::relay::screen::ScreenState;
-use crate::relay::to_shell::Outbox;
-use crate::scribe::Scribe;
+use crate::deadline::Deadline;
+use crate::kernel::Kernel;
+use crate::ladder::Ladder;
+use crate::outside::{Herald, Letterbox, Revoked, Switch};
+use crate::screen::ScreenState;
+use crate::session::{Contained, Ended, Ending, Line, Signals};
 use crate::tap::{Seen, Tap};
+use crate::tape::{Keys, Lane, Store, Tape};
+use crate::terminal::Terminal;
+use crate::to_shell::Outbox;
 
 /// Everything the loop touches.
 pub struct Relay<'a> {
-    /// Accepts events.
-    pub scribe: &'a mut Scribe,
-    /// How far shipping is.
-    pub watch: Watch,
-    /// Where the keys come from.
-    pub keys: KeyWatch,
-    /// The time, for the deadline.
+    /// What is ready, and how much time has passed.
+    pub kernel: &'a dyn Kernel,
+    /// The time of day, and the deadline's.
     pub clock: &'a dyn Clock,
+    /// Accepts events at once.
+    pub tape: &'a dyn Tape,
+    /// Has large chunks of output accepted.
+    pub scribe: Lane<'a, RecordError>,
+    /// How far shipping is.
+    pub store: &'a dyn Store,
+    /// Where the keys come from.
+    pub keys: &'a dyn Keys,
+    /// Where the responder types and looks.
+    pub terminal: Terminal,
     /// The session's terminal.
-    pub pty: Pty,
+    pub pty: Box<dyn Line>,
     /// The session's processes.
-    pub contained: Contained,
-    /// The responder's screen.
-    pub screen: Screen,
+    pub contained: Box<dyn Contained>,
     /// Signals to this process.
-    pub signals: Signals,
+    pub signals: Box<dyn Signals>,
     /// The time limit.
     pub deadline: Deadline,
     /// What becomes of the session while the store is away.
     pub ladder: Ladder,
     /// Takes extensions.
-    pub letterbox: Letterbox,
-    /// Who is told that the time is nearly over.
-    pub herald: &'a Herald<'a>,
+    pub letterbox: Box<dyn Letterbox>,
+    /// Who is told what others should know.
+    pub herald: &'a dyn Herald,
+    /// Ends the session from outside.
+    pub switch: &'a dyn Switch,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
-    /// Ends the session from outside.
-    pub switch: Switch,
-    /// Listens for the report.
-    pub tap: Tap,
+}
+
+/// What becomes of input typed while the terminal has echo off and line mode on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Secrets {
+    /// Its length goes onto the tape.
+    Redact,
+    /// It goes onto the tape.
+    Record,
 }
 
 /// Why a session came to its end.
@@ -83,8 +85,8 @@ pub enum Cause {
     Signal(&'static str),
     /// Somebody revoked it.
     Revoked(Revoked),
-    /// It never had its access.
-    NoAccess(Failure),
+    /// It never had its access. The loop itself never says so.
+    NoAccess(String),
     /// The evidence store was away for too long.
     Outage(String),
     /// The recorder could not go on.
@@ -117,17 +119,17 @@ impl Relay<'_> {
     /// Runs until the session has ended and all it wrote is on the screen.
     pub fn run(self) -> Outcome {
         let mut run = Run {
+            shown: self.kernel.monotonic(),
             relay: self,
+            tap: Tap::default(),
             to_shell: Outbox::default(),
             state: ScreenState::default(),
             input: Input::Open,
-            terminal: rustix::termios::isatty(rustix::stdio::stdin()),
             output_ended: false,
             after_end: 0,
             ending: None,
             hurry: false,
             screen_lost: false,
-            shown: Instant::now(),
             ended: None,
             warning: None,
             unreleased: 0,
@@ -145,33 +147,28 @@ impl Relay<'_> {
                 run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause)
             }
         };
-        Outcome {
-            cause,
-            ended: run.ended,
-            unreleased: run.unreleased,
-            seen: run.relay.tap.finish(),
-        }
+        Outcome { cause, ended: run.ended, unreleased: run.unreleased, seen: run.tap.finish() }
     }
 }
 
 struct Run<'a> {
     relay: Relay<'a>,
+    /// Listens for the report.
+    tap: Tap,
     to_shell: Outbox,
     state: ScreenState,
     input: Input,
-    /// Standard input is a terminal: its end is a hang-up. One that has hung up cannot be asked any more.
-    terminal: bool,
     output_ended: bool,
     /// Bytes of output read after the session had ended.
     after_end: usize,
     /// Why the session is being ended, and since when.
-    ending: Option<(Cause, Instant)>,
+    ending: Option<(Cause, Duration)>,
     /// Somebody wants an end now: a screen that takes no output is not waited for any more.
     hurry: bool,
     /// Nobody sees the output any more.
     screen_lost: bool,
     /// When the screen last took a chunk.
-    shown: Instant,
+    shown: Duration,
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,
@@ -182,6 +179,16 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Returns how long ago that was.
+    fn since(&self, then: Duration) -> Duration {
+        self.relay.kernel.monotonic().saturating_sub(then)
+    }
+
+    /// Records one event, or ends the session.
+    fn record(&self, event: Event<'_>) -> Result<(), Cause> {
+        self.relay.tape.accept(event).map_err(Cause::Recorder)
+    }
+
     fn turns(&mut self) -> Result<(), Cause> {
         let mut idle = None;
         loop {
@@ -205,13 +212,13 @@ impl Run<'_> {
             self.flush()?;
             self.end_of_input()?;
             self.time()?;
-            let shown = self.relay.scribe.thread.outstanding()
-                + self.relay.screen.thread.outstanding()
-                == 0;
-            let since = *idle.get_or_insert_with(Instant::now);
+            let waiting = self.relay.scribe.outstanding() + self.relay.terminal.slow.outstanding();
+            let shown = waiting == 0;
+            let now = self.relay.kernel.monotonic();
+            let since = *idle.get_or_insert(now);
             if self.ended.is_none() || !(shown || self.hurry) {
                 idle = None;
-            } else if (self.output_ended && shown) || since.elapsed() > DRAIN_PATIENCE {
+            } else if (self.output_ended && shown) || now.saturating_sub(since) > DRAIN_PATIENCE {
                 return Ok(());
             }
             if self.after_end > BACKLOG_MAX && shown {
