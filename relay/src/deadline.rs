@@ -1,4 +1,4 @@
-//! The session's time limit: warned of at five minutes and at one, then kept.
+//! The session's time limit: warned of at ten minutes, at five and at one, then kept.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Deadline {
     }
 }
 
-const WARNINGS_S: [u64; 2] = [300, 60];
+const WARNINGS_S: [u64; 3] = [600, 300, 60];
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ pub mod run;
 // What it is made of.
 pub mod deadline;
 pub mod ladder;
+pub mod modes;
 pub mod screen;
 pub mod to_shell;
 

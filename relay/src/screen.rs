@@ -3,6 +3,8 @@
 use bg_recorder::codec::unfinished_len;
 use memchr::memchr;
 
+use crate::modes::Modes;
+
 /// Follows output bytes just closely enough (ECMA-48, xterm ctlseqs) to know when it is between sequences and
 /// characters, and whether a full-screen program holds the alternate screen.
 #[derive(Debug, Default)]
@@ -11,7 +13,9 @@ pub struct ScreenState {
     sequence: Vec<u8>,
     /// The bytes of a character that has not ended.
     unfinished: Vec<u8>,
-    alternate: bool,
+    modes: Modes,
+    /// The last intermediate: which set of characters is chosen.
+    set: u8,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,14 @@ impl ScreenState {
 
     /// Returns whether a full-screen program is showing.
     pub fn full_screen(&self) -> bool {
-        self.alternate
+        self.modes.alternate()
+    }
+
+    /// Returns what gives the terminal back as it was taken; nothing where it is.
+    pub fn give_back(&self) -> String {
+        let undo = self.modes.undo();
+        // CAN ends whatever sequence is open.
+        if undo.is_empty() || self.between() { undo } else { format!("\x18{undo}") }
     }
 
     /// A character has at most four bytes, and may have begun in an earlier chunk.
@@ -81,9 +92,22 @@ impl ScreenState {
             (state @ (State::Escape | State::Intermediate | State::Control), 0..=0x1f | 0x7f) => {
                 state
             }
-            (State::Escape | State::Intermediate, 0x20..=0x2f) => State::Intermediate,
+            (State::Escape | State::Intermediate, 0x20..=0x2f) => {
+                self.set = byte;
+                State::Intermediate
+            }
+            (State::Escape, last) => {
+                self.modes.escape(last);
+                State::Ground
+            }
+            (State::Intermediate, last) => {
+                if self.set == b'(' {
+                    self.modes.charset(last);
+                }
+                State::Ground
+            }
             (State::Control, 0x40..=0x7e) => {
-                self.control(byte);
+                self.modes.control(&self.sequence, byte);
                 State::Ground
             }
             (State::Title, BEL) | (State::Title | State::Text, CAN | SUB) => State::Ground,
@@ -101,17 +125,8 @@ impl ScreenState {
                 self.state = State::Escape;
                 return self.step(byte);
             }
-            (State::Escape | State::Intermediate | State::Ground, _) => State::Ground,
+            (State::Ground, _) => State::Ground,
         };
-    }
-
-    fn control(&mut self, last: u8) {
-        let modes = self.sequence.strip_prefix(b"?").unwrap_or_default();
-        if matches!(last, b'h' | b'l')
-            && modes.split(|b| *b == b';').any(|mode| ALTERNATE.contains(&mode))
-        {
-            self.alternate = last == b'h';
-        }
     }
 }
 
@@ -120,8 +135,6 @@ const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
 const SUB: u8 = 0x1a;
 const SEQUENCE_MAX: usize = 64;
-/// The private modes that switch to the alternate screen.
-const ALTERNATE: [&[u8]; 3] = [b"47", b"1047", b"1049"];
 
 #[cfg(test)]
 mod tests {

@@ -109,6 +109,8 @@ pub trait Signals: AsFd {
 pub enum Signal {
     /// The terminal has another size.
     Resized,
+    /// This process was stopped, and goes on.
+    Continued,
     /// The terminal is gone.
     HungUp,
     /// Somebody wants the session to end.

@@ -34,6 +34,9 @@ pub enum Kind {
 pub trait Keyboard: AsFd {
     /// Reads what there is, without waiting.
     fn read(&mut self, to: &mut [u8]) -> Typed;
+
+    /// Sees to it that keys come as they are typed, where others have changed that. Returns whether they had.
+    fn take_again(&mut self) -> bool;
 }
 
 /// What the keyboard had.

@@ -31,6 +31,17 @@ fn a_job_can_be_stopped_listed_continued_and_interrupted() {
 }
 
 #[test]
+fn a_leader_that_stops_itself_goes_on() {
+    let world = World::new();
+    let mut shell = world.quiet_shell();
+    shell.args(["open", "--", "sh", "-c", "echo stops; kill -STOP $$; echo goes on; exit 7"]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("goes on");
+    assert_eq!(driver.wait(), 7, "{}", world.said());
+    world.tape().assert_intact();
+}
+
+#[test]
 fn a_job_in_the_background_reads_nothing_and_dies_with_the_session() {
     let world = World::new();
     let mut driver = bash(&world);

@@ -147,6 +147,81 @@ fn a_terminal_that_is_changed_during_the_session_is_restored_to_what_it_was() {
     assert_eq!(format!("{before:?}"), format!("{:?}", driver.settings()));
 }
 
+#[test]
+fn a_terminal_that_waits_for_more_keys_holds_nothing_up() {
+    let world = World::new();
+    let mut shell = world.quiet_shell();
+    let args = ["open", "--max-duration", "3s", "--", "sh", "-c", "echo ready; exec sleep 1000"];
+    shell.args(args);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    let mut slow = driver.settings();
+    slow.special_codes[SpecialCodeIndex::VMIN] = 255;
+    slow.special_codes[SpecialCodeIndex::VTIME] = 255;
+    tcsetattr(driver.side(), OptionalActions::Now, &slow).unwrap();
+    driver.send("x");
+    assert_eq!(driver.wait(), 124, "{}", world.said());
+    world.tape().assert_intact();
+}
+
+#[test]
+fn a_key_that_another_process_takes_holds_nothing_up() {
+    let world = World::new();
+    let mut shell = world.quiet_shell();
+    let args = ["open", "--max-duration", "3s", "--", "sh", "-c", "echo ready; exec sleep 1000"];
+    shell.args(args);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    let thief = driver.side().try_clone().unwrap();
+    // It reads until the terminal is gone.
+    std::thread::spawn(
+        move || {
+            while rustix::io::read(&thief, &mut [0; 64]).is_ok_and(|read| read > 0) {}
+        },
+    );
+    for _ in 0..200 {
+        driver.try_send("x");
+    }
+    assert_eq!(driver.wait(), 124, "{}", world.said());
+    world.tape().assert_intact();
+}
+
+#[test]
+fn a_session_that_was_stopped_takes_its_terminal_again() {
+    let world = World::new();
+    let drawn = "trap 'echo drawn' WINCH; echo ready; until read -rt 0.2 line; do :; done; exit 5";
+    let mut shell = world.quiet_shell();
+    shell.args(["open", "--", "bash", "-c", drawn]);
+    let mut driver = Driver::spawn(shell);
+    let before = driver.settings();
+    driver.wait_for("ready");
+    let during = format!("{:?}", driver.settings());
+    driver.signal(Signal::STOP);
+    tcsetattr(driver.side(), OptionalActions::Now, &before).unwrap();
+    driver.signal(Signal::CONT);
+    until("the terminal to be raw again", || format!("{:?}", driver.settings()) == during);
+    driver.wait_for("drawn");
+    driver.send("\r");
+    assert_eq!(driver.wait(), 5, "{}", world.said());
+    assert_eq!(format!("{before:?}"), format!("{:?}", driver.settings()));
+}
+
+#[test]
+fn a_full_screen_program_that_is_ended_leaves_a_usable_terminal() {
+    let world = World::new();
+    let on = r"printf '\033[?1049h\033[?1000;1006h\033[?2004h\033[?25l\033[?1h\033=ready'";
+    let mut shell = world.quiet_shell();
+    let program = format!("{on}; exec sleep 1000");
+    shell.args(["open", "--max-duration", "3s", "--", "sh", "-c", &program]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    driver.wait_for("\x1b[?1049l");
+    driver.wait_for("\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b>");
+    assert_eq!(driver.wait(), 124, "{}", world.said());
+    // What gives it back is ours, not the session's.
+    assert!(!world.tape().output().ends_with(b"\x1b>"));
+}
+
 fn script(world: &World, script: &str) -> std::process::Command {
     let mut shell = world.shell();
     shell.args(["open", "--", "sh", "-c", script]);

@@ -128,7 +128,8 @@ impl Quiet {
                 Err(e) => return Err(lost(e.into())),
             }
             let typed = ready.first().is_some_and(|fd| !fd.revents().is_empty());
-            let wants_end = |signal: &Signal| !matches!(signal, Signal::Resized);
+            let wants_end =
+                |signal: &Signal| !matches!(signal, Signal::Resized | Signal::Continued);
             if signals.pending().iter().any(wants_end) {
                 self.show("\n")?;
                 return Err(Failure::new("no MFA code was given: interrupted"));

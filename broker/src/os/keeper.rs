@@ -18,8 +18,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
     DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getgid, getpid,
-    getrlimit, getuid, ioctl_tiocsctty, set_child_subreaper, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid, wait,
+    getrlimit, getuid, ioctl_tiocsctty, kill_process_group, set_child_subreaper,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -274,11 +274,21 @@ fn drop_terminal() -> io::Result<()> {
 
 fn reap(leader: Pid) -> io::Result<WaitStatus> {
     loop {
-        match wait(WaitOptions::empty()) {
+        match wait(WaitOptions::UNTRACED) {
+            // Nobody is above it who could bring it back (`suspend`, `kill -STOP $$`): it would be a dead terminal.
+            Ok(Some((pid, status))) if pid == leader && status.stopped() => continue_group(leader)?,
             Ok(Some((pid, status))) if pid == leader => return Ok(status),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
+    }
+}
+
+fn continue_group(leader: Pid) -> io::Result<()> {
+    match kill_process_group(leader, Signal::CONT) {
+        // It has been killed meanwhile.
+        Err(rustix::io::Errno::SRCH) => Ok(()),
+        continued => Ok(continued?),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod guard;
 pub mod hands;
 pub mod keeper;
 pub mod kernel;
+pub mod keyboard;
 pub mod pty;
 pub mod signals;
 pub mod terminal;

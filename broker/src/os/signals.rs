@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use bg_relay::session::{self, Signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
@@ -22,7 +22,7 @@ impl Signals {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
-        let all = [SIGWINCH, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGXFSZ];
+        let all = [SIGWINCH, SIGCONT, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGXFSZ];
         Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, all)?))
     }
 }
@@ -48,6 +48,7 @@ impl std::fmt::Debug for Signals {
 fn meaning(signal: i32) -> Option<Signal> {
     match signal {
         SIGWINCH => Some(Signal::Resized),
+        SIGCONT => Some(Signal::Continued),
         SIGHUP => Some(Signal::HungUp),
         SIGTERM => Some(Signal::Terminated("SIGTERM")),
         SIGINT => Some(Signal::Terminated("SIGINT")),

@@ -1,19 +1,21 @@
 //! The responder's terminal: raw while the session runs, restored on every way out.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bg_relay::tape::Lane;
-use bg_relay::terminal::{self, Kind, Terminal, Typed};
+use bg_relay::terminal::{self, Kind, Terminal};
 use bg_relay::worker::Worker;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{
-    OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr, tcgetpgrp,
+    tcgetwinsize, tcsetattr,
 };
 
+use crate::os::keyboard;
 use crate::say::say;
 
 /// Standard input in raw mode. Dropping it restores the settings, also when a panic unwinds.
@@ -34,9 +36,7 @@ impl RawMode {
             return Ok(None);
         }
         let before = tcgetattr(stdin)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(stdin, OptionalActions::Now, &raw)?;
+        tcsetattr(stdin, OptionalActions::Now, &rawer(&before))?;
         Ok(Some(Self { terminal: stdin.try_clone_to_owned()?, before }))
     }
 }
@@ -46,6 +46,27 @@ impl Drop for RawMode {
         // A terminal that has vanished needs no settings.
         tcsetattr(&self.terminal, OptionalActions::Now, &self.before).unwrap_or(());
     }
+}
+
+fn rawer(settings: &Termios) -> Termios {
+    let mut raw = settings.clone();
+    raw.make_raw();
+    raw
+}
+
+/// Makes standard input raw again, where somebody has made it something else: a shell, while this process was stopped.
+/// Returns whether it had to. In the background nothing is done: the terminal is another's.
+pub(super) fn make_raw() -> bool {
+    let stdin = rustix::stdio::stdin();
+    if in_background() {
+        return false;
+    }
+    // What is no terminal, or none any more, needs no settings.
+    let Ok(now) = tcgetattr(stdin) else { return false };
+    let kept = now.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+    let waits = now.special_codes[SpecialCodeIndex::VMIN] != 1
+        || now.special_codes[SpecialCodeIndex::VTIME] != 0;
+    (kept || waits) && tcsetattr(stdin, OptionalActions::Now, &rawer(&now)).is_ok()
 }
 
 /// Returns whether standard input is a terminal that another process group has: reading it would stop us
@@ -83,33 +104,12 @@ pub fn own() -> io::Result<Terminal> {
     let slow = stdout.try_clone_to_owned()?;
     let slow = Worker::start("screen", move |chunk: &[u8]| write_all(&slow, chunk))?;
     Ok(Terminal {
-        keyboard: Box::new(Keyboard(rustix::stdio::stdin().try_clone_to_owned()?)),
+        keyboard: keyboard::own()?,
         screen: Box::new(Screen::open()?),
         slow: Lane::new(slow),
         input: kind(rustix::stdio::stdin()),
         output: kind(stdout),
     })
-}
-
-/// Standard input.
-#[derive(Debug)]
-struct Keyboard(OwnedFd);
-
-impl terminal::Keyboard for Keyboard {
-    fn read(&mut self, to: &mut [u8]) -> Typed {
-        match rustix::io::read(&self.0, to) {
-            Err(Errno::AGAIN | Errno::INTR) => Typed::Nothing,
-            // A terminal that hung up reads EIO.
-            Ok(0) | Err(_) => Typed::Ended,
-            Ok(read) => Typed::Bytes(read),
-        }
-    }
-}
-
-impl AsFd for Keyboard {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
 }
 
 /// Standard output, where something fits at once.

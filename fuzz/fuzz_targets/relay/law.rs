@@ -1,6 +1,7 @@
 //! What must hold, whatever happens.
 
 use bg_recorder::event::{Event, Notice};
+use bg_relay::modes::GIVE_BACK;
 use bg_relay::{Cause, Outcome};
 
 use crate::world::{OURS, now_us};
@@ -209,7 +210,11 @@ fn failed(cause: &Cause) -> bool {
 }
 
 fn begins_own(bytes: &[u8]) -> bool {
-    ["\r\n", "\x1b]2;"].iter().any(|before| {
+    // The terminal is given back; CAN ends what was open.
+    if bytes.strip_prefix(b"\x18").unwrap_or(bytes).starts_with(GIVE_BACK.as_bytes()) {
+        return true;
+    }
+    ["\r\n", "\x1b]2;", "\x1b[22;0t\x1b]2;"].iter().any(|before| {
         bytes.strip_prefix(before.as_bytes()).is_some_and(|line| line.starts_with(OURS.as_bytes()))
     })
 }

@@ -118,6 +118,7 @@ fn step(world: &mut World, what: u8, much: u8) {
             world.shell_room = usize::MAX / 2;
             world.screen_room = usize::MAX / 2;
         }
+        31 => world.signals.push(Signal::Continued),
         _ => {}
     }
 }

@@ -45,6 +45,10 @@ impl Keyboard for side::Keyboard {
     fn read(&mut self, to: &mut [u8]) -> Typed {
         world(|world| world.read_keyboard(to))
     }
+
+    fn take_again(&mut self) -> bool {
+        false
+    }
 }
 
 impl Screen for Side {

@@ -309,7 +309,10 @@ impl World {
     }
 
     pub fn signals_heard(&mut self) -> Vec<Signal> {
-        self.law.hurried |= self.signals.iter().any(|signal| *signal != Signal::Resized);
+        self.law.hurried |= self
+            .signals
+            .iter()
+            .any(|signal| !matches!(signal, Signal::Resized | Signal::Continued));
         std::mem::take(&mut self.signals)
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bg_recorder::event::{Event, Notice};
+use rustix::termios::Winsize;
 
 use super::input::Input;
 use super::{Cause, Run};
@@ -16,11 +17,48 @@ impl Run<'_> {
         for signal in self.relay.signals.pending() {
             match signal {
                 Signal::Resized => self.resize()?,
+                Signal::Continued => self.back()?,
                 Signal::HungUp => self.end(Cause::HangUp)?,
                 Signal::Terminated(name) => self.end(Cause::Signal(name))?,
             }
         }
         Ok(())
+    }
+
+    /// While this process was stopped, a shell had the terminal: it is taken again, and the session draws anew.
+    fn back(&mut self) -> Result<(), Cause> {
+        self.relay.terminal.keyboard.take_again();
+        self.redraw()?;
+        self.resize()
+    }
+
+    /// Has the session draw itself anew. The kernel tells it of a change of size only.
+    fn redraw(&mut self) -> Result<(), Cause> {
+        let size = self.relay.terminal.screen.size();
+        let other = Winsize { ws_xpixel: size.ws_xpixel ^ 1, ..size };
+        self.relay.pty.resize(other).map_err(Cause::System)?;
+        self.relay.pty.resize(size).map_err(Cause::System)
+    }
+
+    /// A full-screen program draws over a line of ours, once that was there to be read.
+    fn repaint(&mut self) -> Result<(), Cause> {
+        let due = |at: Duration| self.relay.kernel.monotonic() >= at;
+        if self.repaint_at.is_some_and(due) && self.ended.is_none() {
+            // The title is kept from now on: it is put aside once.
+            self.repaint_at = Some(Duration::MAX);
+            return if self.state.full_screen() { self.redraw() } else { Ok(()) };
+        }
+        Ok(())
+    }
+
+    /// Once a second: whoever brings this process to the foreground while it runs sends no signal, and others may set
+    /// the terminal as they like.
+    fn look_at_terminal(&mut self) -> Result<(), Cause> {
+        if self.since(self.looked) < TERMINAL_LOOK {
+            return Ok(());
+        }
+        self.looked = self.relay.kernel.monotonic();
+        if self.relay.terminal.keyboard.take_again() { self.back() } else { Ok(()) }
     }
 
     fn resize(&mut self) -> Result<(), Cause> {
@@ -43,6 +81,8 @@ impl Run<'_> {
     }
 
     pub(super) fn time(&mut self) -> Result<(), Cause> {
+        self.look_at_terminal()?;
+        self.repaint()?;
         // In a flood, what tick() does is done by the frames that are accepted.
         if self.relay.scribe.outstanding() == 0 {
             self.relay.tape.tick().map_err(Cause::Recorder)?;
@@ -85,5 +125,7 @@ impl Run<'_> {
     }
 }
 
+/// How often the terminal's settings are looked at.
+const TERMINAL_LOOK: Duration = Duration::from_secs(1);
 /// How long the keeper may take to end everything.
 const END_PATIENCE: Duration = Duration::from_secs(5);

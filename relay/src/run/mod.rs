@@ -120,6 +120,7 @@ impl Relay<'_> {
     pub fn run(self) -> Outcome {
         let mut run = Run {
             shown: self.kernel.monotonic(),
+            looked: self.kernel.monotonic(),
             relay: self,
             tap: Tap::default(),
             to_shell: Outbox::default(),
@@ -132,13 +133,15 @@ impl Relay<'_> {
             screen_lost: false,
             ended: None,
             warning: None,
+            repaint_at: None,
             unreleased: 0,
             buffer: vec![0; CHUNK_MAX],
             spare: Vec::new(),
         };
         let failed = run.turns().err();
         let failed = failed.or(run.count_unreleased().err());
-        if failed.is_some() {
+        let gives_back = run.give_back();
+        if failed.is_some() || gives_back {
             run.show_the_rest();
         }
         let cause = match failed {
@@ -167,11 +170,15 @@ struct Run<'a> {
     hurry: bool,
     /// Nobody sees the output any more.
     screen_lost: bool,
+    /// When the terminal's settings were last looked at.
+    looked: Duration,
     /// When the screen last took a chunk.
     shown: Duration,
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,
+    /// When a full-screen program is to draw itself again, over a line of ours.
+    repaint_at: Option<Duration>,
     unreleased: u64,
     buffer: Vec<u8>,
     /// Chunks that came back, to be filled again.

@@ -123,6 +123,19 @@ impl Run<'_> {
         }
     }
 
+    /// Gives the terminal back as it was taken, whoever ends the session: its programs cannot do it any more. Returns
+    /// whether there was anything to give back.
+    pub(super) fn give_back(&mut self) -> bool {
+        let undo = self.state.give_back();
+        let waits = self.relay.terminal.slow.outstanding() > 0;
+        let takes_none = self.screen_lost || (waits && self.screen_stopped());
+        if undo.is_empty() || takes_none || self.relay.terminal.output != Kind::Terminal {
+            return false;
+        }
+        self.relay.terminal.slow.offer(undo.into_bytes());
+        true
+    }
+
     /// Returns whether the screen takes more, or is not waited for any more.
     pub(super) fn screen_has_room(&self) -> bool {
         self.screen_lost
@@ -147,8 +160,7 @@ impl Run<'_> {
         if self.warning.is_some() { self.draw_warning() } else { Ok(()) }
     }
 
-    /// Draws a line of ours where that breaks no sequence and no full-screen program: there, the window's title
-    /// takes it, and the bell rings.
+    /// Draws a line of ours where that breaks no sequence and no full-screen program.
     fn draw_warning(&mut self) -> Result<(), Cause> {
         let terminal = self.relay.terminal.output == Kind::Terminal;
         if terminal && !self.state.between() {
@@ -156,16 +168,30 @@ impl Run<'_> {
         }
         match self.warning.take() {
             Some(line) if !terminal => self.relay.terminal.screen.aside(&line),
-            Some(line) if self.state.full_screen() => {
-                self.show(format!("\x1b]2;{line}\x07\x07").into_bytes())?
-            }
+            Some(line) if self.state.full_screen() => self.draw_over(&line)?,
             Some(line) => self.show(format!("\r\n{line}\r\n").into_bytes())?,
             None => {}
         }
         Ok(())
     }
+
+    /// In a full-screen program the window's title takes a line of ours, the bell rings, and the uppermost line shows it
+    /// until the program is asked to draw itself again.
+    fn draw_over(&mut self, line: &str) -> Result<(), Cause> {
+        let keep = if self.repaint_at.is_none() { KEEP_TITLE } else { "" };
+        self.state.feed(keep.as_bytes());
+        let cols = usize::from(self.relay.terminal.screen.size().ws_col);
+        let top: String = line.chars().take(cols).collect();
+        self.repaint_at = Some(self.relay.kernel.monotonic() + READING_TIME);
+        let drawn = format!("\x1b7\x1b[1;1H\x1b[0;7m{top}\x1b[m\x1b8");
+        self.show(format!("{keep}\x1b]2;{line}\x07\x07{drawn}").into_bytes())
+    }
 }
 
+/// How long a line of ours stands on a full screen.
+const READING_TIME: Duration = Duration::from_secs(10);
+/// Puts the window's title aside (xterm ctlseqs).
+const KEEP_TITLE: &str = "\x1b[22;0t";
 /// How long the screen may take for what it was given, after a failure.
 const SHOW_PATIENCE: Duration = Duration::from_secs(1);
 /// How often that is looked at.
