@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bg_cli::answer::Answer;
 use bg_cli::guide;
 use bg_cli::guide::{Guide, Wish};
+use bg_cli::say::say;
 use bg_cli::usage::{misused, nearest};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -27,6 +29,8 @@ use crate::commands::reconcile;
 use crate::commands::reconcile::ReconcileArgs;
 use crate::commands::recover;
 use crate::commands::recover::RecoverArgs;
+use crate::commands::report;
+use crate::commands::report::ReportArgs;
 use crate::commands::request;
 use crate::commands::request::RequestArgs;
 use crate::commands::requests;
@@ -35,6 +39,7 @@ use crate::commands::revoke;
 use crate::commands::revoke::RevokeArgs;
 use crate::commands::sessions;
 use crate::commands::sessions::SessionsArgs;
+use crate::commands::teller::Teller;
 use crate::doctor;
 use crate::doctor::DoctorArgs;
 use crate::drill;
@@ -42,9 +47,6 @@ use crate::drill::DrillArgs;
 use crate::environment::Environment;
 use crate::failure::{BG_SHELL, Failure};
 use crate::os::keeper;
-use crate::report;
-use crate::report::ReportArgs;
-use crate::say::say;
 use crate::usage;
 use crate::world::World;
 
@@ -151,7 +153,8 @@ fn command(cli: Cli, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     if let Some(Command::Guide(guide)) = &cli.command {
         return guided(guide, out);
     }
-    let world = World::open(Environment { config: cli.config, ..Environment::read()? })?;
+    let environment = Environment { config: cli.config, ..Environment::read()? };
+    let world = World::open(environment, Arc::new(Teller))?;
     let opens = matches!(cli.command, None | Some(Command::Open(_)));
     let inside =
         world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
@@ -226,10 +229,9 @@ fn guided(guide: &Guide, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
 fn list(wish: &Wish, found: &mut dyn FnMut(String)) {
     let line = [OsString::from("bg-shell")].into_iter().chain(wish.globals.iter().cloned());
     let Ok(cli) = Cli::try_parse_from(line) else { return };
-    let environment = Environment::read();
-    let world = environment
-        .and_then(|environment| World::open(Environment { config: cli.config, ..environment }));
-    let Ok(world) = world else { return };
+    let Ok(environment) = Environment::read() else { return };
+    let environment = Environment { config: cli.config, ..environment };
+    let Ok(world) = World::open(environment, Arc::new(Teller)) else { return };
     ids::ids(wish.ids, &world, found);
 }
 

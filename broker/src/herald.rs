@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
+use crate::notice::Notice;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::os::user::author;
 use crate::outage::extended::{self, Extended};
 use crate::report;
-use crate::say::say;
 use crate::world::World;
 
 /// Tells others about a session with an access; about one without, it says nothing.
@@ -114,11 +114,11 @@ pub fn overridden(world: &World, claim: &Claim) -> Result<(), Failure> {
     if !claim.role.override_needs_delivery {
         return Ok(());
     }
-    say!("bg-shell: OVERRIDE: waiting until somebody has been told");
+    world.hear(&Notice::AlarmOnItsWay);
     let id = claim.session.to_string();
     match world.notifier().receipt(&id, RECEIPT_PATIENCE) {
         Some(receiver) => {
-            say!("bg-shell: {receiver} was told");
+            world.hear(&Notice::AlarmTaken { receiver });
             Ok(())
         }
         None => Err(Failure::new(format!(

@@ -33,7 +33,7 @@ pub mod config;
 mod environment;
 mod facts;
 mod failure;
+mod notice;
 mod os;
-mod say;
 
 pub use cli::run;

@@ -13,8 +13,8 @@ use bg_recorder::store::ObjectStore;
 use crate::config::{Config, OutageConfig, RoleConfig};
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::notice::{Listener, Notice};
 use crate::notify::Notifier;
-use crate::say::say;
 
 /// Everything that a command may touch.
 pub struct World {
@@ -25,6 +25,7 @@ pub struct World {
     /// What the time is.
     pub clock: Arc<dyn Clock>,
     evidence: Arc<Evidence>,
+    listener: Arc<dyn Listener>,
     notifier: OnceLock<Notifier>,
     /// Why a session of this run began without KMS: what the standby key has begun, it ends.
     alone: OnceLock<String>,
@@ -35,7 +36,7 @@ impl World {
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub fn open(environment: Environment) -> Result<Self, Failure> {
+    pub fn open(environment: Environment, listener: Arc<dyn Listener>) -> Result<Self, Failure> {
         let mut config = Config::load(environment.config.as_deref(), &environment)?;
         config.aws.trust(environment.ca.clone());
         let evidence = Evidence::open(&config.evidence, &config.aws, &environment.practice)
@@ -50,6 +51,7 @@ impl World {
             environment,
             clock: Arc::new(SystemClock),
             evidence,
+            listener,
             notifier: OnceLock::new(),
             alone: OnceLock::new(),
         })
@@ -85,9 +87,7 @@ impl World {
         let why = chain(&e);
         match (outage.start_keyless, self.evidence.keys_alone(&why)) {
             (true, Ok(keys)) => {
-                say!(
-                    "bg-shell: warning: begun WITHOUT its key service ({why}): it is signed by this host's standby key"
-                );
+                self.hear(&Notice::WithoutKeys { why: &why });
                 self.alone.get_or_init(|| why);
                 Ok(keys)
             }
@@ -96,12 +96,19 @@ impl World {
         }
     }
 
+    /// Tells whoever listens to this run what happened.
+    pub fn hear(&self, notice: &Notice<'_>) {
+        self.listener.hear(notice);
+    }
+
     /// Returns who tells others. The first call begins with what earlier runs left.
     pub fn notifier(&self) -> &Notifier {
         let config = &self.config;
         let state = self.evidence.state();
         let drill = config.drill.role.clone();
-        self.notifier.get_or_init(|| Notifier::new(&config.notify, drill, &config.aws, state))
+        self.notifier.get_or_init(|| {
+            Notifier::new(&config.notify, drill, &config.aws, state, &self.listener)
+        })
     }
 
     /// Gives notifications a last moment, where there were any.

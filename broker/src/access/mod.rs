@@ -81,7 +81,7 @@ impl<'a> Access<'a> {
             .map_err(not_narrowed)?;
         let keys = world.keys()?;
         let edge = world.edge(grant.role().profiles.source.as_deref())?;
-        clock_check::agrees(&edge)?;
+        clock_check::agrees(world, &edge)?;
         let second = SecondFactor::take(&grant, session, world, signals)?;
         let mut claim = grant.claim(&*keys)?;
         if claim.forced {

@@ -31,7 +31,7 @@ impl Access<'_> {
         self.intend()?;
         gate::open(self.world, &self.claim, &*self.keys)?;
         let mut source: Box<dyn CredentialSource> = Box::new(Sts::new(self.edge.clone()));
-        self.second.prove(&mut *source, self.token_s(), signals)?;
+        self.second.prove(self.world, &mut *source, self.token_s(), signals)?;
         // A request that was sent counts as answered until it is known to have been refused.
         self.unissued = None;
         let issued = self.assume(&*source).map_err(|e| {

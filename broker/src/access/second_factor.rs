@@ -8,6 +8,7 @@ use crate::custody::credentials::CredentialSource;
 use crate::failure::Failure;
 use crate::mfa::totp::Authenticator;
 use crate::mfa::{self, Attested, Code};
+use crate::notice::Notice;
 use crate::os::signals::Signals;
 use crate::request::grant::Grant;
 use crate::world::World;
@@ -61,7 +62,8 @@ impl SecondFactor {
                     match authenticator.check(&code, now_s, session, &*world.store()) {
                         Ok(()) => return Ok(Self::Checked),
                         Err(e) if e.again() && tries_left > 0 => {
-                            crate::say::say!("bg-shell: {e}; {}", e.hint())
+                            let why = e.to_string();
+                            world.hear(&Notice::WrongCode { why: &why, hint: e.hint() });
                         }
                         Err(e) => return Err(failed(e)),
                     }
@@ -87,6 +89,7 @@ impl SecondFactor {
     /// When AWS refuses it for another reason, or too often.
     pub fn prove(
         &mut self,
+        world: &World,
         source: &mut dyn CredentialSource,
         duration_s: u32,
         signals: &mut Signals,
@@ -101,7 +104,7 @@ impl SecondFactor {
             match source.prove_mfa(serial, &given, duration_s) {
                 Ok(_) => return Ok(()),
                 Err(e) if wrong_code(&e) && tries < TRIES => {
-                    crate::say::say!("bg-shell: {e}; each code is good once: wait for the next");
+                    world.hear(&Notice::CodeRefused { why: &e.to_string() });
                     tries += 1;
                 }
                 Err(e) => {

@@ -5,13 +5,14 @@ use aws_sdk_sts::config::Builder;
 use bg_aws::edge::Edge;
 
 use crate::failure::Failure;
-use crate::say::say;
+use crate::notice::Notice;
+use crate::world::World;
 
 /// Asks STS for the time, before an access is opened.
 ///
 /// # Errors
 /// When our clock is more than five minutes off. An STS that does not answer says so later.
-pub fn agrees(edge: &Edge) -> Result<(), Failure> {
+pub fn agrees(world: &World, edge: &Edge) -> Result<(), Failure> {
     let config = Builder::from(edge.sdk())
         .interceptor(edge.journal())
         .retry_classifier(edge.renewed())
@@ -25,7 +26,7 @@ pub fn agrees(edge: &Edge) -> Result<(), Failure> {
             Err(Failure::new(format!("this machine's clock is {saw}")).hint(HINT))
         }
         off if off > WARN_S => {
-            say!("bg-shell: warning: this machine's clock is {saw}: so are the times on the tape");
+            world.hear(&Notice::ClockOff { saw: &saw });
             Ok(())
         }
         _ => Ok(()),

@@ -18,10 +18,10 @@ use crate::account::probe::{self, Proof};
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::facts::opened::{MARGIN, Opened, is_dead};
-use crate::failure::{BG_SHELL, Failure};
+use crate::failure::Failure;
+use crate::notice::Notice;
 use crate::notify::{Message, Occasion};
 use crate::os::user::author;
-use crate::say::say;
 use crate::world::World;
 
 /// What a proof needs of the session's own credentials.
@@ -131,7 +131,8 @@ impl Closing<'_> {
         exhibit: Option<&Exhibit>,
         put: Option<Result<Option<String>, CallError>>,
     ) -> Revocation {
-        say!("bg-shell: revoking the access of session {} to {}", self.case.session, self.name);
+        let session = self.case.session;
+        self.world.hear(&Notice::Revoking { session, role: &self.name });
         // What is dead already needs no Deny: it would only stand there.
         let over = exhibit.is_none() && self.is_over();
         if exhibit.is_none() && put.is_none() && !over {
@@ -180,7 +181,8 @@ impl Closing<'_> {
         }
         let request_id = put.map_err(|e| {
             let why = e.to_string();
-            BG_SHELL.tell(&Failure::new("cannot deny the access").because(e));
+            let failure = Failure::new("cannot deny the access").because(e);
+            self.world.hear(&Notice::NotDenied(&failure));
             why
         })?;
         let denied = Denied { policy: deny.name(), request_id };
@@ -218,14 +220,12 @@ impl Closing<'_> {
         let put = self.deny();
         let session = self.case.session;
         let name = &self.name;
-        say!(
-            "bg-shell: ALARM: somebody took away the Deny of session {session}, whose credentials may be alive"
-        );
+        self.world.hear(&Notice::DenyGone { session });
         let detail = match &put {
             Ok(denied) => format!("{} is back on {}", denied.policy, self.role.role_name()),
             Err(why) => format!("it could not be put back: {why}"),
         };
-        say!("bg-shell: {detail}; CloudTrail says who it was: DeleteRolePolicy, PutRolePolicy");
+        self.world.hear(&Notice::DenyRestored { detail: &detail });
         let message = Message::new(Occasion::DenyRestored).session(session).role(name);
         self.world.notifier().tell(message.detail(&detail));
         self.note(&format!("{RESTORED}{}", found.0), json!({"found": found, "detail": detail}));
@@ -353,10 +353,7 @@ impl Closing<'_> {
                 let kind = serde_json::to_value(&self.role.gate).unwrap_or_default();
                 self.note(GATE, json!({"kind": kind.get("kind"), "state": standing.to_string()}));
             }
-            Err(failure) => {
-                BG_SHELL.tell(&failure);
-                say!("bg-shell: hint: bg-shell reconcile tries again");
-            }
+            Err(failure) => self.world.hear(&Notice::GateStays(&failure)),
         }
     }
 
@@ -369,8 +366,8 @@ impl Closing<'_> {
         let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
         match swept {
             Ok(Ok(_)) => {}
-            Ok(Err(e)) => say!("bg-shell: warning: old Denies stay on the role: {e}"),
-            Err(failure) => say!("bg-shell: warning: old Denies stay on the role: {failure}"),
+            Ok(Err(e)) => self.world.hear(&Notice::DeniesStay { why: &e.to_string() }),
+            Err(failure) => self.world.hear(&Notice::DeniesStay { why: &failure.to_string() }),
         }
     }
 
@@ -378,10 +375,7 @@ impl Closing<'_> {
     /// spooled, says how.
     fn note(&self, fact: &str, says: Value) {
         if let Err(e) = self.case.note(self.keys, &author(), fact, says) {
-            let why = chain(&e);
-            say!(
-                "bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it"
-            )
+            self.world.hear(&Notice::NotNoted { fact, why: &chain(&e) });
         }
     }
 }

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::approval::APPROVAL_NAMESPACE;
 use bg_recorder::approval::sshsig::SSHSIG_MAX;
 use bg_recorder::approval::statement::{Decision, Principal, STATEMENT_MAX};
 use bg_recorder::dir::read_limited;
 use clap::Args;
 
+use crate::commands::confirm::confirm;
 use crate::failure::Failure;
-use crate::request::decide::{Bench, confirm};
+use crate::request::decide::Bench;
 use crate::request::signer::SignerArgs;
-use crate::say::say;
 use crate::world::World;
 
 /// What the command takes.
@@ -48,7 +49,7 @@ pub fn approve(
     out: &mut Answer<'_>,
 ) -> Result<ExitCode, Failure> {
     let bench = Bench::take(world, &args.id, Decision::Approve)?;
-    bench.show();
+    bench.lines().iter().for_each(|line| say!("{line}"));
     let person = match (&args.statement, &args.signature) {
         (Some(statement), Some(signature)) => by_hand(&bench, statement, signature)?,
         _ if args.print => return print(&bench, args, out),
@@ -61,7 +62,7 @@ pub fn approve(
             signer.person.clone()
         }
     };
-    bench.tell(&person)?;
+    say!("bg-shell: {}", bench.tell(&person)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bg_cli::say::say;
 use bg_recorder::approval::statement::Decision;
 use clap::Args;
 
@@ -35,6 +36,6 @@ pub fn cancel(args: &CancelArgs, world: &World) -> Result<ExitCode, Failure> {
         ))
         })?;
     bench.decide(&signer)?;
-    bench.tell(&signer.person)?;
+    say!("bg-shell: {}", bench.tell(&signer.person)?);
     Ok(ExitCode::SUCCESS)
 }

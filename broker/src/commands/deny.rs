@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
+use bg_cli::say::say;
 use bg_recorder::approval::statement::Decision;
 use clap::Args;
 
+use crate::commands::confirm::confirm;
 use crate::failure::{BG_SHELL, Failure};
-use crate::request::decide::{Bench, confirm};
+use crate::request::decide::Bench;
 use crate::request::signer::SignerArgs;
 use crate::world::World;
 
@@ -32,7 +34,7 @@ pub struct DenyArgs {
 /// When it cannot be done.
 pub fn deny(args: &DenyArgs, world: &World) -> Result<ExitCode, Failure> {
     let bench = Bench::take(world, &args.id, Decision::Deny)?;
-    bench.show();
+    bench.lines().iter().for_each(|line| say!("{line}"));
     let signer = bench.signer(&args.signer)?;
     if !args.yes {
         confirm(&format!("Deny this as {}?", signer.person))?;
@@ -42,6 +44,6 @@ pub fn deny(args: &DenyArgs, world: &World) -> Result<ExitCode, Failure> {
         // The denial stands, with its reason or without.
         bench.because(&signer.person, reason).unwrap_or_else(|failure| BG_SHELL.tell(&failure));
     }
-    bench.tell(&signer.person)?;
+    say!("bg-shell: {}", bench.tell(&signer.person)?);
     Ok(ExitCode::SUCCESS)
 }

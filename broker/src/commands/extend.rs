@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bg_cli::answer::Answer;
 use bg_cli::named::{Named, beginning};
+use bg_cli::say::say;
 use bg_recorder::approval::EXTENSION_NAMESPACE;
 use bg_recorder::approval::access::Signed;
 use bg_recorder::approval::extension::Extension;
@@ -21,14 +22,13 @@ use bg_recorder::note::{Kind, Note};
 use bg_recorder::session::SessionId;
 use clap::Args;
 
+use crate::commands::confirm::confirm;
 use crate::config::PRACTICE;
 use crate::failure::Failure;
 use crate::outage::letterbox::{Handed, hand, petition};
-use crate::request::decide::confirm;
 use crate::request::dossier::signers;
 use crate::request::filing::nonce;
 use crate::request::signer::{Signer, SignerArgs};
-use crate::say::say;
 use crate::world::World;
 
 /// What the command takes.
@@ -130,7 +130,7 @@ fn sign(
             signer.person
         ))?;
     }
-    let signature = signer.sign(EXTENSION_NAMESPACE, &statement)?;
+    let signature = signer.sign(world, EXTENSION_NAMESPACE, &statement)?;
     Ok((statement, signature))
 }
 

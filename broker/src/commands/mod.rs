@@ -3,6 +3,7 @@
 pub mod approve;
 pub mod cancel;
 pub mod check;
+mod confirm;
 pub mod deny;
 pub mod extend;
 pub mod ids;
@@ -10,7 +11,9 @@ pub mod open;
 pub mod orphans;
 pub mod reconcile;
 pub mod recover;
+pub mod report;
 pub mod request;
 pub mod requests;
 pub mod revoke;
 pub mod sessions;
+pub mod teller;

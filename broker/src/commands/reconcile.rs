@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::facts::case::{CASES, Case, CaseError, DENIED, GATE, OPEN, PROVED, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
@@ -23,7 +24,6 @@ use crate::facts::opened::{MARGIN, Opened};
 use crate::failure::{BG_SHELL, Failure, PENDING};
 use crate::herald;
 use crate::os::user::author;
-use crate::say::say;
 use crate::session::summary;
 use crate::world::World;
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::facts::revocation::Revocation;
@@ -18,7 +19,6 @@ use crate::commands::orphans::{DONE, beside};
 use crate::failure::{BG_SHELL, Failure};
 use crate::herald;
 use crate::outage::extended;
-use crate::say::say;
 use crate::session::summary;
 use crate::world::World;
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::abreast::Abreast;
 use bg_recorder::approval::APPROVAL_NAMESPACE;
 use bg_recorder::approval::statement::Principal;
@@ -23,7 +24,6 @@ use crate::request::decide::describe;
 use crate::request::dossier::{Dossier, FACT_MAX, REQUESTS, find, ids_of, listed, signers};
 use crate::request::signer::{Signer, SignerArgs};
 use crate::request::standing::Standing;
-use crate::say::say;
 use crate::world::World;
 
 /// What the command takes.

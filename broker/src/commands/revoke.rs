@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bg_aws::fault::CallError;
+use bg_cli::say::say;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{Case, CaseError, OPEN, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
@@ -22,7 +23,6 @@ use crate::facts::docket::Docket;
 use crate::failure::{Failure, PENDING};
 use crate::herald;
 use crate::os::user::author;
-use crate::say::say;
 use crate::session::summary;
 use crate::world::World;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::abreast::Abreast;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{CASES, Case, CaseError, OPEN, PENDING, PROVED, REVOKE};
@@ -24,7 +25,6 @@ use serde_json::Value;
 use crate::facts::docket::Docket;
 use crate::facts::opened::Opened;
 use crate::failure::Failure;
-use crate::say::say;
 use crate::world::World;
 
 /// What the command takes.

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bg_cli::answer::Answer;
+use bg_cli::say::say;
 use bg_recorder::session::SessionId;
 use clap::Args;
 use serde_json::{Value, json};
@@ -25,7 +26,6 @@ use self::past::Past;
 use self::responder::Responder;
 use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
-use crate::say::say;
 use crate::world::World;
 
 /// What the command takes.

@@ -16,6 +16,7 @@ use super::sns::Topic;
 use super::undelivered::Undelivered;
 use super::webhook::{Caller, host};
 use crate::config::Webhook;
+use crate::notice::Listener;
 
 /// Where messages go.
 #[derive(Debug, Clone)]
@@ -69,18 +70,23 @@ impl Courier {
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(destination: Destination, state: &Path, id: &str) -> io::Result<Self> {
+    pub fn start(
+        destination: Destination,
+        state: &Path,
+        id: &str,
+        listener: &Arc<dyn Listener>,
+    ) -> io::Result<Self> {
         let (bell, rung) = channel();
         let progress = Arc::new(Progress::default());
         let name = destination.name();
         let round = Round {
             destination,
-            outbox: Outbox::new(state, id),
+            outbox: Outbox::new(state, id, listener),
             progress: Arc::clone(&progress),
             carrier: None,
         };
         thread::Builder::new().name("courier".into()).spawn(move || round.run(&rung))?;
-        Ok(Self { name, outbox: Outbox::new(state, id), bell, progress })
+        Ok(Self { name, outbox: Outbox::new(state, id, listener), bell, progress })
     }
 
     /// Hands a message over: into the outbox, or where that fails to the thread at once.

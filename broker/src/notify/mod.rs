@@ -10,6 +10,7 @@ mod undelivered;
 mod webhook;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use bg_recorder::chain::Digest;
 use self::courier::{Courier, Destination};
 pub use self::message::{Message, Occasion};
 use crate::config::NotifyConfig;
-use crate::say::say;
+use crate::notice::{Listener, Notice};
 
 /// Tells whoever is configured. Each message is first written into an outbox, then delivered by a thread; what is not
 /// delivered stays, and is tried again by this process and by later ones.
@@ -28,19 +29,27 @@ pub struct Notifier {
     couriers: Vec<Courier>,
     /// The role that drills open.
     drill: Option<String>,
+    listener: Arc<dyn Listener>,
 }
 
 impl Notifier {
     /// Starts delivering, beginning with what earlier runs left. Where nobody is configured this does nothing.
-    pub fn new(notify: &NotifyConfig, drill: Option<String>, aws: &Reach, state: &Path) -> Self {
+    pub fn new(
+        notify: &NotifyConfig,
+        drill: Option<String>,
+        aws: &Reach,
+        state: &Path,
+        listener: &Arc<dyn Listener>,
+    ) -> Self {
         let webhooks = notify.webhooks.iter().cloned().map(Destination::Webhook);
         let topic = notify.topic.iter().map(|arn| Destination::Topic(arn.clone(), aws.clone()));
         let start = |destination: Destination| {
             let id = id(&destination);
-            let started = Courier::start(destination, state, &id);
-            started.inspect_err(|e| say!("bg-shell: warning: cannot notify anybody: {e}")).ok()
+            let started = Courier::start(destination, state, &id, listener);
+            started.inspect_err(|e| listener.hear(&Notice::NoCourier(e))).ok()
         };
-        Self { couriers: webhooks.chain(topic).filter_map(start).collect(), drill }
+        let couriers = webhooks.chain(topic).filter_map(start).collect();
+        Self { couriers, drill, listener: Arc::clone(listener) }
     }
 
     /// Tells everybody. Returns at once.
@@ -49,7 +58,7 @@ impl Notifier {
         let message = Message { drill, ..message };
         for courier in &self.couriers {
             if let Err(e) = courier.tell(&message) {
-                say!("bg-shell: warning: a notification for {} cannot be kept: {e}", courier.name);
+                self.listener.hear(&Notice::NotKept { receiver: &courier.name, why: &e });
             }
         }
     }
@@ -91,11 +100,7 @@ impl Notifier {
             whom.push(format!("{} ({why})", courier.name));
         }
         if all > 0 {
-            let s = if all == 1 { "" } else { "s" };
-            say!("bg-shell: {all} notification{s} not delivered yet: {}", whom.join(", "));
-            say!(
-                "bg-shell: hint: the next bg-shell on this machine, or bg-shell reconcile, tries again"
-            );
+            self.listener.hear(&Notice::Undelivered { count: all, whom: &whom.join(", ") });
         }
     }
 }

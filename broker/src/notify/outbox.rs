@@ -4,18 +4,20 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::read_limited;
 use rustix::fs::{FlockOperation, flock};
 
 use super::message::Message;
-use crate::say::say;
+use crate::notice::{Listener, Notice};
 
 /// The messages for one receiver that were not delivered yet, by this process or by any other of this host.
 #[derive(Debug)]
 pub struct Outbox {
     dir: PathBuf,
+    listener: Arc<dyn Listener>,
 }
 
 /// The right to deliver, which one process has at a time: so messages arrive in their order.
@@ -24,8 +26,8 @@ pub struct Turn(#[expect(dead_code, reason = "the lock goes when the file is clo
 
 impl Outbox {
     /// Takes the directory of a receiver; the first message makes it.
-    pub fn new(state: &Path, receiver: &str) -> Self {
-        Self { dir: state.join(OUTBOX).join(receiver) }
+    pub fn new(state: &Path, receiver: &str, listener: &Arc<dyn Listener>) -> Self {
+        Self { dir: state.join(OUTBOX).join(receiver), listener: Arc::clone(listener) }
     }
 
     /// Keeps a message until it is delivered. Over the limit the oldest goes, and that is told.
@@ -39,7 +41,7 @@ impl Outbox {
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         for oldest in self.waiting()?.iter().rev().skip(ENTRIES_MAX - 1) {
-            say!("bg-shell: warning: too many notifications wait; the oldest is given up");
+            self.listener.hear(&Notice::TooMany);
             remove(oldest)?;
         }
         let path = self.dir.join(format!("{}.json", message.id));
@@ -95,10 +97,10 @@ impl Outbox {
         match serde_json::from_slice::<Message>(&bytes) {
             Ok(message) if message.at.0 >= oldest_us => return Ok(Some(message)),
             Ok(message) => {
-                say!("bg-shell: warning: given up after a week: a notification, {}", message.text())
+                self.listener.hear(&Notice::GivenUp { text: &message.text() });
             }
             Err(_) => {
-                say!("bg-shell: warning: {} is no notification; it is removed", path.display())
+                self.listener.hear(&Notice::NoMessage(path));
             }
         }
         remove(path).map(|()| None)
@@ -128,11 +130,12 @@ mod tests {
 
     use super::super::message::Occasion;
     use super::*;
+    use crate::notice::nobody;
 
     #[test]
     fn what_waits_is_bounded_and_the_newest_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::new(dir.path(), "r");
+        let outbox = Outbox::new(dir.path(), "r", &nobody());
         assert!(outbox.waiting().unwrap().is_empty());
         let messages: Vec<Message> =
             (0..=ENTRIES_MAX).map(|_| Message::new(Occasion::Closed)).collect();
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn what_is_no_message_or_too_old_blocks_nobody() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::new(dir.path(), "r");
+        let outbox = Outbox::new(dir.path(), "r", &nobody());
         let old = Message {
             at: Stamp(SystemClock.wall_us() - AGE_MAX_US - 1),
             ..Message::new(Occasion::Closed)
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn one_at_a_time_has_the_turn() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::new(dir.path(), "r");
+        let outbox = Outbox::new(dir.path(), "r", &nobody());
         outbox.put(&Message::new(Occasion::Closed)).unwrap();
         let turn = outbox.turn().unwrap();
         assert!(turn.is_some() && outbox.turn().unwrap().is_none());

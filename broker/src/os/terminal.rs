@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use bg_cli::say::say;
 use bg_relay::tape::Lane;
 use bg_relay::terminal::{self, Kind, Terminal};
 use bg_relay::worker::Worker;
@@ -16,7 +17,6 @@ use rustix::termios::{
 };
 
 use crate::os::keyboard;
-use crate::say::say;
 
 /// Standard input in raw mode. Dropping it restores the settings, also when a panic unwinds.
 #[derive(Debug)]

@@ -20,9 +20,9 @@ use bg_recorder::store::ObjectStore;
 use bg_relay::outside::Granted;
 use serde_json::{Value, json};
 
+use crate::notice::Notice;
 use crate::os::user::author;
 use crate::outage::letterbox::place;
-use crate::say::say;
 use crate::world::World;
 
 /// What a session was granted and the store does not know yet.
@@ -126,8 +126,7 @@ pub fn now(world: &World, session: SessionId) {
     }
     let keys = world.keys().map_err(|failure| failure.to_string());
     if let Err(why) = keys.and_then(|keys| extended.file(&world.store(), &*keys)) {
-        say!("bg-shell: warning: its extensions are no facts yet: {why}");
-        say!("bg-shell: hint: bg-shell recover stores them");
+        world.hear(&Notice::ExtensionsWait { why: &why });
     }
 }
 
@@ -139,7 +138,7 @@ pub fn sweep(world: &World, keys: &dyn KeyService) {
     let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     for session in ids.filter(|session: &SessionId| !lives(world, *session)) {
         if let Err(why) = Extended::of(state, session).file(&world.store(), keys) {
-            say!("bg-shell: warning: the extensions of session {session} are no facts yet: {why}");
+            world.hear(&Notice::OrphanedExtensions { session, why: &why });
             continue;
         }
         // What cannot be removed is looked at again by the next start.

@@ -1,9 +1,9 @@
-//! `bg-shell report`: the incident report of a session, from facts and the tape and from nothing else.
+//! The incident report of a session, from facts and the tape and from nothing else.
 
 mod advice;
 mod build;
 mod facts;
-mod find;
+pub mod find;
 mod markdown;
 mod model;
 mod rotate;
@@ -11,87 +11,23 @@ mod sources;
 mod stored;
 mod timeline;
 
-use std::process::ExitCode;
-
-use bg_cli::answer::Answer;
 use bg_recorder::facts::case::Case;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
 use bg_relay::tap::Seen;
-use clap::Args;
 use serde_json::Value;
 
 use self::facts::Recording;
-use self::model::{Known, Report};
-use self::rotate::Consent;
+use self::model::Known;
+pub use self::model::Report;
+pub use self::rotate::rotate;
 use self::stored::Stored;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
+use crate::notice::Notice;
 use crate::notify::{Message, Occasion};
 use crate::os::user::author;
-use crate::say::say;
 use crate::world::World;
-
-/// What the command takes.
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// The session: its id, the beginning of it, or `last`
-    #[arg(value_name = "SESSION", default_value = "last")]
-    pub session: String,
-    /// JSON instead of Markdown
-    #[arg(long)]
-    pub json: bool,
-    /// Make it anew from the facts, store it, and update the ticket
-    #[arg(long)]
-    pub write: bool,
-    /// Deactivate access keys that appeared on the screen, each after a yes
-    #[arg(long)]
-    pub rotate: bool,
-    /// With --rotate: ask nobody
-    #[arg(long, requires = "rotate")]
-    pub yes: bool,
-}
-
-/// Shows a stored report, or makes one from the facts.
-///
-/// # Errors
-/// When there is no such session, or the evidence cannot be read.
-pub fn report(args: &ReportArgs, world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
-    let session = find::find(&*world.store(), &args.session)?;
-    if args.rotate {
-        let consent = if args.yes { Consent::Given } else { Consent::Asked };
-        let done = rotate::rotate(world, &build::report(world, session)?, consent)?;
-        return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-    }
-    let stored =
-        if args.write { Some(write(world, session)?) } else { stored::newest(world, session)? };
-    if let Some(stored) = stored.as_ref().filter(|_| !args.write) {
-        as_of(world, session, stored)?;
-    }
-    let (json, markdown) = match stored {
-        Some(Stored { json, markdown, .. }) => (json, markdown),
-        None => made(world, session)?,
-    };
-    out.page(if args.json { &json } else { &markdown });
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Says when a stored report was made, and what it cannot know: that its tape is another one since.
-fn as_of(world: &World, session: SessionId, stored: &Stored) -> Result<(), Failure> {
-    let report: Value = serde_json::from_str(&stored.json).unwrap_or_default();
-    let of = |pointer: &str| report.pointer(pointer).and_then(Value::as_str).unwrap_or("unknown");
-    say!("bg-shell: the stored {}, as of {}", stored.name, of("/made"));
-    let unreadable = |e| Failure::new("cannot read the tape").because(e).hint("see [evidence]");
-    let keys = world.keys()?;
-    let now = Recording::read(&world.store(), session, keys.ring()).map_err(unreadable)?;
-    let now = now.verdict.verdict.to_string();
-    let then = of("/tape/verdict");
-    if now != then {
-        say!("bg-shell: warning: the tape was {then} then and is {now} now");
-        say!("bg-shell: hint: bg-replay verify {session} says why; --write makes the report anew");
-    }
-    Ok(())
-}
 
 /// Writes the report of a session that has just ended, and what was heard of it as a fact. What cannot be done is
 /// told, and ends nothing: the access is closed, and the tape is sealed.
@@ -99,8 +35,7 @@ pub fn after(world: &World, claim: &Claim, seen: &Seen) {
     if let Err(failure) =
         hear(world, claim.session, seen).and_then(|()| write(world, claim.session))
     {
-        say!("bg-shell: warning: {failure}");
-        say!("bg-shell: hint: bg-shell report {} --write writes it later", claim.session);
+        world.hear(&Notice::NotReported { session: claim.session, why: &failure });
     }
 }
 
@@ -121,8 +56,7 @@ pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &
         }
     });
     if let Err(failure) = written {
-        say!("bg-shell: warning: {failure}");
-        say!("bg-shell: hint: bg-shell report {session} --write writes it later");
+        world.hear(&Notice::NotReported { session, why: &failure });
     }
 }
 
@@ -134,6 +68,46 @@ fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
     let case = Case::new(session, world.store());
     let noted = case.note(&*keys, &author(), sources::SEEN, says);
     noted.map_err(|e| Failure::new("cannot keep what was typed and shown").because(e))
+}
+
+/// Makes a report from the facts.
+///
+/// # Errors
+/// When the evidence cannot be read.
+pub fn of(world: &World, session: SessionId) -> Result<Report, Failure> {
+    build::report(world, session)
+}
+
+/// Returns a report as JSON and as Markdown: the stored one, one that is made anew and stored, or, where none is, one that
+/// is made from the facts.
+///
+/// # Errors
+/// When the evidence cannot be read or written.
+pub fn shown(world: &World, session: SessionId, anew: bool) -> Result<(String, String), Failure> {
+    let stored = if anew { Some(write(world, session)?) } else { stored::newest(world, session)? };
+    if let Some(stored) = stored.as_ref().filter(|_| !anew) {
+        as_of(world, session, stored)?;
+    }
+    match stored {
+        Some(Stored { json, markdown, .. }) => Ok((json, markdown)),
+        None => made(world, session),
+    }
+}
+
+/// Reports when a stored report was made, and what it cannot know: that its tape is another one since.
+fn as_of(world: &World, session: SessionId, stored: &Stored) -> Result<(), Failure> {
+    let report: Value = serde_json::from_str(&stored.json).unwrap_or_default();
+    let of = |pointer: &str| report.pointer(pointer).and_then(Value::as_str).unwrap_or("unknown");
+    world.hear(&Notice::ReportStored { name: &stored.name, made: of("/made") });
+    let unreadable = |e| Failure::new("cannot read the tape").because(e).hint("see [evidence]");
+    let keys = world.keys()?;
+    let now = Recording::read(&world.store(), session, keys.ring()).map_err(unreadable)?;
+    let now = now.verdict.verdict.to_string();
+    let then = of("/tape/verdict");
+    if now != then {
+        world.hear(&Notice::TapeChanged { session, then, now: &now });
+    }
+    Ok(())
 }
 
 fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {
@@ -148,10 +122,7 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     world.notifier().tell(
         named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown),
     );
-    say!("bg-shell: report: bg-shell report {session} (stored as {at})");
-    for to_do in &report.to_do {
-        say!("bg-shell:   to do: {to_do}");
-    }
+    world.hear(&Notice::Reported { session, at: &at, to_do: &report.to_do });
     Ok(stored)
 }
 
@@ -171,7 +142,7 @@ fn named(message: Message, report: &Report) -> Message {
 
 fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {
     let report = build::report(world, session)?;
-    say!("bg-shell: no report is stored; this one is made from the facts (--write stores it)");
+    world.hear(&Notice::ReportMade);
     let json = serde_json::to_string_pretty(&report);
     let json = json.map_err(|e| Failure::new("cannot write JSON").because(e))? + "\n";
     Ok((stored::neutral_lines(&json), markdown::markdown(&report)))

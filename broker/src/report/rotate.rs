@@ -1,7 +1,5 @@
 //! `bg-shell report --rotate`: deactivates access keys that could be seen, each after a yes.
 
-use std::io::BufRead as _;
-
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use bg_aws::edge::Edge;
@@ -9,39 +7,33 @@ use bg_aws::fault::CallError;
 use bg_recorder::facts::case::Case;
 use bg_recorder::keys::KeyService;
 use bg_relay::tap::Kind;
-use rustix::termios::isatty;
 use serde_json::{Value, json};
 
 use super::model::Report;
 use crate::failure::Failure;
+use crate::notice::Notice;
 use crate::os::user::author;
-use crate::say::say;
 use crate::world::World;
 
-/// Who says yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
-    /// The person at the terminal, for each key.
-    Asked,
-    /// `--yes`.
-    Given,
-}
+/// Asks whether to go on, for each key.
+pub type Consent<'c> = &'c dyn Fn(&str) -> Result<bool, Failure>;
 
 /// Deactivates each exposed access key that a person agrees to. Returns whether none is left.
 ///
 /// # Errors
 /// When AWS cannot be called at all, or the intent not be written down.
-pub fn rotate(world: &World, report: &Report, consent: Consent) -> Result<bool, Failure> {
+pub fn rotate(world: &World, report: &Report, consent: Consent<'_>) -> Result<bool, Failure> {
     let exposed = report.exposures.found.iter().filter(|exposed| exposed.deactivated.is_none());
     let ids = exposed.filter(|exposed| exposed.exposure.kind == Kind::AwsAccessKeyId);
     let ids: Vec<&str> = ids.map(|exposed| exposed.exposure.shown.as_str()).collect();
     if ids.is_empty() {
-        say!("bg-shell: no exposed access key of an IAM user is left to deactivate");
+        world.hear(&Notice::NoKeyLeft);
         return Ok(true);
     }
     let role = report.access.role.as_ref().and_then(|name| world.config.roles.get(&name.value));
     let edge = world.edge(role.and_then(|role| role.profiles.revoker.as_deref()))?;
     let rotation = Rotation {
+        world,
         client: client(&edge),
         edge,
         keys: world.keys()?,
@@ -54,24 +46,25 @@ pub fn rotate(world: &World, report: &Report, consent: Consent) -> Result<bool, 
     Ok(!left)
 }
 
-struct Rotation {
+struct Rotation<'w> {
+    world: &'w World,
     edge: Edge,
     client: Client,
     keys: Box<dyn KeyService>,
     case: Case,
 }
 
-impl Rotation {
+impl Rotation<'_> {
     /// Deactivates one key; returns whether it is done.
-    fn key(&self, id: &str, consent: Consent) -> Result<bool, Failure> {
+    fn key(&self, id: &str, consent: Consent<'_>) -> Result<bool, Failure> {
         let Some(user) = self.owner(id)? else {
-            say!("bg-shell: {id} is not a key of this account: it cannot be deactivated from here");
+            self.world.hear(&Notice::ForeignKey { id });
             return Ok(false);
         };
         let status = self.status(&user, id)?;
-        say!("bg-shell: {id} belongs to {user}, is {status}");
-        if consent == Consent::Asked && !yes(&format!("deactivate {id} of {user}?"))? {
-            say!("bg-shell: {id} is left as it is");
+        self.world.hear(&Notice::KeyOf { id, user: &user, status: &status });
+        if !consent(&format!("deactivate {id} of {user}?"))? {
+            self.world.hear(&Notice::KeyLeft { id });
             return Ok(false);
         }
         self.note(
@@ -93,8 +86,7 @@ impl Rotation {
             self.edge.journal().last("IAM:UpdateAccessKey").and_then(|call| call.request_id);
         let what = format!("{id} of {user} was deactivated");
         self.note(&done_name(id), json!({"what": what, "user": user, "request_id": request_id}))?;
-        say!("bg-shell: {id} is inactive; nothing that uses it works any more");
-        say!("bg-shell: hint: give {user} a new one, then delete it: see the report");
+        self.world.hear(&Notice::KeyInactive { id, user: &user });
         Ok(true)
     }
 
@@ -132,20 +124,6 @@ impl Rotation {
         let noted = self.case.note(&*self.keys, &author(), name, says);
         noted.map_err(|e| Failure::new(format!("cannot write the fact {name}")).because(e))
     }
-}
-
-/// Asks on the terminal; without one the answer is no.
-fn yes(question: &str) -> Result<bool, Failure> {
-    if !isatty(rustix::stdio::stdin()) {
-        return Err(
-            Failure::new("nobody is there to say yes").hint("run it on a terminal, or with --yes")
-        );
-    }
-    let failed = |e| Failure::new("cannot ask").because(e);
-    bg_cli::say::question(&format!("bg-shell: {question} [yes/no]"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim() == "yes")
 }
 
 fn failed(error: CallError, id: &str) -> Failure {

@@ -1,7 +1,5 @@
 //! A decision about a request: what is shown, what is signed, where it goes.
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use bg_recorder::approval::access::Signed;
 use bg_recorder::approval::signers::AllowedSigners;
 use bg_recorder::approval::statement::{Decision, Principal, Statement};
@@ -16,7 +14,7 @@ use crate::request::dossier::{Because, Dossier, REASON_MAX, REQUESTS, find, sign
 use crate::request::filing::{nonce, store};
 use crate::request::signer::{Signer, SignerArgs};
 use crate::request::standing::Standing;
-use crate::say::{minute, say};
+use crate::request::terms::minute;
 use crate::world::World;
 
 /// A request that somebody is about to decide on.
@@ -63,11 +61,9 @@ impl<'a> Bench<'a> {
         Ok(signer)
     }
 
-    /// Shows all that the digest covers.
-    pub fn show(&self) {
-        for line in describe(&self.dossier) {
-            say!("{line}");
-        }
+    /// Returns all that the digest covers, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        describe(&self.dossier)
     }
 
     /// Writes the statement that somebody is to sign.
@@ -97,7 +93,7 @@ impl<'a> Bench<'a> {
     /// When it is not signed, does not count, or another one of this person is there.
     pub fn decide(&self, signer: &Signer) -> Result<(), Failure> {
         let statement = self.statement(&signer.person)?;
-        let signature = signer.sign(self.namespace(), &statement)?;
+        let signature = signer.sign(self.world, self.namespace(), &statement)?;
         self.accept(&statement, &signature).map(drop)
     }
 
@@ -148,20 +144,16 @@ impl<'a> Bench<'a> {
         store(self.world, &format!("{REQUESTS}{id}/reasons/{person}"), &reason)
     }
 
-    /// Says how the request stands now, here and to those who are notified.
+    /// Tells those who are notified of it; returns how the request stands now.
     ///
     /// # Errors
     /// When it cannot be read again.
-    pub fn tell(&self, person: &Principal) -> Result<(), Failure> {
+    pub fn tell(&self, person: &Principal) -> Result<String, Failure> {
         let id = self.dossier.request().id;
         let now = self.world.clock.now();
         let dossier = Dossier::open(self.world, id, now)?;
         let count = dossier.approvals.len();
         let quorum = dossier.request().quorum;
-        say!(
-            "bg-shell: signed by {person}, {count} of {quorum} approvals: {} {id}",
-            dossier.standing(now)
-        );
         let occasion = match self.decision {
             Decision::Approve => Occasion::Approved,
             Decision::Deny => Occasion::Denied,
@@ -178,7 +170,8 @@ impl<'a> Bench<'a> {
             _ => dossier.reasons.first().map(|(_, reason)| format!("because: {reason}")),
         };
         self.world.notifier().tell(next.iter().fold(message, |message, next| message.detail(next)));
-        Ok(())
+        let standing = dossier.standing(now);
+        Ok(format!("signed by {person}, {count} of {quorum} approvals: {standing} {id}"))
     }
 
     fn may(&self, person: &Principal) -> Result<(), Failure> {
@@ -216,36 +209,6 @@ impl<'a> Bench<'a> {
         }
     }
 }
-
-/// Asks the person at the terminal.
-///
-/// # Errors
-/// When there is none, or the answer is no.
-pub fn confirm(question: &str) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("there is no terminal to ask on")
-            .hint("give --yes once you have read what is asked for"));
-    }
-    // A standard error that nobody reads shows no question, and then nobody answers it.
-    bg_cli::say::question(&format!("{question} [yes/no]"));
-    let unsigned = || Failure::new("nothing was signed").hint("answer yes in full to sign");
-    for _ in 0..ASKED_MAX {
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        read.map_err(|e| Failure::new("cannot read the answer").because(e))?;
-        match answer.trim() {
-            "yes" => return Ok(()),
-            "no" | "n" => return Err(unsigned()),
-            // The end of the input answers nothing any more.
-            _ if answer.is_empty() => return Err(unsigned()),
-            _ => bg_cli::say::question("yes, in full, or no:"),
-        }
-    }
-    Err(unsigned())
-}
-
-/// How often a question is asked.
-const ASKED_MAX: u32 = 3;
 
 /// Returns what a request asks for, a line each, safe to read.
 pub fn describe(dossier: &Dossier) -> Vec<String> {

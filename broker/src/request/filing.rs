@@ -12,11 +12,12 @@ use bg_recorder::stamp::Stamp;
 
 use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
+use crate::notice::Notice;
 use crate::notify::{Message, Occasion};
 use crate::request::dossier::{Filed, REQUESTS, signers};
 use crate::request::signer::{Signer, SignerArgs, approvers};
 use crate::request::terms;
-use crate::say::{approvals, minute, say};
+use crate::request::terms::{approvals, minute};
 use crate::world::World;
 
 /// What somebody asks for.
@@ -43,7 +44,7 @@ pub fn file(world: &World, ask: &Ask<'_>, args: &SignerArgs) -> Result<Request, 
     let signer = Signer::find(args, &signers, REQUEST_NAMESPACE, world)?;
     let request = request(ask, role, &signer.person, world)?;
     let bytes = request.write().map_err(Failure::new)?;
-    let signature = signer.sign(REQUEST_NAMESPACE, &bytes)?;
+    let signature = signer.sign(world, REQUEST_NAMESPACE, &bytes)?;
     Petition::open(&bytes, &signature, signers)
         .map_err(|what| Failure::new(format!("what was signed does not hold: {what}")))?;
     store(
@@ -130,21 +131,8 @@ pub fn nonce() -> Result<Nonce, Failure> {
 
 /// Says what was filed, and what comes next; tells the approvers.
 pub fn filed(world: &World, request: &Request) {
-    let Request { id, role, requester, quorum, expires, forced, .. } = request;
-    say!("bg-shell: request of {requester} for {role} is filed: {id}");
-    match (forced, quorum) {
-        (true, _) => {
-            say!(
-                "bg-shell: OVERRIDE: it can be opened without approvals, until {}",
-                minute(*expires)
-            );
-        }
-        (false, 0) => say!("bg-shell: it needs no approvals"),
-        (false, quorum) => {
-            say!("bg-shell: it needs {} until {}:", approvals(*quorum), minute(*expires));
-            say!("bg-shell:   bg-shell approve {id}");
-        }
-    }
+    world.hear(&Notice::Filed(request));
+    let Request { id, quorum, expires, forced, .. } = request;
     if !*forced && *quorum > 0 {
         asked(world, request);
     }
@@ -173,14 +161,7 @@ fn asked(world: &World, request: &Request) {
         .get(..NAMED_MAX)
         .map_or_else(|| others.join(", "), |some| format!("{} and others", some.join(", ")));
     let told: Vec<&str> = world.notifier().receivers().collect();
-    if !named.is_empty() {
-        say!("bg-shell: who may approve: {named}");
-    }
-    if told.is_empty() {
-        say!("bg-shell: nobody is notified here: tell them");
-    } else {
-        say!("bg-shell: told: {}", told.join(", "));
-    }
+    world.hear(&Notice::Asked { approvers: &named, told: &told });
 }
 
 /// How many approvers are named.

@@ -20,12 +20,13 @@ use serde_json::json;
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
+use crate::notice::Notice;
 use crate::os::user::author;
 use crate::request::dossier::{Dossier, FACT_MAX, REQUESTS, find, ids_of, listed, signers};
 use crate::request::filing::{Ask, file, filed, nonce};
 use crate::request::signer::{Signer, SignerArgs};
 use crate::request::standing::Standing;
-use crate::say::{approvals, minute, say};
+use crate::request::terms::minute;
 use crate::world::World;
 
 /// What somebody who opens a role says.
@@ -87,7 +88,7 @@ impl<'a> Grant<'a> {
             .hint("make another with bg-shell request --override"));
         }
         let session = SessionId::mint();
-        let taking = take(&dossier, session, &signer, world.clock.now())?;
+        let taking = take(world, &dossier, session, &signer, world.clock.now())?;
         holds(&dossier, session, &taking, world.clock.now())?;
         Ok(Self { world, role, dossier, session, taking })
     }
@@ -248,6 +249,7 @@ fn opener(
 
 /// Has the requester sign that this session takes the request.
 fn take(
+    world: &World,
     dossier: &Dossier,
     session: SessionId,
     signer: &Signer,
@@ -263,7 +265,7 @@ fn take(
         nonce: nonce()?,
     };
     let bytes = statement.write().map_err(Failure::new)?;
-    let signature = signer.sign(CLAIM_NAMESPACE, &bytes)?;
+    let signature = signer.sign(world, CLAIM_NAMESPACE, &bytes)?;
     Ok(Signed { statement: base64::encode(&bytes), signature })
 }
 
@@ -288,11 +290,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         failed = 0;
         let standing = dossier.standing(now);
         for (decided, _) in dossier.approvals.iter().skip(told) {
-            say!(
-                "bg-shell: approved by {}, {}",
-                decided.statement.approver,
-                minute(decided.statement.made)
-            );
+            world.hear(&Notice::Approved(&decided.statement));
         }
         told = dossier.approvals.len();
         if standing != Standing::Requested {
@@ -300,13 +298,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
             return Ok(dossier);
         }
         if !waiting {
-            let request = dossier.request();
-            let needed = approvals(request.quorum);
-            let until = minute(request.expires);
-            say!("bg-shell: waiting for {needed}, until {until}; Ctrl-C stops waiting");
-            say!("bg-shell: the request stays; its approvers:  bg-shell approve {id}");
-            say!("bg-shell:   to use it later    bg-shell open --request {id}");
-            say!("bg-shell:   to withdraw it     bg-shell cancel {id}");
+            world.hear(&Notice::Waiting(dossier.request()));
             waiting = true;
         }
         world.clock.wait(POLL);
@@ -380,7 +372,7 @@ mod tests {
             proxies: Vec::new(),
             ca: None,
         };
-        World::open(environment).unwrap()
+        World::open(environment, crate::notice::nobody()).unwrap()
     }
 
     fn desk(quorum: u32) -> tempfile::TempDir {

@@ -15,7 +15,7 @@ use bg_recorder::stamp::Stamp;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::say::say;
+use crate::notice::Notice;
 use crate::world::World;
 
 /// Who signs, and with what.
@@ -88,8 +88,8 @@ impl Signer {
     ///
     /// # Errors
     /// When it does not sign.
-    pub fn sign(&self, namespace: &str, bytes: &[u8]) -> Result<String, Failure> {
-        say!("bg-shell: {} signs with {}", self.person, self.key.name());
+    pub fn sign(&self, world: &World, namespace: &str, bytes: &[u8]) -> Result<String, Failure> {
+        world.hear(&Notice::Signs { person: self.person.as_str(), key: &self.key.name() });
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.key.file);
         let no_keygen = |e| {

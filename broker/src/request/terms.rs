@@ -1,6 +1,7 @@
 //! What a request was made under: the parts of a role's configuration that its approvers relied on, as a digest.
 
 use bg_recorder::chain::Digest;
+use bg_recorder::stamp::Stamp;
 use serde_json::json;
 
 use crate::config::{Mfa, RoleConfig};
@@ -40,4 +41,19 @@ pub fn digest(role: &RoleConfig, scope: Option<&[u8]>, store: &str) -> Digest {
         terms.insert("containment".into(), json!(containment));
     }
     Digest::of(terms.to_string().as_bytes())
+}
+
+/// Returns how many approvals those are, in words.
+pub fn approvals(count: u64) -> String {
+    counted(count, "approval")
+}
+
+/// Returns how many of something there are, such as `1 segment`.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns a time as a person reads it, in UTC, to the minute that has begun.
+pub fn minute(at: Stamp) -> String {
+    format!("{} UTC", at.minute())
 }

@@ -15,6 +15,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bg_cli::say::say;
 use bg_recorder::chain::Digest;
 use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::codec::Header;
@@ -52,7 +53,6 @@ use crate::os::user::{self, User};
 use crate::os::variables::Variables;
 use crate::outage::letterbox::Letterbox;
 use crate::request::grant::Grant;
-use crate::say::say;
 use crate::session::plan::Plan;
 use crate::session::summary::Summary;
 use crate::world::World;

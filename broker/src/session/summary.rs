@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bg_cli::say::say;
 use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
 use bg_recorder::clock::{Clock as _, SystemClock};
@@ -22,7 +23,7 @@ use bg_relay::{Cause, Outcome, Secrets};
 use crate::access::Access;
 use crate::facts::opened::MARGIN;
 use crate::os::contain::Containment;
-use crate::say::{counted, say};
+use crate::request::terms::counted;
 use crate::session::plan::Plan;
 use crate::world::World;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use super::{none_names, production, root, sources};
 
@@ -45,6 +46,24 @@ fn a_crate_names_only_crates_that_stand_below_it_in_the_codemap() {
         above.push(format!("bg_{package}::"));
     }
     assert!(above.len() > 3, "{above:?}");
+}
+
+/// Who knows what happened is asked by more than a terminal: by a service, by tests. Only the top tells a person.
+#[test]
+fn no_room_below_a_session_prints() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let map = codemap(&page);
+    let (_, rooms) = map.iter().find(|(name, _)| *name == "broker").unwrap();
+    let below: Vec<&str> =
+        rooms.iter().copied().skip_while(|room| *room != "session").skip(1).collect();
+    let src = root().join("broker/src");
+    let files = sources("broker").into_iter().filter(|path| {
+        let inside = path.strip_prefix(&src).unwrap();
+        let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        // Where a session has no screen, its terminal tells what the relay has for the person.
+        below.contains(&room) && inside != Path::new("os/terminal.rs")
+    });
+    none_names(files, &["say::", "say!(", "BG_SHELL."]);
 }
 
 /// Reads the lists below `## Codemap`: a crate a heading, a room an item, from the top down.
