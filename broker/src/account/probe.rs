@@ -26,6 +26,25 @@ pub enum Proof {
     Expired,
 }
 
+/// Why it is not proved that an access is over: what the last try said.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotProved {
+    /// The access is alive, or the Deny has not reached all of IAM.
+    #[error("the probe still works")]
+    Works,
+    /// It was denied, and not often enough.
+    #[error("denied {times} of {DENIALS} times: {said}")]
+    TooFew {
+        /// How often in a row.
+        times: u32,
+        /// What the last refusal said.
+        said: CallError,
+    },
+    /// What came back proves nothing.
+    #[error("{0}")]
+    Unclear(CallError),
+}
+
 /// Makes the probe's call.
 pub trait Prober {
     /// Makes one call; returns its request id, where one was sent.
@@ -58,7 +77,7 @@ pub fn denied(
     expires: Stamp,
     patience: Duration,
     clock: &dyn Clock,
-) -> Result<Proof, String> {
+) -> Result<Proof, NotProved> {
     denied_by(&OnAws { edge, probe }, expires, patience, clock)
 }
 
@@ -84,7 +103,7 @@ fn denied_by(
     expires: Stamp,
     patience: Duration,
     clock: &dyn Clock,
-) -> Result<Proof, String> {
+) -> Result<Proof, NotProved> {
     let began = Stopwatch::start(clock);
     let mut pause = PAUSE;
     let mut in_a_row = 0;
@@ -94,7 +113,7 @@ fn denied_by(
             Ok(id) => {
                 in_a_row = 0;
                 request_ids.extend(id);
-                "the probe still works".to_owned()
+                NotProved::Works
             }
             Err(e) if e.kind == CallKind::ExplicitDeny => {
                 in_a_row += 1;
@@ -102,7 +121,7 @@ fn denied_by(
                 if in_a_row == DENIALS {
                     return Ok(Proof::Denied { request_ids, said: e.message });
                 }
-                format!("denied {in_a_row} of {DENIALS} times: {e}")
+                NotProved::TooFew { times: in_a_row, said: e }
             }
             Err(e) if e.kind == CallKind::Expired && clock.now() >= expires => {
                 return Ok(Proof::Expired);
@@ -110,7 +129,7 @@ fn denied_by(
             Err(e) => {
                 in_a_row = 0;
                 request_ids.extend(e.request_id.clone());
-                e.to_string()
+                NotProved::Unclear(e)
             }
         };
         if began.elapsed() >= patience {
@@ -204,7 +223,7 @@ mod tests {
         }
     }
 
-    fn run(answers: &[Result<(), CallKind>], expires: Stamp) -> Result<Proof, String> {
+    fn run(answers: &[Result<(), CallKind>], expires: Stamp) -> Result<Proof, NotProved> {
         let script = Script(RefCell::new(answers.to_vec()));
         denied_by(&script, expires, PATIENCE, &*Hands::at(NOON))
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::account::deny_policy::{self, DenyPolicy};
 use crate::account::gate;
 use crate::account::iam::Iam;
-use crate::account::probe::{self, Proof};
+use crate::account::probe::{self, NotProved, Proof};
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::facts::opened::{MARGIN, Opened, is_dead};
@@ -107,6 +107,17 @@ pub struct Denied {
     pub request_id: Option<String>,
 }
 
+/// Why a Deny is not in place.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDenied {
+    /// The revoker cannot call AWS from here.
+    #[error("{0}")]
+    Unreachable(Failure),
+    /// IAM refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
 /// How a close-out ended, and in whose words.
 struct Ending {
     revocation: Revocation,
@@ -139,9 +150,13 @@ impl Closing<'_> {
             // What cannot be read back is put in place below all the same.
             self.restore().unwrap_or(false);
         }
-        let denied = if over { Err(FOUND_LATE.to_owned()) } else { self.denied(put) };
+        let denied = if over {
+            Err(FOUND_LATE.to_owned())
+        } else {
+            self.denied(put).map_err(|e| e.to_string())
+        };
         let proved = match (&denied, exhibit) {
-            (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit),
+            (Ok(denied), Some(exhibit)) => self.prove(denied, exhibit).map_err(|e| e.to_string()),
             (Ok(_), None) => Err(NOT_PROBED.to_owned()),
             (Err(why), _) => Err(why.clone()),
         };
@@ -166,12 +181,12 @@ impl Closing<'_> {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn deny(&self) -> Result<Denied, String> {
+    pub fn deny(&self) -> Result<Denied, NotDenied> {
         self.denied(None)
     }
 
-    fn denied(&self, put: Option<Result<Option<String>, CallError>>) -> Result<Denied, String> {
-        let iam = self.revoker().map_err(|e| e.to_string())?;
+    fn denied(&self, put: Option<Result<Option<String>, CallError>>) -> Result<Denied, NotDenied> {
+        let iam = self.revoker().map_err(NotDenied::Unreachable)?;
         let role = self.role.role_name();
         let deny = DenyPolicy { role, session: self.case.session };
         let mut put = put.unwrap_or_else(|| deny.put(&iam));
@@ -180,10 +195,10 @@ impl Closing<'_> {
             put = deny.put(&iam);
         }
         let request_id = put.map_err(|e| {
-            let why = e.to_string();
+            let refused = NotDenied::Refused(e.to_string());
             let failure = Failure::new("cannot deny the access").because(e);
             self.world.hear(&Notice::NotDenied(&failure));
-            why
+            refused
         })?;
         let denied = Denied { policy: deny.name(), request_id };
         self.note(
@@ -243,7 +258,7 @@ impl Closing<'_> {
         Ok(Iam::new(&self.world.edge(self.role.profiles.revoker.as_deref())?))
     }
 
-    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, String> {
+    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, NotProved> {
         let patience = self.role.proof_patience;
         let proof = probe::denied(
             &exhibit.edge,

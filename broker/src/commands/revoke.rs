@@ -127,7 +127,7 @@ fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> 
 fn deny(closing: &Closing<'_>) {
     let denied = match closing.deny() {
         Ok(denied) => denied,
-        Err(why) => return summary::revocation(&closing.pend(&why)),
+        Err(why) => return summary::revocation(&closing.pend(&why.to_string())),
     };
     let id = denied.request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
     say!("bg-shell: denied by the inline policy {}{id}", denied.policy);

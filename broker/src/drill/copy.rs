@@ -63,7 +63,8 @@ impl Copy {
     /// When it is not.
     pub fn is_denied(&self) -> Result<String, String> {
         let action = self.probe.action();
-        match probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE, &SystemClock)? {
+        let proof = probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE, &SystemClock);
+        match proof.map_err(|e| e.to_string())? {
             Proof::Denied { .. } => {
                 Ok(format!("{action} with a copy of its credentials is denied"))
             }

@@ -10,7 +10,7 @@ use std::thread;
 
 use bg_recorder::cause::chain;
 use bg_recorder::dir::read_limited;
-use bg_recorder::facts::case::{Case, EXTENSION};
+use bg_recorder::facts::case::{Case, CaseError, EXTENSION};
 use bg_recorder::keys::KeyService;
 use bg_recorder::note::NOTE_MAX;
 use bg_recorder::session::SessionId;
@@ -20,6 +20,7 @@ use bg_recorder::store::ObjectStore;
 use bg_relay::outside::Granted;
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::os::user::author;
 use crate::outage::letterbox::place;
@@ -70,7 +71,11 @@ impl Extended {
     ///
     /// # Errors
     /// With what went wrong; the rest stays.
-    pub fn file(&self, store: &Arc<dyn ObjectStore>, keys: &dyn KeyService) -> Result<(), String> {
+    pub fn file(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        keys: &dyn KeyService,
+    ) -> Result<(), NotFiled> {
         let case = Case::new(self.session, Arc::clone(store));
         for path in self.kept() {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
@@ -79,10 +84,10 @@ impl Extended {
             if matches!(&read, Err(e) if e.kind() == io::ErrorKind::NotFound) {
                 continue;
             }
-            let text = read.map_err(|e| e.to_string())?;
-            let says: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+            let text = read.map_err(NotFiled::Unreadable)?;
+            let says: Value = serde_json::from_slice(&text).map_err(NotFiled::Malformed)?;
             case.note(keys, &author(), &format!("{EXTENSION}{name}"), says)
-                .map_err(|e| chain(&e))?;
+                .map_err(NotFiled::Fact)?;
             // One that stays is the same fact again.
             fs::remove_file(&path).unwrap_or(());
         }
@@ -101,6 +106,23 @@ impl Extended {
         kept.sort();
         kept
     }
+}
+
+/// Why what was granted is no fact yet.
+#[derive(Debug, thiserror::Error)]
+pub enum NotFiled {
+    /// There are no keys to sign it with.
+    #[error("{0}")]
+    Keys(Failure),
+    /// What was kept cannot be read.
+    #[error("{0}")]
+    Unreadable(io::Error),
+    /// What was kept is not what was written.
+    #[error("{0}")]
+    Malformed(serde_json::Error),
+    /// The fact is not stored.
+    #[error("{}", chain(.0))]
+    Fact(CaseError),
 }
 
 /// Makes facts of a running session's, beside it. What fails is tried again when it ends, and by later starts.
@@ -124,9 +146,9 @@ pub fn now(world: &World, session: SessionId) {
     if !extended.waits() {
         return;
     }
-    let keys = world.keys().map_err(|failure| failure.to_string());
+    let keys = world.keys().map_err(NotFiled::Keys);
     if let Err(why) = keys.and_then(|keys| extended.file(&world.store(), &*keys)) {
-        world.hear(&Notice::ExtensionsWait { why: &why });
+        world.hear(&Notice::ExtensionsWait { why: &why.to_string() });
     }
 }
 
@@ -138,7 +160,7 @@ pub fn sweep(world: &World, keys: &dyn KeyService) {
     let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     for session in ids.filter(|session: &SessionId| !lives(world, *session)) {
         if let Err(why) = Extended::of(state, session).file(&world.store(), keys) {
-            world.hear(&Notice::OrphanedExtensions { session, why: &why });
+            world.hear(&Notice::OrphanedExtensions { session, why: &why.to_string() });
             continue;
         }
         // What cannot be removed is looked at again by the next start.
