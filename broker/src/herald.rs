@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::os::user::author;
-use crate::outage::extended::{self, Extended};
+use crate::outage::granted::{self, Extended};
 use crate::report;
 use crate::world::World;
 
@@ -43,7 +43,7 @@ impl<'a> Herald<'a> {
         let Some(claim) = &self.claim else { return };
         self.say(Occasion::Closed, how);
         self.heard(claim);
-        extended::now(self.world, claim.session);
+        granted::now(self.world, claim.session);
         if !seen.exposures.is_empty() {
             let count = seen.exposures.len() as u64 + seen.exposures_more;
             let report = format!("bg-shell report {}", claim.session);
@@ -87,7 +87,7 @@ impl outside::Herald for Herald<'_> {
             Tidings::Back(away_s) => {
                 self.say(Occasion::OutageOver, &format!("after {away_s} s"));
                 if let Some(claim) = &self.claim {
-                    extended::later(self.world, claim.session);
+                    granted::later(self.world, claim.session);
                 }
             }
         }

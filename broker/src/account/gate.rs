@@ -20,7 +20,7 @@ use crate::account::hinge::Hinge;
 use crate::account::iam::{Attachment, Iam, Trust};
 use crate::config::{Gate, RoleConfig};
 use crate::facts::claim::Claim;
-use crate::facts::opened::Opened;
+use crate::facts::intent::Intent;
 use crate::failure::Failure;
 use crate::os::user::author;
 use crate::world::World;
@@ -54,7 +54,7 @@ impl std::fmt::Display for Standing {
 /// When it cannot be counted or opened.
 pub fn open(world: &World, claim: &Claim, keys: &dyn KeyService) -> Result<(), Failure> {
     let Some(hinge) = hinge(world, &claim.role)? else { return Ok(()) };
-    let dead_by = Opened::of(claim).dead_by(claim.deadline);
+    let dead_by = Intent::of(claim).dead_by(claim.deadline);
     let door = Door::of(world, &*hinge, &claim.role, keys);
     door.open(claim.session, dead_by).map_err(|e| failed("open", &claim.name, e))
 }

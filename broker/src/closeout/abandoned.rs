@@ -8,7 +8,7 @@ use bg_recorder::session::SessionId;
 use bg_recorder::spool;
 
 use crate::closeout::Closing;
-use crate::facts::opened::Opened;
+use crate::facts::intent::Intent;
 use crate::failure::Failure;
 use crate::world::World;
 
@@ -58,7 +58,7 @@ pub fn closing<'a>(
     let Some(fact) = case.trusted(keys, OPEN).map_err(|e| unreadable(session, e))? else {
         return Ok(None);
     };
-    let opened = Opened::read(&fact).ok_or_else(|| {
+    let opened = Intent::read(&fact).ok_or_else(|| {
         Failure::new(format!("session {session}: its open fact is of another version"))
             .hint("use the bg-shell that opened it")
     })?;

@@ -17,7 +17,7 @@ use crate::account::iam::Iam;
 use crate::account::probe::{self, NotProved, Proof};
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
-use crate::facts::opened::{MARGIN, Opened, is_dead};
+use crate::facts::intent::{Intent, MARGIN, is_dead};
 use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::notify::{Message, Occasion};
@@ -44,11 +44,11 @@ pub fn close(
 ) -> Revocation {
     let case = Case::new(claim.session, world.store());
     let began = world.clock.now();
-    let opened = Opened::of(claim);
+    let opened = Intent::of(claim);
     // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
     let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
         Some(Ok(None)) => return Revocation::None { why: "no credentials were asked for".into() },
-        Some(Ok(Some(fact))) => Opened::read(&fact).unwrap_or(opened),
+        Some(Ok(Some(fact))) => Intent::read(&fact).unwrap_or(opened),
         Some(Err(_)) | None => opened,
     };
     let dead_by = exhibit.map_or_else(|| opened.dead_by(began), |exhibit| exhibit.expires);

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::closeout::abandoned::{self, Gone};
 
 use crate::facts::docket::Docket;
-use crate::facts::opened::{MARGIN, Opened};
+use crate::facts::intent::{Intent, MARGIN};
 use crate::failure::{BG_SHELL, Failure, PENDING};
 use crate::herald;
 use crate::os::user::author;
@@ -205,7 +205,7 @@ fn is_live(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<b
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
     let life = Life::of(&*world.store(), session, world.clock.now()).map_err(unreadable)?;
     let opened = Case::new(session, world.store()).trusted(keys, OPEN).ok().flatten();
-    let deadline = opened.as_ref().and_then(Opened::read).map(|opened| opened.deadline);
+    let deadline = opened.as_ref().and_then(Intent::read).map(|opened| opened.deadline);
     let over = deadline.is_none_or(|deadline| world.clock.now() > deadline.after(MARGIN));
     Ok(matches!(life, Life::Live { .. }) && !over)
 }

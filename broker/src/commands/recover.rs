@@ -18,7 +18,7 @@ use crate::closeout::abandoned;
 use crate::commands::orphans::{DONE, beside};
 use crate::failure::{BG_SHELL, Failure};
 use crate::herald;
-use crate::outage::extended;
+use crate::outage::granted;
 use crate::session::summary;
 use crate::world::World;
 
@@ -125,7 +125,7 @@ fn orphans(world: &World) -> Result<Swept, Failure> {
     let recovered =
         recover_all(&evidence.spool(), evidence.state(), &evidence.store(), &*keys, &SystemClock)
             .map_err(|e| Failure::new("cannot look for orphaned spools").because(e));
-    extended::sweep(world, &*keys);
+    granted::sweep(world, &*keys);
     // The report says what became of the tape, too.
     closed.iter().for_each(|(session, revocation)| herald::late(world, *session, revocation));
     Ok(Swept { closed, recovered: recovered? })

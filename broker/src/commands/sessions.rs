@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::facts::docket::Docket;
-use crate::facts::opened::Opened;
+use crate::facts::intent::Intent;
 use crate::failure::Failure;
 use crate::world::World;
 
@@ -152,7 +152,7 @@ fn look(
     let case = Case::new(session, Arc::clone(store));
     // A fact that cannot be trusted closes nothing: what it would have said counts as unsaid.
     let said = |name: &str| case.trusted(keys, name).ok().flatten();
-    let opened = said(OPEN).as_ref().and_then(Opened::read);
+    let opened = said(OPEN).as_ref().and_then(Intent::read);
     let ended: Option<Revocation> =
         said(PROVED).and_then(|fact| serde_json::from_value(Value::Object(fact.says)).ok());
     let live = ended.is_none()
@@ -180,7 +180,7 @@ fn look(
 }
 
 /// Returns when the credentials of a pending access are dead.
-fn bound(opened: &Opened, case: &Case, facts: &BTreeSet<String>, keys: &dyn KeyService) -> Stamp {
+fn bound(opened: &Intent, case: &Case, facts: &BTreeSet<String>, keys: &dyn KeyService) -> Stamp {
     let pending = facts.iter().filter(|name| name.starts_with(PENDING));
     let pending = pending.filter_map(|name| case.trusted(keys, name).ok()?);
     let bounds =

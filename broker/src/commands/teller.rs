@@ -172,7 +172,9 @@ fn report(notice: &Notice<'_>) {
         Notice::ReportStored { name, made } => say!("bg-shell: the stored {name}, as of {made}"),
         Notice::TapeChanged { session, then, now } => {
             say!("bg-shell: warning: the tape was {then} then and is {now} now");
-            say!("bg-shell: hint: bg-replay verify {session} says why; --write makes the report anew");
+            say!(
+                "bg-shell: hint: bg-replay verify {session} says why; --write makes the report anew"
+            );
         }
         Notice::ReportMade => say!(
             "bg-shell: no report is stored; this one is made from the facts (--write stores it)"

@@ -2,4 +2,4 @@
 
 pub mod claim;
 pub mod docket;
-pub mod opened;
+pub mod intent;

@@ -1,4 +1,4 @@
 //! What a session may do while its evidence cannot be stored.
 
-pub mod extended;
+pub mod granted;
 pub mod letterbox;

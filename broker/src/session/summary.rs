@@ -21,7 +21,7 @@ use bg_recorder::verify::verify;
 use bg_relay::{Cause, Outcome, Secrets};
 
 use crate::access::Access;
-use crate::facts::opened::MARGIN;
+use crate::facts::intent::MARGIN;
 use crate::os::contain::Containment;
 use crate::request::terms::counted;
 use crate::session::plan::Plan;

@@ -12,7 +12,7 @@ use crate::facts::claim::Claim;
 
 /// An access that was about to be opened. It counts as opened: a request that was sent may have been answered.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Opened {
+pub struct Intent {
     /// The role's name in the configuration.
     pub role: String,
     /// The IAM role.
@@ -27,7 +27,7 @@ pub struct Opened {
     pub gate: Option<Gate>,
 }
 
-impl Opened {
+impl Intent {
     /// Reads the fact; none where it says something else.
     pub fn read(fact: &Fact) -> Option<Self> {
         serde_json::from_value(serde_json::Value::Object(fact.says.clone())).ok()
@@ -54,7 +54,7 @@ impl Opened {
 /// Returns whether no credentials of a session can be alive by now. Who is not known may be.
 pub fn is_dead(case: &Case, keys: &dyn KeyService, now: Stamp) -> bool {
     let Ok(Some(fact)) = case.trusted(keys, OPEN) else { return false };
-    let Some(opened) = Opened::read(&fact) else { return false };
+    let Some(opened) = Intent::read(&fact) else { return false };
     let last_asked = match case.trusted(keys, PROVED) {
         Ok(Some(proved)) => proved.at,
         _ => opened.deadline,
