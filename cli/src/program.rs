@@ -41,6 +41,12 @@ impl Program {
         self.hints(failure);
     }
 
+    /// Tells it as a warning, with its hints: it costs a part of the answer.
+    pub fn warn(&self, failure: &Failure) {
+        say!("{}: warning: {failure}", self.name);
+        self.hints(failure);
+    }
+
     /// Ends: with the code of what was done. That nobody took the answer changes it only where it would say that all is
     /// well: who asked did not hear it.
     pub fn end(&self, done: Result<ExitCode, Failure>, told: Result<(), Failure>) -> ExitCode {

@@ -25,7 +25,8 @@ pub fn verify_one(
     let place = auditor.place(name)?;
     let trusted = auditor.trusted()?;
     let began = Instant::now();
-    let (_, report) = place.judged(&trusted)?;
+    let (_, mut report) = place.judged(&trusted)?;
+    auditor.known().compare(&mut report)?;
     tell(&report, began, shape, out);
     if trusted.is_empty() {
         say!("bg-replay: hint: --trust FILE names the public signing key to check against");
@@ -49,13 +50,20 @@ pub fn verify_all(
     if found.places.is_empty() && over_set.is_empty() {
         return Err(catalog.empty());
     }
+    let known = auditor.known();
     let mut roll = Roll::default();
     let mut worst = Verdict::Intact;
     for (done, place) in found.places.iter().enumerate() {
         progress(&format!("verifying {} of {}", done + 1, found.places.len()));
         let began = Instant::now();
-        let (tape, report) = place.judged(&trusted)?;
-        roll.enter(&tape);
+        let report = match place.judged(&trusted) {
+            Ok((tape, mut report)) => {
+                roll.enter(&tape);
+                known.compare(&mut report)?;
+                report
+            }
+            Err(failure) => Report::unread(place.session, &failure.to_string()),
+        };
         progress("");
         tell(&report, began, shape, out);
         worst = worse(worst, report.verdict);
@@ -64,8 +72,8 @@ pub fn verify_all(
     over_set.extend(roll.findings());
     let verdict = match over_set.iter().map(|finding| finding.weight).max() {
         None | Some(Weight::Note) => return Ok(worst),
-        Some(Weight::Unverifiable) => Verdict::Unverifiable,
-        Some(Weight::Broken) => Verdict::Broken,
+        Some(Weight::Unread) => Verdict::Unverifiable,
+        Some(Weight::Fault | Weight::Broken) => Verdict::Broken,
     };
     tell_set(verdict, over_set, shape, out);
     Ok(worse(worst, verdict))
@@ -93,7 +101,7 @@ fn tell(report: &Report, began: Instant, shape: Shape, out: &mut Answer<'_>) {
 
 fn tell_set(verdict: Verdict, findings: Vec<Finding>, shape: Shape, out: &mut Answer<'_>) {
     if shape == Shape::Json {
-        return out.json(&Report { session: None, verdict, frames: 0, segments: 0, findings });
+        return out.json(&Report { verdict, findings, ..Report::unread(None, "") });
     }
     for Finding { object, what, .. } in &findings {
         say!("bg-replay: {verdict}: over all sessions: {object}: {what}");
@@ -106,17 +114,29 @@ fn counted(count: u64, what: &str) -> String {
 
 fn human(report: &Report, took: &str) -> Vec<String> {
     let session = report.session.map_or("a tape without id".to_owned(), |id| id.to_string());
-    let Report { verdict, frames, segments, .. } = report;
-    let good = if *verdict == Verdict::Broken { " good up to the first break" } else { "" };
+    let Report { verdict, frames, segments, unsigned, .. } = report;
+    let good = if *verdict == Verdict::Broken { " good" } else { "" };
+    let more = match unsigned {
+        0 => String::new(),
+        more => format!(", and {} that no signed note covers", counted(*more, "frame")),
+    };
     let mut lines = vec![format!(
-        "{verdict}: {session}: {} in {}{good} ({took})",
+        "{verdict}: {session}: {} in {}{good}{more} ({took})",
         counted(*frames, "frame"),
         counted(*segments, "segment")
     )];
+    if let Some(signed) = &report.signed {
+        let trust = if signed.trusted { "trusted" } else { "not among the trusted keys" };
+        lines.push(format!("  signing key: {}, SHA-256 {}: {trust}", signed.name, signed.sha256));
+    }
+    for one in &report.people {
+        lines.push(format!("  {} signed by {} with {}", one.signed, one.name, one.key));
+    }
     for finding in &report.findings {
         let weight = match finding.weight {
             Weight::Note => "note",
-            Weight::Unverifiable => "not verified",
+            Weight::Unread => "not verified",
+            Weight::Fault => "fault",
             Weight::Broken => "broken",
         };
         let frame = finding.frame.map_or(String::new(), |frame| format!(" frame {frame}"));

@@ -52,6 +52,9 @@ struct Cli {
     /// Look into this store: `s3://bucket/prefix`, or a directory [default: as configured]
     #[arg(long, value_name = "STORE", global = true)]
     store: Option<String>,
+    /// Compare who signed for an access with this allowed_signers file [default: the role's, as configured]
+    #[arg(long, value_name = "FILE", global = true)]
+    allowed_signers: Option<PathBuf>,
     /// Reach the store at this endpoint, a server that speaks S3
     #[arg(long, value_name = "URL", global = true)]
     endpoint: Option<String>,
@@ -185,7 +188,8 @@ fn auditor(cli: &Cli) -> Result<Auditor, Failure> {
     let trust = cli.trust.clone();
     let kms_trust = cli.kms_trust.clone();
     let key = cli.key.clone();
-    Ok(Auditor { practice, config, trust, kms_trust, key })
+    let allowed_signers = cli.allowed_signers.clone();
+    Ok(Auditor { practice, config, trust, kms_trust, key, allowed_signers })
 }
 
 fn done(auditor: &Auditor, command: &Command, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {

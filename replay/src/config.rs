@@ -1,6 +1,7 @@
 //! The configuration file of bg-shell, as far as an auditor needs it: where evidence is, and how AWS is reached.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use bg_aws::archive::SCHEME;
 use bg_aws::edge::Reach;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
-/// Two of its sections. What else it says is for bg-shell.
+/// What it has for an auditor. What else it says is for bg-shell.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Config {
@@ -18,6 +19,15 @@ pub struct Config {
     pub aws: Reach,
     /// Where evidence is, and the names of the keys.
     pub evidence: EvidenceConfig,
+    /// The roles' allowed_signers, to compare those of tapes with.
+    pub roles: BTreeMap<String, RoleSigners>,
+}
+
+/// The one line of a `[roles.<name>]` section that an auditor needs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RoleSigners {
+    /// The allowed_signers file of the role.
+    pub allowed_signers: Option<PathBuf>,
 }
 
 impl Config {

@@ -51,7 +51,11 @@ pub fn list(
         out.line(&heading(depth));
     }
     for place in &found.places {
-        let row = Row::of(place, trusted.as_deref())?;
+        // One that cannot be looked at costs no other its row.
+        let row = Row::of(place, trusted.as_deref()).unwrap_or_else(|failure| {
+            BG_REPLAY.warn(&failure);
+            Row::unread(place.session)
+        });
         if shape == Shape::Json {
             out.json(&row)
         } else {
@@ -110,6 +114,21 @@ impl Row {
                 .map(|(_, report)| report.verdict),
             duration_us: glance.duration_us,
         })
+    }
+
+    fn unread(session: Option<SessionId>) -> Self {
+        Self {
+            session,
+            started: None,
+            state: State::Open,
+            user: None,
+            reason: None,
+            incident: None,
+            duration_s: None,
+            bytes: 0,
+            verdict: Some(Verdict::Unverifiable),
+            duration_us: None,
+        }
     }
 
     fn human(&self) -> String {

@@ -112,6 +112,7 @@ impl Sample {
             trust: Vec::new(),
             kms_trust: None,
             key: None,
+            allowed_signers: None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod access;
 mod checkpoints;
 mod ends;
+mod json;
 mod notes;
 mod segments;
 mod standby;
@@ -30,6 +31,7 @@ pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
         notes::list(),
         checkpoints::list(),
         access::list(),
+        json::list(),
         segments::list(),
         wraps::list(),
         standby::list(),

@@ -31,6 +31,8 @@ pub struct Bend {
     pub genesis: fn(&mut Genesis),
     /// Before a header is hashed.
     pub header: fn(&mut Header),
+    /// The `keys` of a header, after they were written.
+    pub keys: fn(&mut Vec<u8>),
     /// Before a checkpoint is signed.
     pub checkpoint: fn(&mut Checkpoint),
     /// Before the seal is signed.
@@ -69,6 +71,8 @@ pub enum End {
     Seal,
     /// With a recovery.
     Recovery,
+    /// With a seal, beside a recovery by somebody who took the session for dead.
+    Both,
     /// It does not.
     None,
 }
@@ -79,6 +83,7 @@ impl Default for Bend {
             plea: None,
             genesis: |_| {},
             header: |_| {},
+            keys: |_| {},
             checkpoint: |_| {},
             seal: |_| {},
             recovery: |_| {},
@@ -106,6 +111,12 @@ pub fn forge(dir: &Path, bend: &Bend) -> (SessionId, Objects) {
     match bend.end {
         End::Seal => forge.seal(),
         End::Recovery => forge.recovery(),
+        End::Both => {
+            let listed = forge.listed.clone();
+            forge.recovery();
+            forge.listed = listed;
+            forge.seal();
+        }
         End::None => {}
     }
     (forge.session, forge.objects)
@@ -191,7 +202,7 @@ impl<'a> Forge<'a> {
             keys,
         };
         (self.bend.header)(&mut header);
-        let mut bytes = header.encode().unwrap();
+        let mut bytes = bent_keys(header.encode().unwrap(), self.bend.keys);
         self.link = self.link.header(number, &bytes);
         let mut sealer = Sealer::new(&segment_key.key, self.session, number, self.frames).unwrap();
         let lines = plain(number);
@@ -326,6 +337,19 @@ impl<'a> Forge<'a> {
 pub fn standby() -> Standby {
     Standby::from_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/keys/standby.pem"))
         .unwrap()
+}
+
+/// Bends the `keys` of a header, where it has any, and the two lengths that go with them.
+fn bent_keys(mut header: Vec<u8>, bend: fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut keys = header.split_off(140);
+    if !keys.is_empty() {
+        bend(&mut keys);
+    }
+    let len = keys.len() as u32;
+    header[12..16].copy_from_slice(&(140 + len).to_be_bytes());
+    header[136..140].copy_from_slice(&len.to_be_bytes());
+    header.extend(keys);
+    header
 }
 
 fn torn_record() -> Vec<u8> {

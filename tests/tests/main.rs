@@ -28,6 +28,7 @@ mod deploy;
 mod disk;
 mod doctor;
 mod drill;
+mod evidence;
 mod extension;
 mod faultbench;
 mod guide;

@@ -27,6 +27,8 @@ import time
 from collections import namedtuple
 
 NOTE_LIMIT = 262_144
+DEPTH_LIMIT = 127
+FOLDER_LIMIT = 16
 SEGMENT_LIMIT = 4_194_304
 HEADER_LIMIT = 65_536
 SEALED_MIN, SEALED_MAX = 17, 1_048_576
@@ -144,8 +146,10 @@ def members_once(pairs):
 
 
 def json_int(text):
+    # Also a long integer is out of range where a double is.
+    value = json_float(text)
     # Minus zero is a number but no unsigned integer, so it must not come out as one.
-    return -0.0 if text == "-0" else int(text)
+    return -0.0 if text == "-0" else int(text) if len(text) <= 21 else value
 
 
 def json_float(text):
@@ -168,7 +172,19 @@ def parse_json(data):
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
+    levels = [value]
+    for _ in range(DEPTH_LIMIT + 1):
+        levels = [inner for outer in levels for inner in inside(outer)]
+    if levels:
+        raise ValueError("JSON is nested too deeply")
     return value
+
+
+def inside(value):
+    """What stands in an object or an array; of an empty one something, too, so that it counts as a level."""
+    if isinstance(value, dict):
+        return list(value.values()) or [None]
+    return (value or [None]) if isinstance(value, list) else []
 
 
 def parse_json_object(data):
@@ -249,9 +265,22 @@ class SigningKey:
         return True
 
 
-def is_empty_folder(entry):
+class Dark(Exception):
+    """Section 3: a directory that cannot be looked into."""
+
+
+def is_empty_folder(entry, depth=1):
     """Section 3: only files count, so a directory without any below it is nothing."""
-    return entry.is_dir(follow_symlinks=False) and not any(files for _, _, files in os.walk(entry.path))
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    if depth > FOLDER_LIMIT:
+        raise Dark(f"{entry.name}/: too deep")
+    try:
+        with os.scandir(entry.path) as listing:
+            below = list(listing)
+    except OSError as error:
+        raise Dark(f"{entry.name}/: {error.strerror}") from None
+    return all([is_empty_folder(inner, depth + 1) for inner in below])
 
 
 # ---- What the members of each note are (sections 5, 8, 9, 10)
@@ -273,7 +302,9 @@ def is_objects(value):
 
 
 def is_totals(value):
-    return fits(value, dict) and fits(list(value.values()), [{"events": is_uint, "bytes": is_uint}])
+    """Section 9: a code is one character."""
+    forms = [{"events": is_uint, "bytes": is_uint}]
+    return fits(value, dict) and all(len(code) == 1 for code in value) and fits(list(value.values()), forms)
 
 
 def is_wrap_key(value):
@@ -310,7 +341,7 @@ MEMBERS = {
     },
     "seal": STATE | {
         "segments": is_uint, "sealed": is_wall, "boot_us": is_uint, "totals": is_totals, "about": dict,
-        "gaps": lambda gaps: is_uint(gaps) or fits(gaps, list),
+        "gaps": [{"frame": is_uint, "bytes": is_uint, "why": str}],
         "read_back": lambda value: value is None or fits(value, {"objects": is_uint}),
     },
     "recovery": STATE | {
@@ -341,6 +372,15 @@ def parse_header(raw):
         raise Broken(f"version: {header.version}")
     if header.header_len != HEADER.size + header.keys_len or header.header_len > min(HEADER_LIMIT, len(raw)):
         raise Broken("header: header_len")
+    if header.suite != 1 or (header.step > 0) == (header.keys_len > 0):
+        raise Broken("header: suite or keys_len")
+    if header.keys_len:
+        try:
+            keys = parse_json_object(raw[HEADER.size : header.header_len])
+        except ValueError as error:
+            raise Broken(f"header: keys: {error}") from None
+        if wrong := unfit(keys, {"minted": is_uint, "wraps": [WRAP]}):
+            raise Broken(f"header: keys: {', '.join(wrong)}")
     if header.first_frame >= 2**63:
         raise Broken("header: first_frame")  # No tape counts so far, and the numbers after it must fit in a u64.
     return header
@@ -379,8 +419,10 @@ def frame_link(previous, frame, sealed):
 
 
 # What the next header must say: the link, the count of frames, and the (epoch, step) pairs that may follow. None
-# where a break before it leaves that open (section 12).
-Chain = namedtuple("Chain", "link frames keys", defaults=(None, None, None))
+# where a break before it leaves that open (section 12). It is anchored where the link comes from the genesis or from
+# a signed checkpoint, and not from a header's own word.
+Chain = namedtuple("Chain", "link frames keys anchored", defaults=(None, None, None, True))
+ANCHORS = ("session", "segment", "first_frame", "previous_link")
 
 
 # ---- Who allowed it (section 5.1)
@@ -719,7 +761,7 @@ class Access:
             raise Denied("the request expires before it is made")
         who = request["requester"]
         key = self.signers.signed(access["request_signature"], REQUEST_NAMESPACE, raw, who, self.made)
-        self.people, self.moments = [(who, key)], []
+        self.people, self.approvers, self.moments = [(who, key)], [], []
 
     def must(self, holds, what):
         if not holds:
@@ -752,7 +794,10 @@ class Access:
         raw = access_bytes(signed["statement"], "the claim")
         claim = signed_line(raw, STATEMENT_LIMIT, CLAIM)
         who, made = self.request["requester"], wall_micros(claim["made"])
-        self.signers.signed(signed["signature"], CLAIM_NAMESPACE, raw, who, made)
+        key = self.signers.signed(signed["signature"], CLAIM_NAMESPACE, raw, who, made)
+        for name, other in self.approvers:
+            one = self.signers.listed(name, key) or self.signers.listed(who, other)
+            self.must(name == who or not one, f"{name} and {who}, who claims, are one")
         same = (claim["request"], claim["request_sha256"]) == (self.request["id"], self.digest)
         self.must(same, "the claim is for another request's bytes")
         self.must(claim["requester"] == who, "the claim is another person's")
@@ -774,6 +819,7 @@ class Access:
             one = name == who or self.signers.listed(name, key) or self.signers.listed(who, other)
             self.must(not one, f"{name} and {who} are one")
         self.people.append((who, key))
+        self.approvers.append((who, key))
         self.moments.append(made)
 
 
@@ -796,15 +842,16 @@ class Tape:
         self.name_session(os.path.basename(self.path))
         self.trusted, self.now = trusted, now
         self.findings, self.severities = [], set()
-        self.frames = self.segments = 0
-        self.good = True  # until the first break: only what stands before it is counted
+        # Of each segment whose frames link on from an anchor: how many, whether all of it does, whether signed for.
+        self.stretches, self.vouched, self.ended, self.heard = {}, False, None, None
         self.notes, self.segment_numbers, self.checkpoint_numbers = set(), set(), set()
-        self.strays = []
+        self.strays, self.dark = [], []
         self.digests, self.texts, self.previous_links = {}, {}, {}
         self.genesis = self.boot_id = self.signing_key = self.standby_key = self.session_key = None
         self.chain, self.torn = Chain(), 0
         self.last_boot = self.last_wall = self.last_header = self.last_checkpoint_wall = None
-        self.longest_window, self.has_crypto = 0, True
+        self.longest_window, self.has_crypto, self.sealed_well = 0, True, False
+        self.last_cosigned = -1
 
     # -- Findings (section 12)
 
@@ -812,12 +859,17 @@ class Tape:
         """Section 12 gives a finding no severity of its own, so its text begins with it."""
         # A file's name may be any bytes, but no lone surrogate may stand in the report.
         name, what = (text.encode("utf-8", "replace").decode() for text in (name, f"{severity}: {what}"))
-        self.findings.append({"object": name, "frame": frame, "what": what})
-        self.severities.add(severity)
+        kind = {"broken": "break", "unverifiable": "unread"}.get(severity, severity)
+        self.findings.append({"object": name, "frame": frame, "what": what, "kind": kind})
+        self.severities.add("broken" if severity == "fault" else severity)
 
     def broken(self, name, what, frame=None):
+        """What of the chain does not hold."""
         self.say("broken", name, what, frame)
-        self.good = False
+
+    def fault(self, name, what):
+        """What does not hold and touches no frame."""
+        self.say("fault", name, what)
 
     def disagree(self, name, kind, wrong):
         if wrong:
@@ -825,7 +877,9 @@ class Tape:
 
     def report(self):
         session = self.session.encode("utf-8", "replace").decode()
-        counts = {"frames": self.frames, "segments": self.segments}
+        signed = [one for one in self.stretches.values() if one["signed"] and self.vouched]
+        frames, linked = (sum(one["frames"] for one in found) for found in (signed, self.stretches.values()))
+        counts = {"frames": frames, "segments": len(signed), "unsigned": linked - frames}
         return {"session": session, "verdict": self.verdict()} | counts | {"findings": self.findings}
 
     def verdict(self):
@@ -833,16 +887,16 @@ class Tape:
         for severity in ("broken", "unverifiable"):
             if severity in self.severities:
                 return severity
-        if "recovery" in self.notes:
+        if "recovery" in self.notes and not self.sealed_well:
             return "recovered"
         if "seal" in self.notes:
             return "intact"
         return "live" if self.is_fresh() else "unfinished"
 
     def is_fresh(self):
-        header = self.last_header.wall_us if self.last_header else wall_micros(self.genesis["created"])
+        """Section 12: only what somebody signed is a sign of life, and not a time that is still to come."""
         now = time.time_ns() // 1000 if self.now is None else self.now
-        return now - max(header, self.last_checkpoint_wall or 0) < self.unseen_us()
+        return self.heard is not None and abs(now - self.heard) < self.unseen_us()
 
     def unseen_us(self):
         return 3 * 1000 * self.genesis["limits"]["heartbeat_ms"]
@@ -857,15 +911,22 @@ class Tape:
                 self.list_numbered(entry.name, numbered[entry.name])
             elif entry.name in ("genesis", "seal", "recovery") and entry.is_file(follow_symlinks=False):
                 self.notes.add(entry.name)
-            elif not is_empty_folder(entry):
-                self.strays.append(entry.name)
+            else:
+                self.stray(entry, "")
+
+    def stray(self, entry, folder):
+        try:
+            if not is_empty_folder(entry):
+                self.strays.append(f"{folder}{entry.name}")
+        except Dark as error:
+            self.dark.append((f"{folder}{entry.name}/", str(error)))
 
     def list_numbered(self, folder, numbers):
         for entry in self.entries(folder):
             if re.fullmatch("[0-9]{10}", entry.name) and entry.is_file(follow_symlinks=False):
                 numbers.add(int(entry.name))
-            elif not is_empty_folder(entry):
-                self.strays.append(f"{folder}/{entry.name}")
+            else:
+                self.stray(entry, f"{folder}/")
 
     def entries(self, folder):
         with os.scandir(os.path.join(self.path, folder)) as listing:
@@ -887,7 +948,6 @@ class Tape:
         except Broken as error:
             return self.broken(name, str(error))
         except OSError as error:
-            self.good = False
             return self.say("unverifiable", name, f"not readable: {error.strerror}")
         self.digests[name] = hashlib.sha256(raw).hexdigest()
         return raw
@@ -907,22 +967,65 @@ class Tape:
         except OSError as error:
             # Without a whole listing nothing can be said to be missing.
             return self.say("unverifiable", ".", f"not readable: {error.strerror}")
+        for name, why in self.dark:
+            self.say("unverifiable", name, f"not readable: {why}")
         self.check_genesis()
+        end = self.claimed_end()
         last = max(self.segment_numbers | self.checkpoint_numbers, default=-1)
         expected = 0
         for number in sorted(self.segment_numbers | self.checkpoint_numbers):
             if number != expected:
                 self.broken(segment_name(expected), f"missing, through {number - 1:010}")
-                self.chain, self.session_key = Chain(), None
+                self.chain, self.session_key = Chain(anchored=False), None
+            if end is not None and number >= end:
+                self.behind_the_end(number)
             self.check_numbered(number, last)
             expected = number + 1
-        self.check_seal()
-        self.check_recovery()
+        if self.ended is not None:
+            self.chain, self.session_key, self.torn = self.ended
+        self.check_seal(end)
+        self.check_recovery(end)
         for name in self.strays:
-            self.broken(name, "not an object of a tape")
+            self.fault(name, "not an object of a tape")
         if self.genesis and not self.severities & {"broken", "unverifiable"} and self.verdict() == "unfinished":
             self.say_unfinished()
         return None
+
+    def claimed_end(self):
+        """Section 9: how many segments the end has by the word of a note that a signing key signed."""
+        for kind in ("seal", "recovery") if self.vouched else ():
+            if kind not in self.notes:
+                continue
+            try:
+                with open(os.path.join(self.path, kind), "rb") as file:
+                    note = split_note(file.read(NOTE_LIMIT + 1), kind)
+                keys = [self.signing_key] + ([self.standby_key] if kind == "seal" and self.standby_key else [])
+                name, key_id, signature = note.lines[-1]
+                signed = any(
+                    (name, key_id) == (key.name, key.key_id) and key.signed(note.text, signature) for key in keys
+                )
+                if signed:
+                    return self.note_members(note, kind)["segments"]
+            except (Broken, OSError, ImportError):
+                continue
+        return None
+
+    def behind_the_end(self, number):
+        """Section 9: what stands behind the signed end was not written by the recorder, or the end was not."""
+        if self.ended is None:
+            self.ended = (self.chain, self.session_key, self.torn)
+        for name, there in ((segment_name, self.segment_numbers), (checkpoint_name, self.checkpoint_numbers)):
+            if number in there:
+                self.fault(name(number), "fork: it stands behind the signed end of the tape")
+
+    def numbers_until(self, numbers, end):
+        """The numbers up to the signed end, where there is one."""
+        return {number for number in numbers if end is None or number < end}
+
+    def sign_all(self):
+        """The signed end holds: it covers all that links up to it."""
+        for stretch in self.stretches.values():
+            stretch["signed"] = stretch["signed"] or stretch["whole"]
 
     def check_numbered(self, number, last):
         """Section 3: a checkpoint needs its segment; only the last segment of an unsealed tape may lack its own."""
@@ -931,7 +1034,7 @@ class Tape:
             self.check_segment(number, number != last or covered or "seal" in self.notes)
         else:
             self.broken(segment_name(number), "missing: deleted, its checkpoint is there")
-            self.chain = Chain()
+            self.chain = Chain(anchored=False)
         if covered:
             self.check_checkpoint(number)
         elif number != last or "seal" in self.notes:
@@ -941,7 +1044,7 @@ class Tape:
     def see_times(self, name, boot_us, wall_us):
         """Section 6: boot time never goes back along the tape; wall time may, and a reader says so."""
         if self.last_boot is not None and boot_us < self.last_boot:
-            self.broken(name, "time goes back")
+            self.fault(name, "time goes back")
         if self.last_wall is not None and wall_us < self.last_wall:
             self.say("note", name, "the wall clock was set back")
         self.last_boot, self.last_wall = boot_us, wall_us
@@ -949,9 +1052,10 @@ class Tape:
     def say_unfinished(self):
         header = self.last_header
         name = segment_name(header.segment) if header else "genesis"
+        frames = self.report()["frames"] + self.report()["unsigned"]
         opened = f"its segment was opened at {header.wall_us} us" if header else "no segment"
         window = f"longest unseen window {self.longest_window} us"
-        self.say("note", name, f"unfinished: {opened}, {window}", self.frames - 1 if self.frames else None)
+        self.say("note", name, f"unfinished: {opened}, {window}", frames - 1 if frames else None)
 
     # -- Notes
 
@@ -1032,15 +1136,21 @@ class Tape:
                 what = "signed by the standby key: begun while the key service was away"
                 self.say("note", "genesis", what)
         self.session_key = SessionKey(self.session, decode64(genesis["keys"]["session"]))
+        self.vouched = True
         try:
             self.check_signers(note, [self.signing_key])
         except Broken as error:
             self.broken("genesis", str(error))
+            self.vouched = False
         if not self.trusted:
             self.say("unverifiable", "genesis", "no trusted signing key was given")
         elif self.signing_key.spki not in self.trusted:
             self.broken("genesis", "wrong signer: not a trusted key")
-        self.disagree("genesis", "genesis", self.differing(genesis, {"session": self.session}))
+            self.vouched = False
+        wrong = self.differing(genesis, {"session": self.session})
+        self.vouched = self.vouched and not wrong
+        self.disagree("genesis", "genesis", wrong)
+        self.heard = wall_micros(genesis["created"]) if self.vouched else None
         self.check_access(genesis["about"], genesis["session"], wall_micros(genesis["created"]))
         self.see_times("genesis", genesis["boot_us"], wall_micros(genesis["created"]))
 
@@ -1049,16 +1159,16 @@ class Tape:
         role, access = about.get("role"), about.get("access")
         if access is None:
             if role not in (None, "practice"):
-                self.broken("genesis", "a role was opened without access")
+                self.fault("genesis", "a role was opened without access")
             return
         if not fits(access, ACCESS):
-            self.broken("genesis", "access: members")
+            self.fault("genesis", "access: members")
             return
         try:
             judged = Access(access, session, created)
             faults = judged.judge()
         except Denied as error:
-            self.broken("genesis", f"access: {error}")
+            self.fault("genesis", f"access: {error}")
             return
         except ImportError:
             if self.has_crypto:
@@ -1070,8 +1180,16 @@ class Tape:
         longest = about.get("max_duration_s")
         if longest is not None and not (is_uint(longest) and longest <= judged.request["duration_s"]):
             faults.append("the session may last longer than was approved")
+        request = judged.request
+        approved = {
+            "reason": request["reason"], "person": request["requester"], "incident": request["incident"],
+            "role_arn": request["role_arn"], "forced": request["override"],
+        }
+        for name, value in approved.items():
+            if name in about and (type(about[name]) is not type(value) or about[name] != value):
+                faults.append(f"about.{name} is not what was approved")
         for fault in faults:
-            self.broken("genesis", f"access: {fault}")
+            self.fault("genesis", f"access: {fault}")
         if not faults and access["forced"]:
             self.say("note", "genesis", "forced: opened without its approvals")
         elif not faults and access["quorum"] == 0:
@@ -1090,13 +1208,17 @@ class Tape:
     def check_segment(self, number, must_end):
         """Sections 6 and 12: a header that is not as expected is a finding, and its own claims are gone on with."""
         name, chain = segment_name(number), self.chain
-        self.chain = Chain()
+        self.chain = Chain(anchored=False)
         raw = self.read(name, SEGMENT_LIMIT)
         if raw is None:
             return
         try:
             header = parse_header(raw)
-            self.disagree(name, "header", self.wrong_fields(header, number, chain))
+            wrong = self.wrong_fields(header, number, chain)
+            self.disagree(name, "header", wrong)
+            anchored = chain.anchored and chain.link is not None and not set(wrong) & set(ANCHORS)
+            if anchored:
+                self.stretches[number] = {"frames": 0, "whole": False, "signed": False}
             frames, link = self.check_frames(name, raw, header, must_end)
         except Broken as error:
             self.broken(name, str(error), error.frame)
@@ -1104,8 +1226,9 @@ class Tape:
         # Only now do the links cover what else the header says.
         self.see_header(name, header, number)
         self.check_keys(name, header, raw)
-        self.chain = Chain(link, frames, ((header.epoch, header.step + 1), (header.epoch + 1, 0)))
-        self.segments += self.good
+        self.chain = Chain(link, frames, ((header.epoch, header.step + 1), (header.epoch + 1, 0)), anchored)
+        if anchored:
+            self.stretches[number]["whole"] = True
 
     def wrong_fields(self, header, number, chain):
         expected = {
@@ -1140,7 +1263,8 @@ class Tape:
                 if link[:8] != check:
                     raise Broken("this frame", frame)
                 frame += 1
-                self.frames += self.good
+                if (number := int(name[-10:])) in self.stretches:
+                    self.stretches[number]["frames"] += 1
             elif kind == "end":
                 ended = True
                 if record != [frame - header.first_frame, link, 0]:
@@ -1184,13 +1308,24 @@ class Tape:
         members = self.check_note(name, "checkpoint", [key])
         if not members:
             return
-        self.session_key = SessionKey(self.session, decode64(members["next"]))
+        if key is not None:
+            # A key that only an unjudged note names would vouch for whatever its writer likes.
+            self.session_key = SessionKey(self.session, decode64(members["next"]))
         before = checkpoint_name(number - 1) if number else "genesis"
         expected = self.chain_members() | {"checkpoint": number, "boot_id": self.boot_id}
         wrong = self.differing(members, expected)
         wrong += self.wrong_objects(members["objects"], [before, segment_name(number)])
         self.disagree(name, "checkpoint", wrong)
         self.last_checkpoint_wall = wall_micros(members["wall"])
+        if key is not None and self.vouched:
+            self.heard = self.last_checkpoint_wall
+        if key is not None and not self.chain.anchored:
+            self.chain = Chain(bytes.fromhex(members["link"]), members["frames"], self.chain.keys)
+        elif key is not None and number in self.stretches:
+            if wrong:
+                del self.stretches[number]
+            else:
+                self.stretches[number]["signed"] = True
         self.see_times(name, members["boot_us"], self.last_checkpoint_wall)
         if "cosigned" in members:
             self.check_cosigned(name, number, members["cosigned"])
@@ -1198,33 +1333,42 @@ class Tape:
     def check_cosigned(self, name, number, cosigned):
         """Section 8: the signing key's signature over the text of an earlier checkpoint."""
         if not fits(cosigned, COSIGNED) or cosigned["checkpoint"] >= number:
-            return self.broken(name, "checkpoint: cosigned")
+            return self.fault(name, "checkpoint: cosigned")
+        if cosigned["checkpoint"] <= self.last_cosigned:
+            return self.fault(name, "checkpoint: cosigned: not after the one that was cosigned before")
+        self.last_cosigned = cosigned["checkpoint"]
         text = self.texts.get(checkpoint_name(cosigned["checkpoint"]))
         if text is None or self.signing_key is None:
             return None  # That checkpoint, or the genesis, is a finding already.
         try:
             self.check_signature(self.signing_key, text, decode64(cosigned["signature"]))
         except Broken as error:
-            self.broken(name, f"{error} (cosigned)")
+            self.fault(name, f"{error} (cosigned)")
         return None
 
-    def check_seal(self):
+    def check_seal(self, end):
         """Section 9."""
         if "seal" not in self.notes:
             return
-        if not self.segment_numbers:
+        before = [finding for finding in self.findings if finding["kind"] in ("break", "fault")]
+        segments = self.numbers_until(self.segment_numbers, end)
+        checkpoints = self.numbers_until(self.checkpoint_numbers, end)
+        if not segments:
             self.broken("seal", "seal: no segment")
         members = self.check_note("seal", "seal", [self.session_key, self.seal_key()])
         if not members:
             return
-        expected = self.chain_members() | {"segments": len(self.segment_numbers), "boot_id": self.boot_id}
-        last = [checkpoint_name(max(self.checkpoint_numbers))] if self.checkpoint_numbers else []
+        expected = self.chain_members() | {"segments": len(segments), "boot_id": self.boot_id}
+        last = [checkpoint_name(max(checkpoints))] if checkpoints else []
         wrong = self.differing(members, expected) + self.wrong_objects(members["objects"], last)
-        before = 1 + len(self.segment_numbers) + len(self.checkpoint_numbers)
-        if members["read_back"] and members["read_back"]["objects"] != before:
-            wrong.append("read_back")
         self.disagree("seal", "seal", wrong)
+        if members["read_back"] and members["read_back"]["objects"] != 1 + 2 * members["segments"]:
+            self.fault("seal", "seal: read_back")
         self.see_times("seal", members["boot_us"], wall_micros(members["sealed"]))
+        if not wrong and self.chain.anchored and self.signing_key is not None:
+            self.sign_all()
+        after = [finding for finding in self.findings if finding["kind"] in ("break", "fault")]
+        self.sealed_well = before == after
 
     def seal_key(self):
         """Section 4: the standby key may sign the seal in the signing key's place."""
@@ -1240,25 +1384,34 @@ class Tape:
         self.say("note", "seal", "sealed by the standby key: the key service was away")
         return standby
 
-    def check_recovery(self):
+    def check_recovery(self, end):
         """Section 10."""
         if "recovery" not in self.notes:
             return
-        if "seal" in self.notes:
-            self.broken("recovery", "recovery: there is a seal too")
         members = self.check_note("recovery", "recovery", [self.signing_key])
         if not members:
             return
-        covered = max(self.checkpoint_numbers, default=-1)
+        if self.sealed_well:
+            # The seal holds: whoever recovered took a living session for dead.
+            if members["session"] != self.session:
+                self.fault("recovery", "recovery: session")
+            self.say("note", "recovery", "outranked: somebody recovered this session while it went on; its seal holds")
+            return
+        if "seal" in self.notes:
+            self.fault("seal", "fork: it is not the recorder's, and a recovery stands beside it")
+        segments = self.numbers_until(self.segment_numbers, end)
+        covered = max(self.numbers_until(self.checkpoint_numbers, end), default=-1)
         names = [checkpoint_name(covered) if covered >= 0 else "genesis"]
-        names += [segment_name(number) for number in sorted(self.segment_numbers) if number > covered]
-        expected = self.chain_members() | {"segments": len(self.segment_numbers)}
+        names += [segment_name(number) for number in sorted(segments) if number > covered]
+        expected = self.chain_members() | {"segments": len(segments)}
         wrong = self.differing(members, expected) + self.wrong_objects(members["objects"], names)
         if members["stored_segments"] > members["segments"]:
             wrong.append("stored_segments")
         if self.torn:
             wrong.append("a torn frame was not cut")
         self.disagree("recovery", "recovery", wrong)
+        if not wrong and self.chain.anchored and self.signing_key is not None:
+            self.sign_all()
 
 
 # ---- Opening (section 7)

@@ -117,7 +117,7 @@ impl Sources {
         let signed = access.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
         let given: Vec<Approval> = signed.iter().filter_map(approval).collect();
         // FORMAT.md 5.1: verification has checked each of them again, and says so of the genesis.
-        let heavy = |weight| matches!(weight, Weight::Broken | Weight::Unverifiable);
+        let heavy = |weight| matches!(weight, Weight::Broken | Weight::Fault | Weight::Unread);
         let mut findings = self.tape.verdict.findings.iter();
         let doubted = findings.any(|finding| finding.object == "genesis" && heavy(finding.weight));
         Approvals {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bg_recorder::abreast::Abreast;
 use bg_recorder::approval::access::{Access, Signed};
 use bg_recorder::approval::quorum::{Approved, check};
+use bg_recorder::approval::sshsig::SshSig;
 use bg_recorder::approval::taking::Taking;
 use bg_recorder::approval::{CLAIM_NAMESPACE, REQUEST_NAMESPACE};
 use bg_recorder::base64;
@@ -266,6 +267,14 @@ fn take(
     };
     let bytes = statement.write().map_err(Failure::new)?;
     let signature = signer.sign(world, CLAIM_NAMESPACE, &bytes)?;
+    let key = SshSig::parse(&signature)
+        .map_err(|e| Failure::new("cannot read our own signature").because(e))?
+        .key;
+    let mut approvals = dossier.approvals.iter();
+    if let Some(why) = approvals.find_map(|(one, _)| dossier.petition.claims(&key, one)) {
+        return Err(Failure::new(format!("cannot open the request with this key: {why}"))
+            .hint("sign with a key that allowed_signers lists for you alone"));
+    }
     Ok(Signed { statement: base64::encode(&bytes), signature })
 }
 

@@ -1,5 +1,7 @@
 //! Whether a session was allowed: every signature, every person, every time (FORMAT.md 5.1).
 
+use serde::Serialize;
+
 use super::access::{APPROVALS_MAX, Access};
 use super::extension::Extension;
 use super::key::PublicKey;
@@ -42,8 +44,31 @@ pub struct Approved {
     pub digest: Digest,
     /// Who approved, in the order of the tape.
     pub approvers: Vec<Principal>,
+    /// Whose signatures this rests on, in the order of their making.
+    pub people: Vec<Signatory>,
     /// What a verifier notes.
     pub notes: Vec<&'static str>,
+}
+
+/// Somebody who signed, with which key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signatory {
+    /// What was signed: `request`, `approval` or `claim`.
+    pub signed: &'static str,
+    /// By whom.
+    pub name: Principal,
+    /// The key's fingerprint, as ssh-keygen prints it.
+    pub key: String,
+    /// The key itself.
+    #[serde(skip)]
+    pub public: PublicKey,
+}
+
+impl Signatory {
+    fn new(signed: &'static str, name: &Principal, public: &PublicKey) -> Self {
+        let key = public.fingerprint();
+        Self { signed, name: name.clone(), key, public: public.clone() }
+    }
 }
 
 impl Petition {
@@ -138,11 +163,25 @@ impl Petition {
 
     /// Says why two people are not two, if they are not. None stands for the requester.
     pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<String> {
-        let (name, key) = one.map_or((&self.request.requester, &self.key), Decided::person);
+        let person = one.map_or((&self.request.requester, &self.key), Decided::person);
+        self.one(person, one.is_none(), other)
+    }
+
+    /// Says why whoever claims with a key is not another person than an approver, if they are not.
+    pub fn claims(&self, key: &PublicKey, approver: &Decided) -> Option<String> {
+        self.one((&self.request.requester, key), true, approver)
+    }
+
+    fn one(
+        &self,
+        (name, key): (&Principal, &PublicKey),
+        asked: bool,
+        other: &Decided,
+    ) -> Option<String> {
         let (their_name, their_key) = other.person();
         let listed = self.signers.lists(their_name.as_str(), key)
             || self.signers.lists(name.as_str(), their_key);
-        match (name == their_name, one.is_none()) {
+        match (name == their_name, asked) {
             (true, true) => Some(format!("{name} approved their own request")),
             (true, false) => Some(format!("{name} counts once")),
             (false, _) if listed => {
@@ -213,7 +252,11 @@ pub fn check(access: &Access, session: SessionId, created: Stamp) -> Result<Appr
         }
     }
     faults.extend(enough(access, &petition, &approvals, created));
-    faults.extend(claimed(access, &petition, session, created).err());
+    let claim = claimed(access, &petition, session, created);
+    if let Ok(key) = &claim {
+        faults.extend(approvals.iter().filter_map(|one| petition.claims(key, one)));
+    }
+    let key = claim.map_err(|what| faults.push(what)).ok();
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -222,8 +265,13 @@ pub fn check(access: &Access, session: SessionId, created: Stamp) -> Result<Appr
         (false, 0) => vec!["quorum 0: opened by its requester alone"],
         _ => Vec::new(),
     };
+    let requester = &petition.request.requester;
+    let mut people = vec![Signatory::new("request", requester, &petition.key)];
+    let approved = |one: &Decided| Signatory::new("approval", &one.statement.approver, &one.key);
+    people.extend(approvals.iter().map(approved));
+    people.extend(key.map(|key| Signatory::new("claim", requester, &key)));
     let approvers = approvals.into_iter().map(|decided| decided.statement.approver).collect();
-    Ok(Approved { request: petition.request, digest: petition.digest, approvers, notes })
+    Ok(Approved { request: petition.request, digest: petition.digest, approvers, people, notes })
 }
 
 /// Checks an extension: its form, its signature, that it is for this session, and its times.
@@ -294,12 +342,14 @@ fn claimed(
     petition: &Petition,
     session: SessionId,
     created: Stamp,
-) -> Result<(), String> {
+) -> Result<PublicKey, String> {
     let bytes =
         base64::decode(&access.claim.statement).ok_or("the claim's statement is not base64")?;
     let taking = petition.taken(&bytes, &access.claim.signature, session)?;
-    let before = taking.made.0 <= created.0.saturating_add(SKEW_US);
-    if before { Ok(()) } else { Err("the claim was made after the session began".into()) }
+    if taking.made.0 > created.0.saturating_add(SKEW_US) {
+        return Err("the claim was made after the session began".into());
+    }
+    SshSig::parse(&access.claim.signature).map(|signature| signature.key).map_err(|e| e.to_string())
 }
 
 /// Checks a signature and returns its key, which is allowed for that person at that time.

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::format::chain::Digest;
+use crate::format::once;
 use crate::format::session::SessionId;
 use crate::format::stamp::Stamp;
 
@@ -140,12 +141,8 @@ impl TryFrom<String> for Nonce {
 
 /// Reads one JSON object on one line with its LF.
 pub(super) fn read_line<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Option<T> {
-    let json = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?;
-    let one = bytes.len() <= max && json.starts_with('{') && json.ends_with('}');
-    if !one || json.bytes().any(|b| b < 0x20) {
-        return None;
-    }
-    serde_json::from_str(json).ok()
+    let json = bytes.strip_suffix(b"\n").filter(|_| bytes.len() <= max)?;
+    once::line(json)
 }
 
 pub(super) fn line<T: Serialize>(value: &T, max: usize) -> Option<Vec<u8>> {

@@ -32,7 +32,11 @@ pub struct Checkpoint {
     /// The session key of the next note.
     pub next: SessionPublic,
     /// The signing key's signature over an earlier checkpoint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::format::once::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub cosigned: Option<Cosigned>,
 }
 

@@ -34,6 +34,7 @@ pub struct Seal {
     /// Declared losses.
     pub gaps: Vec<Gap>,
     /// What was read back from the store before this was written.
+    #[serde(deserialize_with = "crate::format::once::nullable")]
     pub read_back: Option<ReadBack>,
     /// What the broker declares of the end.
     pub about: Map<String, Value>,

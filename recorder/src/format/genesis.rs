@@ -1,10 +1,11 @@
 //! The genesis: who, why, where, with which keys (FORMAT.md 5).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::format::base64;
 use crate::format::chain::{Digest, Link};
+use crate::format::once;
 use crate::format::session::SessionId;
 use crate::format::sign::{SessionPublic, SigningPublic};
 use crate::format::stamp::Stamp;
@@ -29,7 +30,7 @@ pub struct Genesis {
     /// All keys.
     pub keys: Keys,
     /// What the broker declares of the session.
-    #[serde(deserialize_with = "crate::format::once::map")]
+    #[serde(deserialize_with = "once::map")]
     pub about: Map<String, Value>,
 }
 
@@ -43,7 +44,18 @@ pub struct Host {
     /// Counts the host's sessions from 1.
     pub seq: u64,
     /// The session before, so that one that was wholly deleted leaves a hole.
+    #[serde(deserialize_with = "once::nullable")]
     pub previous: Option<Previous>,
+}
+
+impl Host {
+    /// Returns whether its count begins with 1, and names the session before each but the first.
+    pub fn counts(&self) -> bool {
+        match &self.previous {
+            None => self.seq == 1,
+            Some(previous) => previous.seq > 0 && previous.seq.checked_add(1) == Some(self.seq),
+        }
+    }
 }
 
 /// The host's session before this one.
@@ -105,7 +117,7 @@ pub struct Keys {
     /// Who signs genesis, seal and recovery.
     pub sign: SignKey,
     /// Who signs the seal where that one cannot be reached; the same where the session began so.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "once::present", skip_serializing_if = "Option::is_none")]
     pub standby: Option<SignKey>,
     /// Who can open.
     pub wrap: Vec<WrapKey>,
@@ -145,7 +157,7 @@ pub struct WrapKey {
     /// `RSA-OAEP-SHA256` or `AWS-KMS-SYMMETRIC`.
     pub alg: String,
     /// The SHA-256 of its SubjectPublicKeyInfo; absent where there is no public key.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "once::present", skip_serializing_if = "Option::is_none")]
     pub spki_sha256: Option<Digest>,
 }
 
@@ -158,13 +170,6 @@ impl WrapKey {
             _ => false,
         }
     }
-}
-
-/// A member that may be absent, but not null.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// `keys.sign.alg`.

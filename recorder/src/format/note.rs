@@ -3,6 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::format::base64;
+use crate::format::once;
 use crate::format::session::ObjectName;
 
 /// Which note.
@@ -91,7 +92,7 @@ impl<'a> Note<'a> {
     /// # Errors
     /// When a member is missing, doubled or of the wrong type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, NoteError> {
-        serde_json::from_str(self.json).map_err(|_| NoteError::Malformed)
+        once::line(self.json.as_bytes()).ok_or(NoteError::Malformed)
     }
 }
 

@@ -3,8 +3,39 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+
+/// Reads one JSON object on one line with nothing around it (FORMAT.md 4): members that nobody names are judged by
+/// the same rules as those that somebody does. Returns nothing where a rule does not hold.
+pub fn line<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let json = std::str::from_utf8(bytes).ok()?;
+    if json.bytes().any(|b| b < 0x20) || !json.starts_with('{') || !json.ends_with('}') {
+        return None;
+    }
+    serde_json::from_str::<Once>(json).ok()?;
+    serde_json::from_str(json).ok()
+}
+
+/// Reads a member that must be there, and may be null.
+///
+/// # Errors
+/// When it is of another type.
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// Reads a member that may be absent, but not null.
+///
+/// # Errors
+/// When it is null or of another type.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
 
 /// Reads an object.
 ///
@@ -80,6 +111,31 @@ impl<'de> Visitor<'de> for Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_one_object_with_nothing_around_it() {
+        let read = |text: &str| line::<Map<String, Value>>(text.as_bytes()).is_some();
+        let deep = |levels: usize| {
+            format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
+        };
+        for good in ["{}", r#"{ "a" : 1 }"#, r#"{"a":1e308,"b":"\ud83d\ude00"}"#, &deep(127)] {
+            assert!(read(good), "{good}");
+        }
+        for bad in [
+            " {}",
+            "{} ",
+            "{}\n",
+            "{\"a\":\t1}",
+            "[]",
+            r#"{"a":1e999}"#,
+            r#"{"a":{"b":1,"b":1}}"#,
+            r#"{"a":"\ud800"}"#,
+            &deep(128),
+        ] {
+            assert!(!read(bad), "{bad}");
+        }
+        assert!(line::<Map<String, Value>>(b"{\"a\":\"\xff\"}").is_none());
+    }
 
     #[test]
     fn a_member_is_there_once_at_every_depth() {

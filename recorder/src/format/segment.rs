@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::base64;
 use crate::format::chain::Link;
 use crate::format::epoch_key::Wrap;
+use crate::format::once;
 use crate::format::seal::{SEALED_MAX, SEALED_MIN};
 use crate::format::session::SessionId;
 
@@ -111,11 +113,16 @@ impl Header {
         }
         let keys = fields.0.get(..keys_len).ok_or(SegmentError::Header("keys"))?;
         if keys_len > 0 {
-            header.keys =
-                Some(serde_json::from_slice(keys).map_err(|_| SegmentError::Header("keys"))?);
+            header.keys = Some(read_keys(keys)?);
         }
         Ok((header, segment.get(..header_len).ok_or(SegmentError::Header("header_len"))?))
     }
+}
+
+fn read_keys(bytes: &[u8]) -> Result<HeaderKeys, SegmentError> {
+    let keys: HeaderKeys = once::line(bytes).ok_or(SegmentError::Header("keys"))?;
+    let canonical = |wrap: &Wrap| base64::decode(&wrap.wrapped).is_some_and(|b| !b.is_empty());
+    if keys.wraps.iter().all(canonical) { Ok(keys) } else { Err(SegmentError::Header("wrapped")) }
 }
 
 /// Appends a frame record to `to`, whose last bytes from `from` on are the sealed frame: the caller leaves
@@ -228,7 +235,8 @@ impl Walk {
         let expected = end_marker(count, self.link);
         match expected.get(4..) {
             Some(marker) if marker == rest => Ok(true),
-            Some(marker) if rest.len() < marker.len() && marker.starts_with(rest) => Ok(false),
+            // Whatever its bytes: a write that was cut leaves blocks of zeros as well as none.
+            Some(marker) if rest.len() < marker.len() => Ok(false),
             _ => Err(SegmentError::End),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 use crate::format::stamp::Stamp;
 
@@ -53,7 +53,10 @@ impl FromStr for SessionId {
     /// Reads the lower-case hyphenated text of a UUIDv7 and nothing else.
     fn from_str(text: &str) -> Result<Self, NotASessionId> {
         let id = Self(Uuid::try_parse(text).map_err(|_| NotASessionId)?);
-        if id.0.get_version_num() == 7 && id.to_string() == text {
+        if id.0.get_version_num() == 7
+            && id.0.get_variant() == Variant::RFC4122
+            && id.to_string() == text
+        {
             Ok(id)
         } else {
             Err(NotASessionId)

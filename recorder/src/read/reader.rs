@@ -1,6 +1,6 @@
 //! Reading a tape: hands out only what the chain and the seal of each frame vouch for (FORMAT.md 7).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
@@ -11,8 +11,8 @@ use crate::format::note::{Kind, Note, NoteError};
 use crate::format::seal::{Opener, SealError};
 use crate::format::segment::{Header, Record, SegmentError, Walk};
 use crate::format::session::ObjectName;
-use crate::keys::{KeyError, KeyOpener, Ratchet, WrapContext};
-use crate::read::verdict::Report;
+use crate::keys::{KeyError, KeyOpener, Ratchet, SegmentKey, WrapContext};
+use crate::read::verdict::{Report, Stretch};
 use crate::store::StoreError;
 use crate::store::tape::Tape;
 
@@ -21,11 +21,24 @@ pub struct Reader<'a> {
     tape: &'a Tape<'a>,
     opener: &'a dyn KeyOpener,
     genesis: Genesis,
-    openings: Vec<Link>,
-    ratchet: Option<Ratchet>,
+    /// The link before each segment that could be looked at.
+    openings: BTreeMap<u64, Link>,
+    ratchet: Option<Stepped>,
+    stretches: VecDeque<Stretch>,
     current: Option<Current>,
-    segments: u64,
-    frames_left: u64,
+    /// The number of the frame that comes next, where nothing is missing.
+    expected: u64,
+    /// The segment that comes next, where nothing is missing.
+    segment: u64,
+    /// Whether something was missing so far: then keys may be, too.
+    holed: bool,
+}
+
+/// The key chain of an epoch, and the step that comes next.
+struct Stepped {
+    ratchet: Ratchet,
+    epoch: u32,
+    step: u32,
 }
 
 /// The segment that is being read.
@@ -33,10 +46,22 @@ struct Current {
     bytes: Vec<u8>,
     walk: Walk,
     opener: Opener,
+    frames_left: u64,
+    signed: bool,
+}
+
+/// What a tape gives next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// The plaintext of a frame: whole lines of the asciicast.
+    Frame(Vec<u8>),
+    /// Frames that nobody vouches for, or that do not open, stood here: the first, and the one after the last.
+    Hole(u64, u64),
 }
 
 impl<'a> Reader<'a> {
-    /// Begins to read what `report` found good: everything up to the first break.
+    /// Begins to read what `report` found good: every frame that links, and of a broken tape those that a signed note
+    /// covers, too, or that stand before a break.
     ///
     /// # Errors
     /// When the genesis cannot be read, or the first key cannot be opened.
@@ -47,17 +72,22 @@ impl<'a> Reader<'a> {
     ) -> Result<Self, ReadError> {
         let bytes = tape.get(ObjectName::Genesis)?;
         let genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
+        let stretches = report.good.iter().copied();
+        let stretches = stretches.filter(|stretch| stretch.frames > 0 || stretch.signed);
         let mut reader = Self {
             tape,
             opener,
             genesis,
-            openings: Vec::new(),
+            openings: BTreeMap::new(),
             ratchet: None,
+            stretches: stretches.collect(),
             current: None,
-            segments: tape.segments(),
-            frames_left: report.frames,
+            expected: 0,
+            segment: 0,
+            holed: false,
         };
-        if reader.frames_left > 0 {
+        let first = reader.stretches.front();
+        if first.is_some_and(|first| first.first_frame == 0 && first.signed) {
             reader.current = reader.next_segment()?;
         }
         Ok(reader)
@@ -68,60 +98,160 @@ impl<'a> Reader<'a> {
         &self.genesis
     }
 
-    /// Returns the plaintext of the next frame: whole lines of the asciicast.
+    /// Returns the plaintext of the next frame: whole lines of the asciicast. Holes are passed over.
     ///
     /// # Errors
     /// When it does not open. Nothing more can be read then.
     pub fn frame(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
-        while self.frames_left > 0 {
-            let Some(current) = &mut self.current else { return Ok(None) };
-            if let Record::Frame { frame, previous, sealed } = current.walk.step(&current.bytes)? {
-                self.frames_left -= 1;
-                let opened = current.opener.open(previous, sealed);
-                return opened.map(Some).map_err(|why| ReadError::Frame { frame, why });
+        loop {
+            match self.given()? {
+                Some(Given::Frame(plain)) => return Ok(Some(plain)),
+                Some(Given::Hole(..)) => {}
+                None => return Ok(None),
             }
-            self.current = self.next_segment()?;
         }
-        Ok(None)
+    }
+
+    /// Returns the next frame, or the hole before it.
+    ///
+    /// # Errors
+    /// When it does not open. Nothing more can be read then.
+    pub fn given(&mut self) -> Result<Option<Given>, ReadError> {
+        loop {
+            if let Some(given) = self.record()? {
+                return Ok(Some(given));
+            }
+            let Some(stretch) = self.stretches.front().copied() else { return Ok(None) };
+            if stretch.first_frame > self.expected {
+                return Ok(Some(self.hole(stretch.first_frame)));
+            }
+            match self.next_segment() {
+                Ok(current) => self.current = current,
+                // Nothing signed covers it, or its keys are lost: that must not hide what follows.
+                Err(e) if self.lost(&e, stretch.signed) => {
+                    self.current = None;
+                    if stretch.frames > 0 {
+                        return Ok(Some(self.hole(stretch.first_frame + stretch.frames)));
+                    }
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Whether a segment that cannot be opened is one more that is missing, and no fault of the key that was given.
+    fn lost(&self, why: &ReadError, signed: bool) -> bool {
+        match why {
+            ReadError::Store(_) => false,
+            ReadError::Key(_) => self.holed,
+            _ => self.holed || !signed,
+        }
+    }
+
+    fn hole(&mut self, to: u64) -> Given {
+        let from = self.expected;
+        self.expected = to;
+        self.holed = true;
+        Given::Hole(from, to)
+    }
+
+    /// Returns the next frame of the segment that is being read, if it has one more.
+    fn record(&mut self) -> Result<Option<Given>, ReadError> {
+        let Some(current) = self.current.as_mut() else { return Ok(None) };
+        if current.frames_left == 0 {
+            return Ok(None);
+        }
+        let step = current.walk.step(&current.bytes)?;
+        let Record::Frame { frame, previous, sealed } = step else { return Ok(None) };
+        let after = frame + current.frames_left;
+        current.frames_left -= 1;
+        match current.opener.open(previous, sealed) {
+            Ok(plain) => {
+                self.expected = frame + 1;
+                Ok(Some(Given::Frame(plain)))
+            }
+            // Whoever can write to the store can put frames behind what is signed; only opening tells.
+            Err(_) if !current.signed => {
+                current.frames_left = 0;
+                Ok(Some(self.hole(after)))
+            }
+            Err(why) => Err(ReadError::Frame { frame, why }),
+        }
     }
 
     fn next_segment(&mut self) -> Result<Option<Current>, ReadError> {
-        let number = self.openings.len() as u64;
-        if number >= self.segments {
-            return Ok(None);
+        let Some(stretch) = self.stretches.pop_front() else { return Ok(None) };
+        for lost in self.segment..stretch.segment {
+            self.pass_over(lost);
         }
+        let number = stretch.segment;
         let bytes = self.tape.get(ObjectName::Segment(number))?;
         let (header, head) = Header::decode(&bytes)?;
         // The chain was verified before, but these bytes were read again since.
-        if self.current.as_ref().is_some_and(|last| last.walk.link() != header.previous) {
+        let adjacent = self.segment == number;
+        let last = self.current.as_ref().filter(|last| adjacent && last.frames_left == 0);
+        let broken_off =
+            |last: &Current| !matches!(last.walk.clone().step(&last.bytes), Ok(Record::End));
+        let follows = |last: &Current| last.walk.link() == header.previous || broken_off(last);
+        if !last.is_none_or(follows) || header.first_frame != stretch.first_frame {
             return Err(ReadError::Changed(number));
         }
-        self.openings.push(header.previous);
+        self.segment = number + 1;
+        self.openings.insert(number, header.previous);
         let key = self.segment_key(&header)?;
         if verify_slices_are_equal(&key.commitment, &header.commitment).is_err() {
             return Err(ReadError::Commitment(number));
         }
         let opener = Opener::new(&key.key, self.genesis.session, number, header.first_frame)?;
         let walk = Walk::new(&header, head);
-        Ok(Some(Current { bytes, walk, opener }))
+        Ok(Some(Current {
+            bytes,
+            walk,
+            opener,
+            frames_left: stretch.frames,
+            signed: stretch.signed,
+        }))
     }
 
-    fn segment_key(&mut self, header: &Header) -> Result<crate::keys::SegmentKey, ReadError> {
+    /// A segment without a good frame may still have its epoch's key: the commitment of the next one tells whether it
+    /// is the right one.
+    fn pass_over(&mut self, number: u64) {
+        let Ok(bytes) = self.tape.get(ObjectName::Segment(number)) else { return };
+        let Ok((header, _)) = Header::decode(&bytes) else { return };
+        self.openings.insert(number, header.previous);
+        if header.keys.is_some() {
+            // What does not open here is told where it is needed.
+            drop(self.segment_key(&header));
+        }
+    }
+
+    fn segment_key(&mut self, header: &Header) -> Result<SegmentKey, ReadError> {
+        let lost = ReadError::Commitment(header.segment);
         if let Some(keys) = &header.keys {
-            let at = usize::try_from(keys.minted).unwrap_or(usize::MAX);
-            let link = *self.openings.get(at).ok_or(ReadError::Commitment(header.segment))?;
+            let link = *self.openings.get(&keys.minted).ok_or(lost)?;
             let context = WrapContext { session: self.genesis.session, epoch: header.epoch, link };
             let key = self.opener.open(&context, &self.genesis.keys.wrap, &keys.wraps)?;
-            self.ratchet = Some(Ratchet::begin(key, self.genesis.session, header.epoch)?);
+            let mut ratchet = Ratchet::begin(key, self.genesis.session, header.epoch)?;
+            let first = ratchet.step()?;
+            self.ratchet = Some(Stepped { ratchet, epoch: header.epoch, step: 1 });
+            return Ok(first);
         }
-        let ratchet = self.ratchet.as_mut().ok_or(ReadError::Commitment(header.segment))?;
-        Ok(ratchet.step()?)
+        let stepped =
+            self.ratchet.as_mut().filter(|at| at.epoch == header.epoch && at.step <= header.step);
+        let stepped = stepped.ok_or(lost)?;
+        let mut key = stepped.ratchet.step()?;
+        while stepped.step < header.step {
+            key = stepped.ratchet.step()?;
+            stepped.step += 1;
+        }
+        stepped.step += 1;
+        Ok(key)
     }
 }
 
 impl std::fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reader({:?}, segment {})", self.tape, self.openings.len())
+        write!(f, "Reader({:?}, segment {})", self.tape, self.segment)
     }
 }
 
@@ -131,6 +261,7 @@ pub struct Events<'a> {
     reader: Reader<'a>,
     header: CastHeader,
     lines: VecDeque<Line>,
+    time_us: u64,
 }
 
 /// An event of a tape.
@@ -148,6 +279,18 @@ impl TapeEvent {
         self.raw.as_deref().unwrap_or(self.line.data.as_bytes())
     }
 
+    /// Marks where frames are missing; no tape has this line.
+    fn hole(time_us: u64, from: u64, to: u64) -> Self {
+        let data = format!("{HOLE}{from} to {} are missing here", to.saturating_sub(1));
+        Self { line: Line { time_us, code: 'm', data }, raw: None }
+    }
+
+    /// Returns what a mark of missing frames says, if it is one.
+    pub fn missing(&self) -> Option<&str> {
+        let data = self.line.data.as_str();
+        (self.line.code == 'm' && data.starts_with(HOLE)).then_some(data)
+    }
+
     /// Gives what stands on the tape as a single mark (FORMAT.md 7.1) the display text that it saved.
     fn spelled_out(mut self) -> Self {
         if let (MARK, Some(raw)) = (self.line.data.as_str(), &self.raw) {
@@ -163,12 +306,17 @@ impl<'a> Events<'a> {
     /// # Errors
     /// When the first frame does not open, or holds something else.
     pub fn begin(mut reader: Reader<'a>) -> Result<Self, ReadError> {
+        let first = reader.stretches.front();
+        if reader.current.is_none() && first.is_some_and(|first| first.first_frame > 0) {
+            let header = stand_in(&reader.genesis);
+            return Ok(Self { reader, header, lines: VecDeque::new(), time_us: 0 });
+        }
         let first = reader.frame()?.ok_or(ReadError::Empty)?;
         let end = first.iter().position(|b| *b == b'\n').ok_or(LineError)?;
         let (header, rest) = first.split_at_checked(end + 1).ok_or(LineError)?;
         let header = parse_header(header)?;
         let lines = parse_lines(rest)?;
-        Ok(Self { reader, header, lines })
+        Ok(Self { reader, header, lines, time_us: 0 })
     }
 
     /// Returns the asciicast header.
@@ -187,12 +335,16 @@ impl<'a> Events<'a> {
     /// When it does not open, or holds no line.
     pub fn event(&mut self) -> Result<Option<TapeEvent>, ReadError> {
         while self.lines.is_empty() {
-            match self.reader.frame()? {
-                Some(plain) => self.lines = parse_lines(&plain)?,
+            match self.reader.given()? {
+                Some(Given::Frame(plain)) => self.lines = parse_lines(&plain)?,
+                Some(Given::Hole(from, to)) => {
+                    return Ok(Some(TapeEvent::hole(self.time_us, from, to)));
+                }
                 None => return Ok(None),
             }
         }
         let Some(line) = self.lines.pop_front() else { return Ok(None) };
+        self.time_us = line.time_us;
         // FORMAT.md 7.1: a B line stands at once behind its line, in the same frame.
         let raw = match self.lines.front() {
             Some(next) if next.code == 'B' && matches!(line.code, 'o' | 'i') => Some(next.exact()?),
@@ -204,6 +356,25 @@ impl<'a> Events<'a> {
         Ok(Some(TapeEvent { line, raw }.spelled_out()))
     }
 }
+
+/// The header of a tape whose first frame is lost: what the genesis says of the terminal.
+fn stand_in(genesis: &Genesis) -> CastHeader {
+    let cells = |name, or| {
+        let cells = genesis.about.get(name).and_then(|value| value.as_u64());
+        cells.and_then(|cells| u16::try_from(cells).ok()).filter(|cells| *cells > 0).unwrap_or(or)
+    };
+    CastHeader {
+        version: 2,
+        width: cells("cols", 80),
+        height: cells("rows", 24),
+        timestamp: genesis.created.0 / 1_000_000,
+        title: None,
+        command: None,
+        env: serde_json::Value::Null,
+    }
+}
+
+const HOLE: &str = "bg-replay: frames ";
 
 fn parse_lines(plain: &[u8]) -> Result<VecDeque<Line>, LineError> {
     plain

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::approval::quorum::Signatory;
+use crate::format::chain::Digest;
 use crate::format::session::SessionId;
 
 /// The one word for a tape.
@@ -47,14 +49,20 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How much a finding weighs, the least first; its word in JSON is the finding's kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Weight {
     /// Worth knowing; the verdict does not depend on it.
+    #[serde(rename = "note")]
     Note,
     /// Could not be looked at.
-    Unverifiable,
-    /// Not as the format says.
+    #[serde(rename = "unread")]
+    Unread,
+    /// Not as the format says, and no frame is touched by it.
+    #[serde(rename = "fault")]
+    Fault,
+    /// Not as the format says, and on the chain.
+    #[serde(rename = "break")]
     Broken,
 }
 
@@ -68,7 +76,7 @@ pub struct Finding {
     /// What, in one line.
     pub what: String,
     /// How much it weighs.
-    #[serde(skip)]
+    #[serde(rename = "kind")]
     pub weight: Weight,
 }
 
@@ -79,10 +87,69 @@ pub struct Report {
     pub session: Option<SessionId>,
     /// The verdict.
     pub verdict: Verdict,
-    /// Whole frames up to the first break.
+    /// Frames that link, and that a signed note covers.
     pub frames: u64,
-    /// Good segments up to the first break.
+    /// The segments that those stand in.
     pub segments: u64,
+    /// Frames that link, and that no signed note covers.
+    pub unsigned: u64,
+    /// The signing key that the genesis names, where it names one.
+    pub signed: Option<Signed>,
+    /// The role that the genesis names, where it names one.
+    pub role: Option<String>,
+    /// Whose signatures the access rests on, and with which keys.
+    pub people: Vec<Signatory>,
     /// Every finding.
     pub findings: Vec<Finding>,
+    /// Which frames those are, in order.
+    #[serde(skip)]
+    pub good: Vec<Stretch>,
+}
+
+impl Report {
+    /// Returns what is known of a tape that could not be looked at.
+    pub fn unread(session: Option<SessionId>, why: &str) -> Self {
+        let finding = Finding {
+            object: ".".to_owned(),
+            frame: None,
+            what: format!("not readable: {why}"),
+            weight: Weight::Unread,
+        };
+        Self {
+            session,
+            verdict: Verdict::Unverifiable,
+            frames: 0,
+            segments: 0,
+            unsigned: 0,
+            signed: None,
+            role: None,
+            people: Vec::new(),
+            findings: vec![finding],
+            good: Vec::new(),
+        }
+    }
+}
+
+/// Frames of one segment that link, from its first on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The segment.
+    pub segment: u64,
+    /// The number of its first frame.
+    pub first_frame: u64,
+    /// How many.
+    pub frames: u64,
+    /// Whether a signed note covers them.
+    pub signed: bool,
+}
+
+/// The key that a tape says signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signed {
+    /// Its name, by the tape's word.
+    pub name: String,
+    /// The SHA-256 of its SubjectPublicKeyInfo.
+    pub sha256: Digest,
+    /// Whether it is one that the verifier was told to trust.
+    pub trusted: bool,
 }

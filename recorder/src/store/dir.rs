@@ -77,14 +77,28 @@ impl ObjectStore for DirStore {
 }
 
 /// Lists files below a directory. A directory is no object, so an empty one is nothing: it may be that of an
-/// object that is just being stored.
+/// object that is just being stored. One that cannot be looked into, or is deeper than any object, is told by its
+/// name, and costs the others nothing.
 fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
     for entry in fs::read_dir(at)? {
         let entry = entry?;
         let path = entry.path();
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            walk(root, &path, entries)?;
+            let depth = path.strip_prefix(root).unwrap_or(&path).components().count();
+            let looked = if depth > DEPTH_MAX {
+                Err(io::ErrorKind::InvalidFilename.into())
+            } else {
+                walk(root, &path, entries)
+            };
+            match looked {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => {
+                    let key = format!("{}/", key_of(root, &path));
+                    entries.push(Entry { key, len: 0, object: false });
+                }
+            }
         } else {
             let len = entry.metadata()?.len();
             entries.push(Entry { key: key_of(root, &path), len, object: kind.is_file() });
@@ -148,6 +162,8 @@ fn failed(verb: &'static str, key: &str, source: io::Error) -> StoreError {
     StoreError::Failed { verb, key: key.to_owned(), source }
 }
 
+/// More directories than lie above any object of a store.
+const DEPTH_MAX: usize = 16;
 const INCOMING: &str = ".incoming";
 
 #[cfg(test)]

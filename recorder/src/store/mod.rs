@@ -33,8 +33,16 @@ pub struct Entry {
     pub key: String,
     /// Bytes.
     pub len: u64,
-    /// Whether it is an object at all: a symlink, a fifo or an empty directory is not.
+    /// Whether it is an object at all: a symlink or a fifo is not, nor is a directory, which is listed only where
+    /// nobody could look into it.
     pub object: bool,
+}
+
+impl Entry {
+    /// Returns whether it is a directory that could not be looked into: what is below it is not known.
+    pub fn dark(&self) -> bool {
+        !self.object && self.key.ends_with('/')
+    }
 }
 
 /// Why a store did not do something.

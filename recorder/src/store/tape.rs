@@ -17,6 +17,8 @@ pub struct Tape<'s> {
     pub objects: BTreeMap<ObjectName, u64>,
     /// What is there besides: names as they were listed.
     pub strangers: Vec<String>,
+    /// Directories of it that could not be listed, with a slash at their end.
+    pub dark: Vec<String>,
 }
 
 impl<'s> Tape<'s> {
@@ -36,6 +38,7 @@ impl<'s> Tape<'s> {
             placed,
             objects: BTreeMap::new(),
             strangers: Vec::new(),
+            dark: Vec::new(),
         };
         for entry in store.list(prefix)? {
             let name = entry.key.strip_prefix(prefix).unwrap_or(&entry.key);
@@ -43,6 +46,7 @@ impl<'s> Tape<'s> {
                 Ok(name) if entry.object => {
                     tape.objects.insert(name, entry.len);
                 }
+                _ if entry.dark() => tape.dark.push(name.to_owned()),
                 _ => tape.strangers.push(name.to_owned()),
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bg_recorder::keys::KeyOpener;
 use bg_recorder::reader::{Events, ReadError, Reader};
 use bg_recorder::tape::Tape;
-use bg_recorder::verdict::{Report, Verdict};
+use bg_recorder::verdict::{Report, Verdict, Weight};
 
 use crate::failure::{Failure, content};
 use bg_cli::say::say;
@@ -15,7 +15,7 @@ use bg_cli::say::say;
 pub enum Extent {
     /// All of it, or nothing.
     Whole,
-    /// What is good, up to the first break.
+    /// What is good, with what is missing marked.
     UpToBreak,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Vault<'a> {
     ) -> Result<Self, Failure> {
         match (report.verdict, extent) {
             (Verdict::Broken, Extent::Whole) => Err(content("the tape is broken, and is not shown")
-                .hint("`bg-replay verify` says where; --up-to-break shows the part before that")),
+                .hint("`bg-replay verify` says where; --up-to-break shows what links and is signed")),
             (Verdict::Unverifiable, Extent::Whole) => Err(Failure::new(unverifiable(&report)).hint(
                 "give the signing key with --trust FILE; --up-to-break shows what can be read all the same",
             )),
@@ -69,10 +69,13 @@ impl<'a> Vault<'a> {
     pub fn warn(&self) {
         if self.report.verdict == Verdict::Broken {
             let frames = self.report.frames;
-            let segments = self.report.segments;
+            let unsigned = self.report.unsigned;
             say!(
-                "bg-replay: warning: the tape is broken: only its first {frames} frames are shown ({segments} good segments)"
+                "bg-replay: warning: the tape is broken: shown are the {frames} frames that link and are signed, and {unsigned} that only link"
             );
+            for finding in self.report.findings.iter().filter(|one| one.weight >= Weight::Fault) {
+                say!("bg-replay: warning: {}: {}", finding.object, finding.what);
+            }
         } else if self.report.verdict == Verdict::Unverifiable {
             say!("bg-replay: warning: {}", unverifiable(&self.report));
         }
@@ -103,9 +106,6 @@ pub fn seconds(duration: Duration) -> String {
 }
 
 fn unverifiable(report: &Report) -> String {
-    let first = report
-        .findings
-        .iter()
-        .find(|finding| finding.weight == bg_recorder::verdict::Weight::Unverifiable);
+    let first = report.findings.iter().find(|finding| finding.weight == Weight::Unread);
     format!("the tape is unverifiable: {}", first.map_or("", |finding| &finding.what))
 }

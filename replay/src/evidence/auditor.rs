@@ -19,6 +19,7 @@ use bg_recorder::tape::Tape;
 
 use crate::config::Config;
 use crate::evidence::catalog::{Catalog, Place};
+use crate::evidence::known::Known;
 use crate::failure::Failure;
 
 /// What the command line, the configuration and the environment give.
@@ -34,6 +35,8 @@ pub struct Auditor {
     pub kms_trust: Option<String>,
     /// The file of the opening key, where one was given.
     pub key: Option<PathBuf>,
+    /// The allowed_signers file to compare those of tapes with, where one was given.
+    pub allowed_signers: Option<PathBuf>,
 }
 
 impl Auditor {
@@ -91,6 +94,11 @@ impl Auditor {
             trusted.push(read_signing_public(file).map_err(failed)?);
         }
         Ok(trusted)
+    }
+
+    /// Returns whom the auditor knows, to be compared with who signed for a tape's access.
+    pub fn known(&self) -> Known {
+        Known { file: self.allowed_signers.clone(), roles: self.config.roles.clone() }
     }
 
     fn kms_trusted(&self, key: &str) -> Result<SigningPublic, Failure> {

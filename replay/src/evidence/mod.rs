@@ -5,5 +5,6 @@ pub mod auditor;
 pub mod catalog;
 pub mod fetch;
 pub mod glance;
+pub mod known;
 pub mod roll;
 pub mod surplus;

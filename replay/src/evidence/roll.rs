@@ -32,7 +32,7 @@ impl Roll {
         let entry = Entry {
             session: genesis.session,
             first: Link::genesis(&bytes),
-            last: last_link(tape),
+            last: last_link(tape, Link::genesis(&bytes)),
             host: genesis.host,
         };
         let host = self.hosts.entry(entry.host.id.clone()).or_default();
@@ -45,7 +45,7 @@ impl Roll {
         for (id, counted) in &self.hosts {
             let mut report = |what: String| {
                 let object = format!("host {id}");
-                findings.push(Finding { object, frame: None, what, weight: Weight::Broken });
+                findings.push(Finding { object, frame: None, what, weight: Weight::Fault });
             };
             let mut next = 1;
             for (seq, entries) in counted {
@@ -103,9 +103,10 @@ impl Entry {
     }
 }
 
-/// Returns the last link that the objects give, whatever any note says.
-fn last_link(tape: &Tape<'_>) -> Option<Link> {
-    let bytes = tape.get(ObjectName::Segment(tape.segments().checked_sub(1)?)).ok()?;
+/// Returns the last link that the objects give, whatever any note says: of a tape without segment, its first.
+fn last_link(tape: &Tape<'_>, first: Link) -> Option<Link> {
+    let Some(last) = tape.segments().checked_sub(1) else { return Some(first) };
+    let bytes = tape.get(ObjectName::Segment(last)).ok()?;
     let (header, head) = Header::decode(&bytes).ok()?;
     let mut walk = Walk::new(&header, head);
     while let Record::Frame { .. } = walk.step(&bytes).ok()? {}

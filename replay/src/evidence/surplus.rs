@@ -11,8 +11,8 @@ use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
 pub fn look(archive: &Archive, prefix: &str, report: &mut Report) {
     for found in findings(archive, prefix, |key| Some(key.strip_prefix(prefix).unwrap_or(key))) {
         report.verdict = match (found.weight, report.verdict) {
-            (Weight::Broken, _) => Verdict::Broken,
-            (Weight::Unverifiable, verdict) if verdict != Verdict::Broken => Verdict::Unverifiable,
+            (Weight::Broken | Weight::Fault, _) => Verdict::Broken,
+            (Weight::Unread, verdict) if verdict != Verdict::Broken => Verdict::Unverifiable,
             (_, verdict) => verdict,
         };
         report.findings.push(found);
@@ -39,7 +39,7 @@ pub fn findings(
         Err(e) => {
             return vec![finding(
                 "versions",
-                Weight::Unverifiable,
+                Weight::Unread,
                 format!("not readable: {}", chain(&e)),
             )];
         }
@@ -49,7 +49,7 @@ pub fn findings(
             SurplusKind::Version => "more than one version: it was written again",
             SurplusKind::DeleteMarker => "a delete marker: somebody deleted it",
         };
-        Some(finding(named(&surplus.key)?, Weight::Broken, what.to_owned()))
+        Some(finding(named(&surplus.key)?, Weight::Fault, what.to_owned()))
     });
     told.collect()
 }

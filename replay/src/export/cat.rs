@@ -13,7 +13,9 @@ pub fn cat(vault: &Vault<'_>, mut sink: Sink) -> Result<(), Failure> {
     let mut events = vault.events()?;
     let mut visible = Visible::default();
     while let Some(event) = events.event().map_err(unread)? {
-        if event.line.code == 'o' {
+        if let Some(missing) = event.missing() {
+            sink.put(format!("\n[{missing}]\n").as_bytes())?;
+        } else if event.line.code == 'o' {
             sink.put(visible.chunk(&event.line.data).as_bytes())?;
         }
     }

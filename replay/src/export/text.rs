@@ -32,7 +32,9 @@ impl Format for Text {
                 Some(size) => terminal.resize_with(size.cols, size.rows, &mut self.transcript),
                 None => Vec::new(),
             },
-            _ => Vec::new(),
+            _ => event.missing().map_or(Vec::new(), |missing| {
+                terminal.feed_with(format!("\r\n[{missing}]\r\n"), &mut self.transcript)
+            }),
         };
         joined(&lines)
     }

@@ -17,13 +17,32 @@ pub fn list() -> Vec<Fault> {
         .chain(bent(RECOVERY_MEMBERS, |recovery| Bend { recovery, ..recovered() }))
         .chain(recoveries())
         .chain(open_ends())
-        .chain([verdict(
+        .chain(seals())
+        .collect()
+}
+
+fn seals() -> [Fault; 3] {
+    [
+        broken(
+            "seal_squatted",
+            SEAL,
+            "somebody else wrote under the seal's name, and the session was recovered",
+            Bend { end: End::Recovery, ..as_it_is() },
+        )
+        .edit(|o| drop(o.insert(SEAL.into(), b"garbage".to_vec()))),
+        verdict(
+            "intact_recovered_by_another",
+            "intact",
+            "a host took the living session for dead: its seal outranks that recovery",
+            Bend { end: End::Both, recovery: |r| r.frames -= 1, ..as_it_is() },
+        ),
+        verdict(
             "seal_without_read_back",
             "intact",
             "the store could not be read back when the session ended: a note",
             Bend { seal: |s| s.read_back = None, ..as_it_is() },
-        )])
-        .collect()
+        ),
+    ]
 }
 
 /// Seals over what is not there, and objects beside them.
@@ -62,6 +81,12 @@ const SEALS: &[Row<fn(&mut Objects)>] = &[
             let bytes = o.get_mut("segments/0000000002").unwrap();
             bytes.truncate(bytes.len() - 40);
         },
+    ),
+    (
+        "segment_behind_the_seal",
+        "segments/0000000003",
+        "somebody else wrote under the name of the segment that would come next",
+        |o| drop(o.insert("segments/0000000003".into(), b"garbage".to_vec())),
     ),
 ];
 
@@ -157,6 +182,39 @@ fn open_ends() -> Vec<Fault> {
             "unfinished",
             "the last record ends in its length",
             Bend { torn: Some(3), ..open() },
+        ),
+        verdict(
+            "unfinished_in_an_end_marker",
+            "unfinished",
+            "the last record is the beginning of an end marker, with other bytes",
+            Bend { torn: Some(0), ..open() },
+        )
+        .edit(|o| {
+            let last = o.get_mut("segments/0000000002").unwrap();
+            last.extend([0, 0, 0, 0, 9, 9, 9]);
+        }),
+        verdict(
+            "unfinished_with_a_header_of_2100",
+            "unfinished",
+            "a header says a time that is still to come: no sign of life",
+            Bend {
+                torn: Some(0),
+                header: |h| {
+                    if h.segment == 2 {
+                        h.wall_us = 4_102_444_800_000_000
+                    }
+                },
+                ..open()
+            },
+        ),
+        verdict(
+            "unfinished_with_a_checkpoint_of_2100",
+            "unfinished",
+            "a clock that ran ahead: no sign of life",
+            Bend {
+                checkpoint: |c| c.wall = bg_recorder::stamp::Stamp(4_102_444_800_000_000),
+                ..open()
+            },
         ),
         verdict(
             "unfinished_in_a_frame",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bg_recorder::keys::local::LocalOpener;
 use bg_recorder::keys::pem::read_signing_public;
-use bg_recorder::reader::{ReadError, Reader};
+use bg_recorder::reader::{Given, ReadError, Reader};
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::store::{Entry, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
@@ -56,8 +56,47 @@ impl Memory {
         if cast.is_empty() { Err(ReadError::Empty) } else { Ok(cast) }
     }
 
+    /// Verifies as of `now_us`, where one object cannot be read.
+    pub fn verify_without(&self, name: &str, now_us: u64) -> Report {
+        let dim = Dim { memory: self, name };
+        let tape = Tape::list(&dim, "", Some(self.session.parse().unwrap())).unwrap();
+        verify(&tape, &self.trusted, now_us)
+    }
+
+    /// Reads what is good of a broken tape; returns what it gives.
+    pub fn good(&self, key: &Path, now_us: u64) -> Vec<Given> {
+        let tape = self.tape();
+        let opener = LocalOpener::from_file(key).unwrap();
+        let mut reader = Reader::begin(&tape, &self.verify(now_us), &opener).unwrap();
+        std::iter::from_fn(|| reader.given().unwrap()).collect()
+    }
+
     fn tape(&self) -> Tape<'_> {
         Tape::list(self, "", Some(self.session.parse().unwrap())).unwrap()
+    }
+}
+
+/// The store, minus the right to read one object.
+struct Dim<'a> {
+    memory: &'a Memory,
+    name: &'a str,
+}
+
+impl ObjectStore for Dim<'_> {
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.memory.put_new(key, bytes)
+    }
+
+    fn get(&self, key: &str, max: u64) -> Result<Vec<u8>, StoreError> {
+        if key == self.name {
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            return Err(StoreError::Failed { verb: "read", key: key.to_owned(), source });
+        }
+        self.memory.get(key, max)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        self.memory.list(prefix)
     }
 }
 

@@ -55,7 +55,7 @@ impl Tape {
         let tape = bg_recorder::tape::Tape::list(&store, "", self.id().parse().ok()).unwrap();
         let opener = LocalOpener::from_file(&self.practice.open_key()).unwrap();
         let report = self.report();
-        if report.frames == 0 {
+        if report.frames + report.unsigned == 0 {
             return Vec::new();
         }
         let reader = Reader::begin(&tape, &report, &opener).unwrap();

@@ -5,28 +5,39 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 
 use super::Verifier;
+use super::chain::lists;
 use crate::format::base64;
 use crate::format::chain::{Digest, Link};
 use crate::format::checkpoint::{Checkpoint, Cosigned};
-use crate::format::closing::{Recovery, Seal};
 use crate::format::genesis::{Genesis, SIGN_ALG, SignKey, WrapKey};
 use crate::format::note::{Kind, Note, Signature};
 use crate::format::session::ObjectName;
 use crate::format::sign::SigningPublic;
-use crate::read::verdict::Weight;
+use crate::read::verdict::{Signed, Weight};
 
 /// Who must have signed a note, in the order of its lines.
 #[derive(Clone, Copy)]
-enum Signer {
+pub(super) enum Signer {
     Session,
     Signing,
     Standby,
 }
 
+/// What a signature line is worth, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It verifies.
+    Valid,
+    /// Nobody knows whose it should be.
+    Unknown,
+    /// It is another's, or does not verify.
+    Wrong,
+}
+
 impl Verifier {
     pub(super) fn genesis(&mut self, bytes: &[u8], trusted: &[SigningPublic]) {
-        self.listed = vec![(ObjectName::Genesis, Digest::of(bytes))];
-        self.link = Some(Link::genesis(bytes));
+        self.chain.listed = vec![(ObjectName::Genesis, Some(Digest::of(bytes)))];
+        self.chain.link = Some(Link::genesis(bytes));
         let Some(note) = self.parse(ObjectName::Genesis, bytes) else { return };
         let Some(genesis) = self.read::<Genesis>(ObjectName::Genesis, &note) else { return };
         self.sign = genesis.keys.sign.public();
@@ -36,20 +47,16 @@ impl Verifier {
             && self.standby.is_some() == genesis.keys.standby.is_some()
             && !genesis.keys.wrap.is_empty()
             && genesis.keys.wrap.iter().all(WrapKey::fits);
-        self.require(
-            suits,
-            "genesis",
-            "names a suite or an algorithm that version 1 does not have",
-        );
+        let counts = genesis.host.counts();
+        self.demand(counts, "genesis", "its host's count and the session before do not fit");
+        self.demand(suits, "genesis", "names a suite or an algorithm that version 1 does not have");
         let names: BTreeSet<_> = genesis.keys.wrap.iter().map(|key| &key.name).collect();
-        self.require(
-            names.len() == genesis.keys.wrap.len(),
-            "genesis",
-            "two wrapping keys have one name",
-        );
+        let named_once = names.len() == genesis.keys.wrap.len();
+        self.demand(named_once, "genesis", "two wrapping keys have one name");
         let placed = self.placed.is_none_or(|id| id == genesis.session);
         self.require(placed, "genesis", "another session's genesis");
-        self.next = Some(genesis.keys.session);
+        self.chain.next = Some(genesis.keys.session);
+        let created = genesis.created;
         self.moment(genesis.boot_us, genesis.created.0, "genesis");
         self.access(&genesis);
         if genesis.keys.standby.as_ref() == Some(&genesis.keys.sign) {
@@ -57,88 +64,115 @@ impl Verifier {
             self.found(Weight::Note, "genesis", None, what);
         }
         self.genesis = Some(genesis);
-        self.signatures("genesis", &note, &[Signer::Signing]);
-        self.trust(trusted);
+        let standing = self.signatures("genesis", &note, &[Signer::Signing]);
+        let trusted = self.trust(trusted);
+        let formed = suits && counts && named_once;
+        self.vouched = formed && placed && standing == Standing::Valid && trusted;
+        if self.vouched {
+            self.heard = Some(("genesis".to_owned(), created));
+        }
     }
 
-    fn trust(&mut self, trusted: &[SigningPublic]) {
-        match &self.sign {
-            _ if trusted.is_empty() => {
-                let what =
-                    "no trusted signing key was given: checked against the key that the tape names";
-                self.found(Weight::Unverifiable, "genesis", None, what);
-            }
-            Some(sign) if trusted.contains(sign) => {}
-            _ => self.broken("genesis", None, "wrong signer: its signing key is not a trusted one"),
+    /// Returns whether the signing key is a trusted one, or nobody said which are.
+    fn trust(&mut self, trusted: &[SigningPublic]) -> bool {
+        let (Some(sign), Some(genesis)) = (&self.sign, &self.genesis) else {
+            self.broken("genesis", None, STRANGER);
+            return false;
+        };
+        let known = trusted.contains(sign);
+        self.signed = Some(Signed {
+            name: genesis.keys.sign.name.clone(),
+            sha256: Digest::of(sign.spki()),
+            trusted: known,
+        });
+        if trusted.is_empty() {
+            let what =
+                "no trusted signing key was given: checked against the key that the tape names";
+            self.found(Weight::Unread, "genesis", None, what);
+        } else if !known {
+            self.broken("genesis", None, STRANGER);
         }
+        known || trusted.is_empty()
     }
 
     pub(super) fn checkpoint(&mut self, n: u64, bytes: &[u8]) {
         let name = ObjectName::Checkpoint(n);
         let at = name.to_string();
-        let listed = std::mem::replace(&mut self.listed, vec![(name, Digest::of(bytes))]);
-        self.checkpoints = n + 1;
-        let Some(note) = self.parse(name, bytes) else { return self.next = None };
-        self.signatures(&at, &note, &[Signer::Session]);
-        let Some(checkpoint) = self.read::<Checkpoint>(name, &note) else {
-            return self.next = None;
+        let seen = vec![(name, Some(Digest::of(bytes)))];
+        let before = std::mem::replace(&mut self.chain.listed, seen);
+        let Some(note) = self.parse(name, bytes) else { return self.chain.next = None };
+        let standing = self.signatures(&at, &note, &[Signer::Session]);
+        // What somebody else signed says nothing, and names no key.
+        let read = match standing {
+            Standing::Wrong => None,
+            Standing::Valid | Standing::Unknown => self.read::<Checkpoint>(name, &note),
         };
-        let ours = self
-            .genesis
-            .as_ref()
-            .is_none_or(|g| (g.session, &g.boot_id) == (checkpoint.session, &checkpoint.boot_id));
+        let Some(checkpoint) = read else { return self.chain.next = None };
+        let ours = self.ours(checkpoint.session, &checkpoint.boot_id);
         self.require(ours, &at, "another session's checkpoint");
         self.require(checkpoint.checkpoint == n, &at, "another checkpoint's number");
-        if self.cut.is_some_and(|(cut, _)| cut == n) {
+        if self.chain.cut.is_some_and(|(cut, _)| cut == n) {
+            self.stretches.cut(n);
             self.broken(&at, None, "its segment was cut");
         }
-        if let Some(link) = self.link {
-            let agrees = checkpoint.link == link && checkpoint.frames == self.frames;
-            self.require(agrees, &at, "does not agree with its segment");
-        }
-        self.require(listed == checkpoint.objects, &at, "lists other objects, or other digests");
+        let lists = lists(&before, &checkpoint.objects);
+        self.require(lists, &at, "lists other objects, or other digests");
+        self.covers(n, &at, &checkpoint, standing, ours && lists && checkpoint.checkpoint == n);
         self.moment(checkpoint.boot_us, checkpoint.wall.0, &at);
-        self.next = Some(checkpoint.next);
-        self.signed_frames = checkpoint.frames;
+        self.chain.next = (standing == Standing::Valid).then_some(checkpoint.next);
         self.texts.insert(n, note.text.to_vec());
         if let Some(cosigned) = &checkpoint.cosigned {
             self.cosigned(n, &at, cosigned);
         }
     }
 
-    fn cosigned(&mut self, n: u64, at: &str, cosigned: &Cosigned) {
-        let der = base64::decode(&cosigned.signature);
-        let text = self.texts.get(&cosigned.checkpoint).filter(|_| cosigned.checkpoint < n);
-        let verifies = match (&self.sign, text, der) {
-            (Some(sign), Some(text), Some(der)) => sign.verifies(text, &der),
-            _ => false,
-        };
-        self.require(verifies, at, "wrong signer: the cosignature does not verify");
-        self.texts.retain(|number, _| *number > cosigned.checkpoint);
-    }
-
-    pub(super) fn ending(&mut self, name: ObjectName, bytes: &[u8]) {
-        let at = name.to_string();
-        let Some(note) = self.parse(name, bytes) else { return };
-        if name == ObjectName::Seal {
-            self.sealed = true;
-            let signer = self.sealer(&note);
-            self.signatures(&at, &note, &[Signer::Session, signer]);
-            if let Some(seal) = self.read::<Seal>(name, &note) {
-                self.seal(&at, &seal);
-            }
+    /// What a checkpoint says of its segment: where it holds, the segment is signed for; where the segment is broken
+    /// or cannot be read, the chain goes on from what was signed.
+    fn covers(
+        &mut self,
+        n: u64,
+        at: &str,
+        checkpoint: &Checkpoint,
+        standing: Standing,
+        fits: bool,
+    ) {
+        let link = self.chain.link;
+        let agrees = link
+            .is_none_or(|link| (link, self.chain.frames) == (checkpoint.link, checkpoint.frames));
+        self.require(agrees, at, "does not agree with its segment");
+        if standing != Standing::Valid {
+            return;
+        }
+        self.heard = Some((at.to_owned(), checkpoint.wall));
+        if !self.chain.anchored {
+            self.chain.resume(checkpoint.link, checkpoint.frames);
+        } else if agrees && fits {
+            self.stretches.sign(n);
         } else {
-            self.recovered = true;
-            self.signatures(&at, &note, &[Signer::Signing]);
-            if let Some(recovery) = self.read::<Recovery>(name, &note) {
-                self.recovery(&at, &recovery);
-            }
+            self.stretches.refute(n);
         }
     }
 
+    fn cosigned(&mut self, n: u64, at: &str, cosigned: &Cosigned) {
+        let number = cosigned.checkpoint;
+        let later = self.cosigned.is_none_or(|last| last < number);
+        self.demand(number < n && later, at, "cosigned: not an earlier checkpoint, or one before");
+        let der = base64::decode(&cosigned.signature);
+        let verifies = match (&self.sign, self.texts.get(&number), der) {
+            (_, _, None) => false,
+            (Some(sign), Some(text), Some(der)) => sign.verifies(text, &der),
+            // What should have been cosigned could not be read, or is a finding already.
+            _ => true,
+        };
+        self.demand(verifies, at, "wrong signer: the cosignature does not verify");
+        self.cosigned = self.cosigned.max(Some(number));
+        self.texts.retain(|text, _| *text > number);
+    }
+
     /// The standby key may seal in the signing key's place.
-    fn sealer(&mut self, note: &Note<'_>) -> Signer {
-        let by_standby = |line: &Signature| self.signed(Signer::Standby, note.text, line);
+    pub(super) fn sealer(&mut self, note: &Note<'_>) -> Signer {
+        let by_standby =
+            |line: &Signature| self.standing(Signer::Standby, note.text, line) == Standing::Valid;
         if self.standby == self.sign || !note.signatures.get(1).is_some_and(by_standby) {
             return Signer::Signing;
         }
@@ -147,73 +181,7 @@ impl Verifier {
         Signer::Standby
     }
 
-    fn seal(&mut self, at: &str, seal: &Seal) {
-        let ours = self
-            .genesis
-            .as_ref()
-            .is_none_or(|g| (g.session, &g.boot_id) == (seal.session, &seal.boot_id));
-        self.require(ours, at, "another session's seal");
-        let whole = seal.segments > 0 && self.checkpoints == self.segments;
-        self.require(whole, at, "seals a segment without checkpoint, or no segment");
-        let agrees = seal.segments == self.segments
-            && seal.frames == self.frames
-            && self.link.is_none_or(|link| link == seal.link);
-        self.require(
-            agrees,
-            at,
-            "does not agree with the segments: something is missing or was added",
-        );
-        self.require(
-            self.listed == seal.objects,
-            at,
-            "lists another checkpoint, or another digest",
-        );
-        self.moment(seal.boot_us, seal.sealed.0, at);
-        match &seal.read_back {
-            Some(read_back) => {
-                let all = seal.segments.checked_mul(2).and_then(|n| n.checked_add(1))
-                    == Some(read_back.objects);
-                self.require(all, at, "says that other objects were read back");
-            }
-            None => self.found(
-                Weight::Note,
-                at,
-                None,
-                "the store could not be read back when the session ended",
-            ),
-        }
-        for gap in &seal.gaps {
-            let what = format!("declared loss of {} bytes: {}", gap.bytes, gap.why);
-            self.found(Weight::Note, at, Some(gap.frame), &what);
-        }
-    }
-
-    fn recovery(&mut self, at: &str, recovery: &Recovery) {
-        let session = self.session().is_none_or(|id| id == recovery.session);
-        self.require(session, at, "another session's recovery");
-        let agrees = recovery.segments == self.segments
-            && recovery.frames == self.frames
-            && self.link.is_none_or(|link| link == recovery.link)
-            && self.cut.is_none_or(|(_, torn)| torn == 0)
-            && recovery.stored_segments <= recovery.segments;
-        self.require(
-            agrees,
-            at,
-            "does not agree with the segments: something is missing or was added",
-        );
-        self.require(self.listed == recovery.objects, at, "lists other objects, or other digests");
-        let what = format!(
-            "recovered at {}: {}; {} frames are whole, {} torn bytes were never accepted; last local write at {}",
-            recovery.recovered,
-            recovery.reason,
-            recovery.frames,
-            recovery.torn_bytes,
-            recovery.last_write
-        );
-        self.found(Weight::Note, at, recovery.frames.checked_sub(1), &what);
-    }
-
-    fn parse<'b>(&mut self, name: ObjectName, bytes: &'b [u8]) -> Option<Note<'b>> {
+    pub(super) fn parse<'b>(&mut self, name: ObjectName, bytes: &'b [u8]) -> Option<Note<'b>> {
         let note = Kind::of(name).map(|kind| Note::parse(kind, bytes));
         match note {
             Some(Ok(note)) => return Some(note),
@@ -223,7 +191,11 @@ impl Verifier {
         None
     }
 
-    fn read<T: DeserializeOwned>(&mut self, name: ObjectName, note: &Note<'_>) -> Option<T> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &mut self,
+        name: ObjectName,
+        note: &Note<'_>,
+    ) -> Option<T> {
         let read = note.read().ok();
         if read.is_none() {
             self.broken(
@@ -235,34 +207,44 @@ impl Verifier {
         read
     }
 
-    fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) {
-        let lines = note.signatures.len() == signers.len();
-        let all = note
-            .signatures
-            .iter()
-            .zip(signers)
-            .all(|(line, signer)| self.signed(*signer, note.text, line));
+    /// Judges a note's signature lines. A line whose key is not known is not judged: what should have named the key
+    /// is a finding already.
+    pub(super) fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) -> Standing {
+        let lines = note.signatures.iter().zip(signers);
+        let worst = lines.map(|(line, signer)| self.standing(*signer, note.text, line)).max();
+        let standing = match worst {
+            Some(worst) if note.signatures.len() == signers.len() => worst,
+            _ => Standing::Wrong,
+        };
         self.require(
-            lines && all,
+            standing != Standing::Wrong,
             at,
             "wrong signer: a signature is missing, foreign or does not verify",
         );
+        standing
     }
 
-    fn signed(&self, signer: Signer, text: &[u8], line: &Signature) -> bool {
-        let Some(genesis) = &self.genesis else { return false };
-        match signer {
-            Signer::Session => {
-                self.next.is_some_and(|key| key.verifies(genesis.session, text, line))
-            }
-            Signer::Standby => {
-                let named = genesis.keys.standby.as_ref().zip(self.standby.as_ref());
-                named.is_some_and(|(standby, key)| key.verifies_line(&standby.name, text, line))
-            }
-            Signer::Signing => self
-                .sign
+    pub(super) fn standing(&self, signer: Signer, text: &[u8], line: &Signature) -> Standing {
+        let Some(genesis) = &self.genesis else { return Standing::Unknown };
+        let session = self.session().unwrap_or(genesis.session);
+        let verifies = match signer {
+            Signer::Session => self.chain.next.map(|key| key.verifies(session, text, line)),
+            Signer::Standby => genesis
+                .keys
+                .standby
                 .as_ref()
-                .is_some_and(|key| key.verifies_line(&genesis.keys.sign.name, text, line)),
+                .zip(self.standby.as_ref())
+                .map(|(standby, key)| key.verifies_line(&standby.name, text, line)),
+            Signer::Signing => {
+                self.sign.as_ref().map(|key| key.verifies_line(&genesis.keys.sign.name, text, line))
+            }
+        };
+        match verifies {
+            Some(true) => Standing::Valid,
+            Some(false) => Standing::Wrong,
+            None => Standing::Unknown,
         }
     }
 }
+
+const STRANGER: &str = "wrong signer: its signing key is not a trusted one";

@@ -4,6 +4,7 @@ mod claim;
 mod granted;
 mod people;
 mod request;
+mod shown;
 mod signature;
 mod signers;
 mod times;
@@ -50,10 +51,21 @@ pub fn list() -> Vec<Fault> {
     let refused = tables.into_iter().flatten().map(|(name, what, plea)| {
         broken(name, "genesis", what, Bend { plea: Some(*plea), ..as_it_is() })
     });
-    let edited = MEMBERS.iter().map(|(name, what, genesis)| {
-        broken(name, "genesis", what, Bend { plea: Some(|_| {}), genesis: *genesis, ..as_it_is() })
-    });
-    granted.chain(refused).chain(edited).collect()
+    let edited_rows = MEMBERS
+        .iter()
+        .chain(shown::ROWS)
+        .map(|(name, what, genesis)| broken(name, "genesis", what, edited(|_| {}, *genesis)));
+    let shown = shown::GOOD
+        .iter()
+        .map(|(name, what, genesis)| verdict(name, "intact", what, edited(|_| {}, *genesis)));
+    let ((name, what, plea), genesis) = shown::FORCED;
+    let forced = broken(name, "genesis", what, edited(plea, genesis));
+    granted.chain(refused).chain(edited_rows).chain(shown).chain([forced]).collect()
+}
+
+/// A genesis that is edited after its access was signed.
+fn edited(plea: fn(&mut Plea), genesis: fn(&mut Genesis)) -> Bend {
+    Bend { plea: Some(plea), genesis, ..as_it_is() }
 }
 
 /// Has both approvals made 590 seconds before the session.

@@ -2,7 +2,7 @@
 
 use super::{Row, resign};
 use crate::people::Key;
-use crate::plea::{ALICE, BOB, Vote};
+use crate::plea::{ALICE, BOB, DAVE, Vote};
 
 /// Each breaks the genesis.
 pub const ROWS: &[Row] = &[
@@ -11,6 +11,18 @@ pub const ROWS: &[Row] = &[
             p.signers += &format!("bob@example.com {}\n", key.line());
         }
         p.votes = [BOB, Key::Ed25519(21), Key::Ed25519(22)].map(|key| Vote::of("bob", key)).into();
+    }),
+    ("access_claim_with_an_approvers_key", "the claim's key stands for an approver, too", |p| {
+        let bob = BOB.line();
+        p.signers = p.signers.replace("bob@example.com ", "alice@example.com,bob@example.com ");
+        assert!(p.signers.contains(&bob));
+        p.votes = vec![Vote::of("dave", DAVE), Vote::of("bob", Key::Ed25519(22))];
+        p.signers += &format!("bob@example.com {}\n", Key::Ed25519(22).line());
+        p.claim.by = BOB;
+    }),
+    ("access_claim_with_everybodys_key", "the claim's key stands under every name", |p| {
+        p.signers += &format!("* {}\n", Key::Ed25519(23).line());
+        p.claim.by = Key::Ed25519(23);
     }),
     ("access_one_key_two_names", "one key approves under two names", |p| {
         p.signers += &format!("robert@example.com {}\n", BOB.line());
