@@ -1,5 +1,7 @@
 //! Recovery: what a dead recorder left in its spool is shipped as it is, and the tape is given its end (FORMAT.md 10).
 
+pub mod owner;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use self::owner::{NotOurs, ours};
 use crate::clock::{Clock, boot_id};
 use crate::format::chain::{Digest, Link};
 use crate::format::checkpoint::Listed;
@@ -17,7 +20,7 @@ use crate::format::segment::{Header, Record, SEGMENT_MAX, Walk};
 use crate::format::session::{ObjectName, SessionId};
 use crate::format::stamp::Stamp;
 use crate::keys::{KeyError, KeyService};
-use crate::read::verdict::{Report, Verdict};
+use crate::read::verdict::{Finding, Report, Verdict, Weight};
 use crate::read::verify::verify;
 use crate::record::host::HostCount;
 use crate::record::ship::{Carrier, ShipError};
@@ -49,11 +52,11 @@ pub fn recover_all(
     keys: &dyn KeyService,
     clock: &dyn Clock,
 ) -> io::Result<Vec<Recovered>> {
-    let recovered = orphans(root, state)?.into_iter().map(|(spool, lock)| {
+    let recovered = orphans(root, state, &**store, clock)?.into_iter().map(|(spool, lock)| {
         let session =
             spool.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let outcome = lock.map_err(RecoverError::Spool).and_then(|lock| {
-            let report = recover(&spool, store, keys, clock);
+        let outcome = lock.and_then(|lock| {
+            let report = recover(&spool, state, store, keys, clock);
             drop(lock);
             report
         });
@@ -64,7 +67,12 @@ pub fn recover_all(
 
 /// Takes the spools whose recorders are gone. A recorder makes and locks its spool while it holds the host's count,
 /// so nobody's is taken while it begins. A spool that cannot be locked is nobody's to pass over.
-fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, io::Result<File>)>> {
+fn orphans(
+    root: &Path,
+    state: &Path,
+    store: &dyn ObjectStore,
+    clock: &dyn Clock,
+) -> io::Result<Vec<(PathBuf, Result<File, RecoverError>)>> {
     let dirs = spool::all(root)?;
     let mut orphans = Vec::new();
     if dirs.is_empty() {
@@ -73,6 +81,10 @@ fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, io::Result<Fil
     let mut count = HostCount::open(state)?;
     count.adopt(&dirs)?;
     for dir in dirs {
+        if let Err(why) = ours(&dir, count.id(), store, clock.wall_us()) {
+            orphans.push((dir, Err(RecoverError::NotOurs(why))));
+            continue;
+        }
         // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
         match spool::lock(&dir) {
             Ok(Some(lock)) if begun(&dir) => orphans.push((dir, Ok(lock))),
@@ -81,7 +93,7 @@ fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, io::Result<Fil
             Ok(Some(_)) => spool::clear(&dir).unwrap_or(()),
             Ok(None) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => orphans.push((dir, Err(e))),
+            Err(e) => orphans.push((dir, Err(RecoverError::Spool(e)))),
         }
     }
     Ok(orphans)
@@ -89,6 +101,7 @@ fn orphans(root: &Path, state: &Path) -> io::Result<Vec<(PathBuf, io::Result<Fil
 
 fn recover(
     dir: &Path,
+    state: &Path,
     store: &Arc<dyn ObjectStore>,
     keys: &dyn KeyService,
     clock: &dyn Clock,
@@ -100,25 +113,46 @@ fn recover(
     let known = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?.objects;
     let mut orphan = Orphan::new(&genesis, &bytes, &carrier, known);
     orphan.ship(&bytes)?;
-    let sealed = whole_note(dir, ObjectName::Seal, Kind::Seal);
-    if let Some(seal) = &sealed {
-        carrier.put(ObjectName::Seal, seal)?;
-    }
+    let sealed = match whole_note(dir, ObjectName::Seal, Kind::Seal) {
+        Some(seal) => orphan.put(ObjectName::Seal, &seal)?,
+        None => orphan.sealed(keys)?,
+    };
     let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
-    let ended =
-        [ObjectName::Seal, ObjectName::Recovery].iter().any(|end| tape.objects.contains_key(end));
-    if !ended {
+    if !sealed && !tape.objects.contains_key(&ObjectName::Recovery) {
         let recovery = orphan.recovery(&genesis, clock)?;
         let text = note::text(Kind::Recovery, &recovery)?;
         let signature = signature(&genesis, keys, &text)?;
-        carrier.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
+        orphan.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
     }
+    orphan.look_behind();
     let ahead = Ahead::new(Arc::clone(store));
     let tape = Tape::list(&ahead, &carrier.prefix, Some(genesis.session))?;
     let report = verify(&tape, &keys.ring().trusted(), clock.wall_us());
+    let link = orphan.link;
+    let fork = orphan.fork;
     if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
+        // The next session remembers where this one ended: a tail that is cut off later is seen.
+        HostCount::open(state)
+            .and_then(|count| count.ended(genesis.session, link))
+            .map_err(|e| RecoverError::Left(report.verdict, e))?;
         spool::clear(dir).map_err(|e| RecoverError::Left(report.verdict, e))?;
+    } else if let Some(fork) = fork {
+        return set_aside(dir, fork, report);
     }
+    Ok(report)
+}
+
+/// What cannot be shipped because somebody else's bytes stand under its name is kept beside the spools, and told: no
+/// later recovery could do more.
+fn set_aside(dir: &Path, fork: ObjectName, mut report: Report) -> Result<Report, RecoverError> {
+    let aside = dir.with_extension("fork");
+    fs::rename(dir, &aside).map_err(RecoverError::Spool)?;
+    let what = format!(
+        "fork: the store has other bytes under this name; what was recorded is kept in {}",
+        aside.display()
+    );
+    let object = fork.to_string();
+    report.findings.push(Finding { object, frame: None, what, weight: Weight::Fault });
     Ok(report)
 }
 
@@ -159,6 +193,8 @@ struct Orphan<'a> {
     last_write_us: u64,
     /// The newest note, and every segment after it.
     listed: Vec<Listed>,
+    /// The first name under which the store has somebody else's bytes.
+    fork: Option<ObjectName>,
 }
 
 impl<'a> Orphan<'a> {
@@ -179,15 +215,45 @@ impl<'a> Orphan<'a> {
             torn_bytes: 0,
             last_write_us: genesis.created.0,
             listed: vec![(ObjectName::Genesis, Digest::of(bytes))],
+            fork: None,
         }
+    }
+
+    /// Ships an object; returns whether it is in the store. Where somebody else's bytes are, ours cannot be.
+    fn put(&mut self, name: ObjectName, bytes: &[u8]) -> Result<bool, RecoverError> {
+        match self.carrier.put(name, bytes) {
+            Ok(()) => Ok(true),
+            Err(ShipError::Fork(_)) => {
+                self.fork.get_or_insert(name);
+                Ok(false)
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Returns whether the store has a seal of this session that a trusted key signed: another one ends nothing.
+    fn sealed(&mut self, keys: &dyn KeyService) -> Result<bool, RecoverError> {
+        let Some(bytes) = self.stored(ObjectName::Seal)? else { return Ok(false) };
+        let ours = Note::parse(Kind::Seal, &bytes).is_ok_and(|note| {
+            note.signatures.last().is_some_and(|line| keys.ring().vouches(note.text, line))
+        });
+        if !ours {
+            self.fork.get_or_insert(ObjectName::Seal);
+        }
+        Ok(ours)
     }
 
     /// Ships what is missing in the store, in order, and follows the chain over all of it.
     fn ship(&mut self, genesis: &[u8]) -> Result<(), RecoverError> {
         self.carrier.put(ObjectName::Genesis, genesis)?;
-        while let Some(Segment { bytes, end }) = self.segment()? {
+        loop {
+            let before = (self.link, self.frames);
+            let Some(Segment { bytes, end }) = self.segment()? else { return Ok(()) };
             let name = ObjectName::Segment(self.segments);
-            self.carrier.put(name, &bytes)?;
+            if !self.put(name, &bytes)? {
+                (self.link, self.frames) = before;
+                return Ok(());
+            }
             self.listed.push((name, Digest::of(&bytes)));
             let number = self.segments;
             self.segments += 1;
@@ -197,10 +263,20 @@ impl<'a> Orphan<'a> {
             }
             let Some(checkpoint) = self.checkpoint(number)? else { return Ok(()) };
             let name = ObjectName::Checkpoint(number);
-            self.carrier.put(name, &checkpoint)?;
+            if !self.put(name, &checkpoint)? {
+                return Ok(());
+            }
             self.listed = vec![(name, Digest::of(&checkpoint))];
         }
-        Ok(())
+    }
+
+    /// A segment behind the last is somebody else's, too: it cannot be taken away, nor be shipped over.
+    fn look_behind(&mut self) {
+        let behind =
+            |name: &&ObjectName| matches!(name, ObjectName::Segment(n) if *n >= self.segments);
+        if let Some(name) = self.known.keys().find(behind) {
+            self.fork.get_or_insert(*name);
+        }
     }
 
     /// Returns the next segment, without a torn tail.
@@ -208,9 +284,8 @@ impl<'a> Orphan<'a> {
         let name = ObjectName::Segment(self.segments);
         let spooled = self.spooled(name)?;
         let stored = self.stored(name)?;
-        if stored.is_some() {
-            self.stored_segments = self.segments + 1;
-        }
+        let foreign = spooled.is_none() && stored.is_some();
+        let there = stored.is_some();
         let mut bytes = match (spooled, stored) {
             // It was shipped before the disk had all of it, and then the power went.
             (Some(spooled), Some(stored)) if self.continues(&stored, &spooled) => stored,
@@ -218,9 +293,16 @@ impl<'a> Orphan<'a> {
             (None, None) => return Ok(None),
         };
         let Some((walk, end)) = self.walk(&bytes) else {
-            self.torn_bytes += bytes.len() as u64;
+            if foreign {
+                self.fork.get_or_insert(name);
+            } else {
+                self.torn_bytes += bytes.len() as u64;
+            }
             return Ok(None);
         };
+        if there {
+            self.stored_segments = self.segments + 1;
+        }
         (self.link, self.frames) = (walk.link(), walk.frames());
         if end == End::Cut {
             self.torn_bytes += (bytes.len() - walk.whole_len()) as u64;
@@ -339,6 +421,9 @@ fn whole_note(dir: &Path, name: ObjectName, kind: Kind) -> Option<Vec<u8>> {
 /// Why a spool could not be recovered. It stays as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
+    /// It is not a dead session of this host.
+    #[error(transparent)]
+    NotOurs(NotOurs),
     /// The spool cannot be read or removed.
     #[error("cannot use the spool")]
     Spool(#[source] io::Error),

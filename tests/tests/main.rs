@@ -41,6 +41,7 @@ mod layers;
 mod mutation;
 mod nested;
 mod notify;
+mod orphans;
 mod outage;
 mod pages;
 mod printing;

@@ -3,7 +3,9 @@
 
 use bg_recorder::facts::case::{Case, CaseError, GATE, OPEN};
 use bg_recorder::facts::revocation::Revocation;
+use bg_recorder::host::HostCount;
 use bg_recorder::keys::KeyService;
+use bg_recorder::recover::owner::ours;
 use bg_recorder::session::SessionId;
 use bg_recorder::spool;
 
@@ -93,7 +95,13 @@ pub fn orphans(
     let spools = spool::all(&world.evidence().spool()).unwrap_or_default();
     let ids = spools.iter().filter_map(|dir| Some((dir, dir.file_name()?.to_str()?.parse().ok()?)));
     let mut closed = Vec::new();
+    // Without the host's count nobody knows which sessions are this host's.
+    let state = world.evidence().state();
+    let host = HostCount::open(state).map(|count| count.id().to_owned()).unwrap_or_default();
     for (dir, session) in ids {
+        if ours(dir, &host, &*world.store(), world.clock.wall_us()).is_err() {
+            continue;
+        }
         // Only a session that has asked for credentials is looked at: none is disturbed while it begins.
         let opened = Case::new(session, world.store()).get(OPEN);
         if !matches!(opened, Ok(Some(_))) || !matches!(spool::lock(dir), Ok(Some(_))) {

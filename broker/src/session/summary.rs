@@ -143,11 +143,11 @@ impl Summary {
             closed.progress.stored_bytes
         );
         if closed.progress.waiting > 0 {
-            let why = closed
-                .progress
-                .down
-                .as_ref()
-                .map_or("it was too slow".into(), |(_, why)| chain(why));
+            let down = closed.progress.down.as_ref();
+            let stopped = closed.progress.fatal.clone();
+            let why = stopped
+                .or_else(|| down.map(|(_, why)| chain(why)))
+                .unwrap_or_else(|| "it was too slow".into());
             say!(
                 "bg-shell: {} objects are not in the store yet ({why}); bg-shell recover ships them",
                 closed.progress.waiting

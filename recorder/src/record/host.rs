@@ -61,6 +61,11 @@ impl HostCount {
         }
     }
 
+    /// Returns the host's id.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
     /// Returns the next session's place.
     pub fn next(&self, name: &str) -> Host {
         let previous = self.record.last.clone();

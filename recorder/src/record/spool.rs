@@ -41,7 +41,7 @@ impl Spool {
             lock(&dir)?.ok_or_else(|| io::Error::other("another process holds this spool"))?;
         make_dir(&dir.join("segments"))?;
         make_dir(&dir.join("checkpoints"))?;
-        let reserve = dir.join("reserve");
+        let reserve = dir.join(RESERVE_FILE);
         let file = new_file(&reserve)?;
         fallocate(&file, FallocateFlags::empty(), 0, RESERVE_LEN)?;
         let open = |dir: &Path| File::open(dir).map(Arc::new);
@@ -221,6 +221,9 @@ fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-const LOCK_FILE: &str = "lock";
+/// Bytes that a recorder sets aside in its spool before it begins.
+pub const RESERVE_FILE: &str = "reserve";
+/// What a recorder makes before all else in its spool, and holds locked as long as it lives.
+pub const LOCK_FILE: &str = "lock";
 /// Bytes set aside at the start, so that a session on a full disk can still be closed properly.
 pub const RESERVE_LEN: u64 = 2_097_152;
