@@ -314,11 +314,11 @@ mod tests {
 
     #[test]
     fn all_bytes_are_played_in_time() {
-        let began = Instant::now();
         assert_eq!(played(&manner(1e9), |_| {}), "onetwo\u{fffd}three");
-        let fast = began.elapsed();
-        played(&manner(1.0), |_| {});
-        assert!(began.elapsed() - fast >= fast);
+        let mut began = Instant::now();
+        played(&manner(1.0), |_| began = Instant::now());
+        // What the tape's last event is away from its first: no machine is quicker.
+        assert!(began.elapsed() >= Duration::from_millis(700));
     }
 
     #[test]
@@ -326,7 +326,8 @@ mod tests {
         let began = Instant::now();
         let mut waited = Duration::MAX;
         played(&Manner { idle_us: Some(0), ..manner(0.000_1) }, |_| waited = began.elapsed());
-        assert!(began.elapsed() - waited < Duration::from_millis(500));
+        // At this speed the pauses would take two hours.
+        assert!(began.elapsed() - waited < Duration::from_secs(60));
     }
 
     #[test]
