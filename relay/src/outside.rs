@@ -65,8 +65,12 @@ pub trait Letterbox {
     fn plea(&self) -> String;
 
     /// Takes what was handed over: each is granted or refused.
-    fn take(&mut self, now: Stamp) -> Vec<Result<Granted, String>>;
+    fn take(&mut self, now: Stamp) -> Vec<Result<Granted, Refused>>;
 }
+
+/// Why an extension does not count, in the words that go onto the tape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused(pub String);
 
 /// An extension that counts.
 #[derive(Debug, Clone)]

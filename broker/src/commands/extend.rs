@@ -25,7 +25,7 @@ use clap::Args;
 use crate::commands::confirm::confirm;
 use crate::config::PRACTICE;
 use crate::failure::Failure;
-use crate::outage::letterbox::{Handed, hand, petition};
+use crate::outage::letterbox::{Handed, NotGranted, hand, petition};
 use crate::request::dossier::signers;
 use crate::request::filing::nonce;
 use crate::request::signer::{Signer, SignerArgs};
@@ -90,10 +90,12 @@ pub fn extend(args: &ExtendArgs, world: &World, out: &mut Answer<'_>) -> Result<
         _ => sign(args, session, &signers, world)?,
     };
     let now = SystemClock.now();
-    let refused = |what: String| Failure::new(format!("it would not count: {what}"));
+    let refused = |why: NotGranted| Failure::new(format!("it would not count: {why}"));
     // As the session will judge it: by who could sign when it began.
     let petition = petition(genesis.about.get("access").unwrap_or_default()).map_err(refused)?;
-    let extension = petition.extended(&statement, &signature, session, now).map_err(refused)?;
+    let extension = petition
+        .extended(&statement, &signature, session, now)
+        .map_err(|why| refused(NotGranted::Objection(why)))?;
     let handed = Handed::Approver(Signed { statement: base64::encode(&statement), signature });
     give(world, session, &extension.nonce.to_string(), &handed)
 }

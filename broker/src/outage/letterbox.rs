@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bg_recorder::approval::access::{Access, Signed};
 use bg_recorder::approval::extension::EXTENSION_MAX_S;
+use bg_recorder::approval::objection::Objection;
 use bg_recorder::approval::quorum::Petition;
 use bg_recorder::approval::sshsig::SSHSIG_MAX;
 use bg_recorder::approval::statement::STATEMENT_MAX;
@@ -17,7 +18,7 @@ use bg_recorder::base64;
 use bg_recorder::dir::read_limited;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
-use bg_relay::outside::{self, Granted};
+use bg_relay::outside::{self, Granted, Refused};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,37 +77,39 @@ impl Letterbox {
         }
     }
 
-    fn judge(&mut self, path: &Path, now: Stamp) -> Result<Granted, String> {
+    fn judge(&mut self, path: &Path, now: Stamp) -> Result<Granted, NotGranted> {
         let read = read_limited(path, (4 * STATEMENT_MAX + 2 * SSHSIG_MAX) as u64);
         // One that cannot be removed is used once all the same.
         let removed = fs::remove_file(path);
-        let text = read.and_then(|text| removed.map(|()| text)).map_err(|e| e.to_string())?;
-        match serde_json::from_slice(&text).map_err(|_| "it is no extension")? {
+        let text = read.and_then(|text| removed.map(|()| text)).map_err(NotGranted::Unreadable)?;
+        match serde_json::from_slice(&text).map_err(|_| NotGranted::NotOne)? {
             Handed::Approver(signed) => self.approved(signed, now),
             Handed::Responder { for_s } => self.own(for_s),
         }
     }
 
-    fn approved(&mut self, signed: Signed, now: Stamp) -> Result<Granted, String> {
+    fn approved(&mut self, signed: Signed, now: Stamp) -> Result<Granted, NotGranted> {
         if self.policy == Extensions::Never {
-            return Err("the role allows no extensions".into());
+            return Err(NotGranted::Never);
         }
-        let petition = self.petition.as_ref().ok_or("the practice world has no approvers")?;
-        let bytes = base64::decode(&signed.statement).ok_or("the statement is not base64")?;
-        let extension = petition.extended(&bytes, &signed.signature, self.session, now)?;
+        let petition = self.petition.as_ref().ok_or(NotGranted::NoApprovers)?;
+        let bytes = base64::decode(&signed.statement).ok_or(NotGranted::NotBase64)?;
+        let extension = petition
+            .extended(&bytes, &signed.signature, self.session, now)
+            .map_err(NotGranted::Objection)?;
         if !self.used.insert(extension.nonce.to_string()) {
-            return Err("it was used before".into());
+            return Err(NotGranted::Used);
         }
         let by = extension.approver.to_string();
         Ok(Granted { by, for_s: extension.for_s, signed: Some(signed) })
     }
 
-    fn own(&self, for_s: u64) -> Result<Granted, String> {
+    fn own(&self, for_s: u64) -> Result<Granted, NotGranted> {
         if self.policy != Extensions::Responder {
-            return Err("the responder may not extend here".into());
+            return Err(NotGranted::ByResponder);
         }
         if !(1..=EXTENSION_MAX_S).contains(&for_s) {
-            return Err("it is for too long, or for no time".into());
+            return Err(NotGranted::TooLong);
         }
         Ok(Granted { by: self.responder.clone(), for_s, signed: None })
     }
@@ -125,7 +128,7 @@ impl outside::Letterbox for Letterbox {
         }
     }
 
-    fn take(&mut self, now: Stamp) -> Vec<Result<Granted, String>> {
+    fn take(&mut self, now: Stamp) -> Vec<Result<Granted, Refused>> {
         if self.looked.is_some_and(|looked| looked.elapsed() < PERIOD) {
             return Vec::new();
         }
@@ -137,7 +140,8 @@ impl outside::Letterbox for Letterbox {
             letters.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
         let paths: Vec<PathBuf> = whole.take(LETTERS_MAX.saturating_sub(self.taken)).collect();
         self.taken += paths.len();
-        paths.iter().map(|path| self.judge(path, now)).collect()
+        let refused = |why: NotGranted| Refused(why.to_string());
+        paths.iter().map(|path| self.judge(path, now).map_err(refused)).collect()
     }
 }
 
@@ -173,10 +177,44 @@ pub fn place(state: &Path, session: SessionId) -> PathBuf {
 ///
 /// # Errors
 /// When it does not say.
-pub fn petition(access: &Value) -> Result<Petition, String> {
-    let access: Access = serde_json::from_value(access.clone()).map_err(|e| e.to_string())?;
-    let bytes = base64::decode(&access.request).ok_or("the request is not base64")?;
-    Petition::open(&bytes, &access.request_signature, access.signers()?)
+pub fn petition(access: &Value) -> Result<Petition, NotGranted> {
+    let access: Access = serde_json::from_value(access.clone()).map_err(NotGranted::NoAccess)?;
+    Petition::of(&access).map_err(NotGranted::Objection)
+}
+
+/// Why an extension does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum NotGranted {
+    /// Its file cannot be read or removed.
+    #[error("{0}")]
+    Unreadable(io::Error),
+    /// Its file has something else.
+    #[error("it is no extension")]
+    NotOne,
+    /// The role has none.
+    #[error("the role allows no extensions")]
+    Never,
+    /// Nobody could sign one.
+    #[error("the practice world has no approvers")]
+    NoApprovers,
+    /// The genesis does not say who may sign.
+    #[error("{0}")]
+    NoAccess(serde_json::Error),
+    /// What was signed cannot be decoded.
+    #[error("the statement is not base64")]
+    NotBase64,
+    /// The statement does not hold.
+    #[error("{0}")]
+    Objection(Objection),
+    /// It gave its time already.
+    #[error("it was used before")]
+    Used,
+    /// The responder may not give it.
+    #[error("the responder may not extend here")]
+    ByResponder,
+    /// The responder may not give as much.
+    #[error("it is for too long, or for no time")]
+    TooLong,
 }
 
 /// How often a session looks.

@@ -104,7 +104,8 @@ impl<'a> Bench<'a> {
     pub fn accept(&self, statement: &[u8], signature: &str) -> Result<Principal, Failure> {
         let refused = |what: String| Failure::new(format!("it would not count: {what}"));
         let petition = &self.dossier.petition;
-        let decided = petition.decided(statement, signature).map_err(refused)?;
+        let decided =
+            petition.decided(statement, signature).map_err(|what| refused(what.to_string()))?;
         if decided.statement.decision != self.decision {
             return Err(refused(format!("it says {}", decided.statement.decision)));
         }
@@ -116,7 +117,7 @@ impl<'a> Bench<'a> {
             let approvals = approvals.filter(|_| self.decision == Decision::Approve);
             let mut others = std::iter::once(None).chain(approvals);
             if let Some(what) = others.find_map(|one| petition.same(one, &decided)) {
-                return Err(refused(what));
+                return Err(refused(what.to_string()));
             }
         }
         let id = self.dossier.request().id;

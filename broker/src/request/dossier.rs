@@ -89,8 +89,8 @@ impl Dossier {
         let request = Request::parse(&bytes).map_err(|what| invalid(id, what))?;
         let role = world.role(&request.role)?;
         let (text, signers) = signers(role)?;
-        let petition =
-            Petition::open(&bytes, &filed.signature, signers).map_err(|what| invalid(id, &what))?;
+        let petition = Petition::open(&bytes, &filed.signature, signers)
+            .map_err(|what| invalid(id, &what.to_string()))?;
         if request.id != id {
             return Err(invalid(id, "it names another request"));
         }
@@ -227,7 +227,7 @@ impl Dossier {
                     Some("it was made in the future".to_owned())
                 }
                 () if self.approvals.len() >= APPROVALS_MAX => Some("there are enough".to_owned()),
-                () => before,
+                () => before.map(|what| what.to_string()),
             };
             match refused {
                 Some(why) => self.ignored.push(format!("approvals/{who}: {why}")),
@@ -247,7 +247,8 @@ impl Dossier {
         self.decided.extend(who.map(ToOwned::to_owned));
         let signed: Signed = read(store, key).map_err(|e| e.to_string())?;
         let bytes = base64::decode(&signed.statement).ok_or("the statement is not base64")?;
-        let decided = self.petition.decided(&bytes, &signed.signature)?;
+        let decided =
+            self.petition.decided(&bytes, &signed.signature).map_err(|e| e.to_string())?;
         let author: &Principal = &decided.statement.approver;
         if decided.statement.decision != expected || who.is_some_and(|who| who != author.as_str()) {
             return Err("another decision, or another person's".into());
@@ -257,7 +258,7 @@ impl Dossier {
             Decision::Cancel => return Err(format!("{author} did not ask, so cannot withdraw")),
             Decision::Approve | Decision::Deny => {
                 if let Some(what) = self.petition.same(None, &decided) {
-                    return Err(what);
+                    return Err(what.to_string());
                 }
             }
         }
@@ -275,7 +276,7 @@ impl Dossier {
         let statement = base64::decode(says("statement")).unwrap_or_default();
         let taken = self.petition.taken(&statement, says("signature"), fact.session);
         self.claim = Some(fact);
-        taken.map(drop)
+        taken.map(drop).map_err(|e| e.to_string())
     }
 }
 

@@ -322,8 +322,9 @@ fn holds(
     now: Stamp,
 ) -> Result<(Access, Approved), Failure> {
     let access = dossier.access(taking.clone());
-    let approved = check(&access, session, now).map_err(|faults| {
-        Failure::new(format!("the approvals do not hold: {}", faults.join("; ")))
+    let approved = check(&access, session, now).map_err(|objections| {
+        let objections: Vec<String> = objections.iter().map(ToString::to_string).collect();
+        Failure::new(format!("the approvals do not hold: {}", objections.join("; ")))
     })?;
     Ok((access, approved))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bg_relay::deadline::Deadline;
 use bg_relay::ladder::{Ladder, Policy};
-use bg_relay::outside::{Granted, Revoked};
+use bg_relay::outside::{Granted, Refused, Revoked};
 use bg_relay::session::{Ended, Ending, Signal};
 use bg_relay::tape::Lane;
 use bg_relay::terminal::{Kind, Terminal};
@@ -99,7 +99,7 @@ fn step(world: &mut World, what: u8, much: u8) {
         21 => world.letters.push(if much % 2 == 0 {
             Ok(Granted { by: "alice@ops".into(), for_s: u64::from(much), signed: None })
         } else {
-            Err("it is no extension".into())
+            Err(Refused("it is no extension".into()))
         }),
         22 => world.tell(u64::from(much)),
         23 if much > 128 => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_recorder::stamp::Stamp;
-use bg_relay::outside::{Granted, Herald, Letterbox, News, Revoked, Switch, Tidings};
+use bg_relay::outside::{Granted, Herald, Letterbox, News, Refused, Revoked, Switch, Tidings};
 use bg_relay::session::{Contained, Ended, Prompt, Pty, Read, Signal, Signals};
 use bg_relay::tape::{Done, Keys, Store, Tape, Work};
 use bg_relay::terminal::{Keyboard, Screen, Typed};
@@ -115,7 +115,7 @@ impl Letterbox for Side {
         "save what you need".into()
     }
 
-    fn take(&mut self, _: Stamp) -> Vec<Result<Granted, String>> {
+    fn take(&mut self, _: Stamp) -> Vec<Result<Granted, Refused>> {
         world(|world| std::mem::take(&mut world.letters))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_relay::kernel::{Awaited, PollFlags};
-use bg_relay::outside::{Granted, News, Revoked};
+use bg_relay::outside::{Granted, News, Refused, Revoked};
 use bg_relay::session::{Ended, Ending, Read, Signal};
 use bg_relay::terminal::Typed;
 
@@ -85,7 +85,7 @@ pub struct World {
     pub off: bool,
     pub revoked: Option<Revoked>,
     pub news: Vec<News>,
-    pub letters: Vec<Result<Granted, String>>,
+    pub letters: Vec<Result<Granted, Refused>>,
     pub ticked_us: u64,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::objection::Objection;
 use super::request::Request;
 use super::signers::AllowedSigners;
 use crate::format::base64;
@@ -68,9 +69,9 @@ impl Access {
     ///
     /// # Errors
     /// When it is not valid.
-    pub fn signers(&self) -> Result<AllowedSigners, String> {
+    pub fn signers(&self) -> Result<AllowedSigners, Objection> {
         let text = base64::decode(&self.allowed_signers).ok_or("allowed_signers is not base64")?;
-        AllowedSigners::parse(&text).map_err(|e| e.to_string())
+        AllowedSigners::parse(&text).map_err(Objection::Signers)
     }
 }
 

@@ -164,7 +164,7 @@ impl Trailer {
 }
 
 /// Why a signature is not a key's.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Its bytes are not those of a signature.
     #[error("its bytes are not those of a signature")]

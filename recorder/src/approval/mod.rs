@@ -14,6 +14,7 @@ pub mod sshsig;
 pub mod wire;
 
 pub mod access;
+pub mod objection;
 pub mod quorum;
 
 /// The namespace in which a requester signs: requests, and their withdrawal.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::access::{APPROVALS_MAX, Access};
 use super::extension::Extension;
 use super::key::PublicKey;
+use super::objection::{Objection, Unsigned, Whose};
 use super::request::Request;
 use super::signers::AllowedSigners;
 use super::sshsig::SshSig;
@@ -72,18 +73,27 @@ impl Signatory {
 }
 
 impl Petition {
+    /// Checks the request that a genesis names.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn of(access: &Access) -> Result<Self, Objection> {
+        let bytes = base64::decode(&access.request).ok_or("the request is not base64")?;
+        Self::open(&bytes, &access.request_signature, access.signers()?)
+    }
+
     /// Checks a request: its form, and that its requester signed it.
     ///
     /// # Errors
     /// With what is wrong.
-    pub fn open(bytes: &[u8], signature: &str, signers: AllowedSigners) -> Result<Self, String> {
+    pub fn open(bytes: &[u8], signature: &str, signers: AllowedSigners) -> Result<Self, Objection> {
         let request = Request::parse(bytes)?;
         if request.expires <= request.created {
-            return Err("the request expires before it is made".into());
+            return Err(Objection::NoTime);
         }
         let by = (&request.requester, request.created);
         let key = signed(&signers, bytes, signature, REQUEST_NAMESPACE, by)
-            .map_err(|why| format!("the request's signature: {why}"))?;
+            .map_err(|why| Objection::Unsigned { whose: Whose::Request, why })?;
         Ok(Self { digest: Digest::of(bytes), request, key, signers })
     }
 
@@ -91,7 +101,7 @@ impl Petition {
     ///
     /// # Errors
     /// With what is wrong.
-    pub fn decided(&self, bytes: &[u8], signature: &str) -> Result<Decided, String> {
+    pub fn decided(&self, bytes: &[u8], signature: &str) -> Result<Decided, Objection> {
         let statement = Statement::parse(bytes)?;
         let by = statement.approver.clone();
         let namespace = match statement.decision {
@@ -99,13 +109,13 @@ impl Petition {
             Decision::Approve | Decision::Deny => APPROVAL_NAMESPACE,
         };
         let key = signed(&self.signers, bytes, signature, namespace, (&by, statement.made))
-            .map_err(|why| format!("the signature of {by}: {why}"))?;
+            .map_err(|why| Objection::Unsigned { whose: Whose::Of(by.clone()), why })?;
         if statement.request != self.request.id || statement.request_sha256 != self.digest {
-            return Err(format!("{by} signed another request's bytes"));
+            return Err(Objection::OtherRequest(by));
         }
         let from = self.request.created.0.saturating_sub(SKEW_US);
         if statement.made.0 < from || statement.made > self.request.expires {
-            return Err(format!("{by} signed before the request was made, or after it expired"));
+            return Err(Objection::OutOfTime(by));
         }
         Ok(Decided { statement, key })
     }
@@ -119,22 +129,22 @@ impl Petition {
         bytes: &[u8],
         signature: &str,
         session: SessionId,
-    ) -> Result<Taking, String> {
+    ) -> Result<Taking, Objection> {
         let taking = Taking::parse(bytes)?;
         let by = (&self.request.requester, taking.made);
         signed(&self.signers, bytes, signature, CLAIM_NAMESPACE, by)
-            .map_err(|why| format!("the claim's signature: {why}"))?;
+            .map_err(|why| Objection::Unsigned { whose: Whose::Claim, why })?;
         if (taking.request, taking.request_sha256) != (self.request.id, self.digest) {
-            return Err("the claim is for another request's bytes".into());
+            return Err(Objection::ClaimsOther);
         }
         if taking.requester != self.request.requester {
-            return Err(format!("{} claims what they did not ask for", taking.requester));
+            return Err(Objection::ClaimsForeign(taking.requester));
         }
         if taking.session != session {
-            return Err("the claim is for another session".into());
+            return Err(Objection::ClaimsElsewhere);
         }
         if taking.made.0 < self.request.created.0.saturating_sub(SKEW_US) {
-            return Err("the claim was made before the request".into());
+            return Err(Objection::ClaimedEarly);
         }
         Ok(taking)
     }
@@ -149,26 +159,27 @@ impl Petition {
         signature: &str,
         session: SessionId,
         now: Stamp,
-    ) -> Result<Extension, String> {
+    ) -> Result<Extension, Objection> {
         let (extension, key) = extended(&self.signers, bytes, signature, session, now)?;
         let name = &extension.approver;
         let requester = &self.request.requester;
         let listed = self.signers.lists(name.as_str(), &self.key)
             || self.signers.lists(requester.as_str(), &key);
         if name == requester || listed {
-            return Err(format!("{requester} asked for this session, so {name} cannot extend it"));
+            let (requester, name) = (requester.clone(), name.clone());
+            return Err(Objection::ExtendsOwn { requester, name });
         }
         Ok(extension)
     }
 
     /// Says why two people are not two, if they are not. None stands for the requester.
-    pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<String> {
+    pub fn same(&self, one: Option<&Decided>, other: &Decided) -> Option<Objection> {
         let person = one.map_or((&self.request.requester, &self.key), Decided::person);
         self.one(person, one.is_none(), other)
     }
 
     /// Says why whoever claims with a key is not another person than an approver, if they are not.
-    pub fn claims(&self, key: &PublicKey, approver: &Decided) -> Option<String> {
+    pub fn claims(&self, key: &PublicKey, approver: &Decided) -> Option<Objection> {
         self.one((&self.request.requester, key), true, approver)
     }
 
@@ -177,31 +188,32 @@ impl Petition {
         (name, key): (&Principal, &PublicKey),
         asked: bool,
         other: &Decided,
-    ) -> Option<String> {
+    ) -> Option<Objection> {
         let (their_name, their_key) = other.person();
         let listed = self.signers.lists(their_name.as_str(), key)
             || self.signers.lists(name.as_str(), their_key);
         match (name == their_name, asked) {
-            (true, true) => Some(format!("{name} approved their own request")),
-            (true, false) => Some(format!("{name} counts once")),
+            (true, true) => Some(Objection::Own(name.clone())),
+            (true, false) => Some(Objection::Twice(name.clone())),
             (false, _) if listed => {
-                Some(format!("{name} and {their_name} count as one: a key stands under both names"))
+                Some(Objection::OnePerson { one: name.clone(), other: their_name.clone() })
             }
             (false, _) => None,
         }
     }
 
     /// Checks an approval's times against the time of opening.
-    fn holds(&self, decided: &Decided, created: Stamp) -> Result<(), String> {
+    fn holds(&self, decided: &Decided, created: Stamp) -> Result<(), Objection> {
         let Statement { decision, approver, made, expires, .. } = &decided.statement;
         if *decision != Decision::Approve {
-            return Err(format!("{approver} did not approve: {decision}"));
+            let approver = approver.clone();
+            return Err(Objection::NotApproved { approver, decision: *decision });
         }
         if *expires <= created {
-            return Err(format!("the approval of {approver} had expired"));
+            return Err(Objection::ApprovalExpired(approver.clone()));
         }
         if made.0 > created.0.saturating_add(SKEW_US) {
-            return Err(format!("{approver} approved after the session began"));
+            return Err(Objection::ApprovedLate(approver.clone()));
         }
         Ok(())
     }
@@ -232,13 +244,17 @@ impl Decided {
 ///
 /// # Errors
 /// With every fault that was found.
-pub fn check(access: &Access, session: SessionId, created: Stamp) -> Result<Approved, Vec<String>> {
-    let petition = petition(access).map_err(|what| vec![what])?;
+pub fn check(
+    access: &Access,
+    session: SessionId,
+    created: Stamp,
+) -> Result<Approved, Vec<Objection>> {
+    let petition = Petition::of(access).map_err(|what| vec![what])?;
     let mut faults = terms(access, &petition, created);
     let mut approvals: Vec<Decided> = Vec::new();
     for signed in access.approvals.iter().take(APPROVALS_MAX) {
         let decided = base64::decode(&signed.statement)
-            .ok_or_else(|| "a statement is not base64".to_owned())
+            .ok_or(Objection::Form("a statement is not base64"))
             .and_then(|bytes| petition.decided(&bytes, &signed.signature));
         match decided {
             Err(what) => faults.push(what),
@@ -281,30 +297,25 @@ fn extended(
     signature: &str,
     session: SessionId,
     now: Stamp,
-) -> Result<(Extension, PublicKey), String> {
+) -> Result<(Extension, PublicKey), Objection> {
     let extension = Extension::parse(bytes)?;
     let by = &extension.approver;
     let key = signed(signers, bytes, signature, EXTENSION_NAMESPACE, (by, extension.made))
-        .map_err(|why| format!("the signature of {by}: {why}"))?;
+        .map_err(|why| Objection::Unsigned { whose: Whose::Of(by.clone()), why })?;
     if extension.session != session {
-        return Err(format!("{by} extended another session"));
+        return Err(Objection::ExtendsOther(by.clone()));
     }
     if extension.expires <= now {
-        return Err(format!("the extension of {by} had expired"));
+        return Err(Objection::ExtensionExpired(by.clone()));
     }
     if extension.made.0 > now.0.saturating_add(SKEW_US) {
-        return Err(format!("the extension of {by} is from the future"));
+        return Err(Objection::ExtensionEarly(by.clone()));
     }
     Ok((extension, key))
 }
 
-fn petition(access: &Access) -> Result<Petition, String> {
-    let bytes = base64::decode(&access.request).ok_or("the request is not base64")?;
-    Petition::open(&bytes, &access.request_signature, access.signers()?)
-}
-
 /// What the genesis says of the request, against what the request says.
-fn terms(access: &Access, petition: &Petition, created: Stamp) -> Vec<String> {
+fn terms(access: &Access, petition: &Petition, created: Stamp) -> Vec<Objection> {
     let request = &petition.request;
     let same = (&access.role, &access.role_arn, access.quorum, access.forced)
         == (&request.role, &request.role_arn, request.quorum, request.forced);
@@ -317,7 +328,7 @@ fn terms(access: &Access, petition: &Petition, created: Stamp) -> Vec<String> {
             "the request was made after the session began",
         ),
     ];
-    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what.to_owned()).collect()
+    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what.into()).collect()
 }
 
 fn enough(
@@ -325,13 +336,13 @@ fn enough(
     petition: &Petition,
     approvals: &[Decided],
     created: Stamp,
-) -> Vec<String> {
+) -> Vec<Objection> {
     let mut faults = Vec::new();
     if !access.forced && (approvals.len() as u64) < access.quorum {
-        faults.push(format!("{} of {} approvals", approvals.len(), access.quorum));
+        faults.push(Objection::TooFew { has: approvals.len(), quorum: access.quorum });
     }
     if created.0 > petition.usable_until(approvals).0.saturating_add(SKEW_US) {
-        faults.push("the approved request had expired".into());
+        faults.push(Objection::Expired);
     }
     faults
 }
@@ -342,14 +353,18 @@ fn claimed(
     petition: &Petition,
     session: SessionId,
     created: Stamp,
-) -> Result<PublicKey, String> {
+) -> Result<PublicKey, Objection> {
     let bytes =
         base64::decode(&access.claim.statement).ok_or("the claim's statement is not base64")?;
     let taking = petition.taken(&bytes, &access.claim.signature, session)?;
     if taking.made.0 > created.0.saturating_add(SKEW_US) {
-        return Err("the claim was made after the session began".into());
+        return Err(Objection::ClaimedLate);
     }
-    SshSig::parse(&access.claim.signature).map(|signature| signature.key).map_err(|e| e.to_string())
+    let signature = SshSig::parse(&access.claim.signature).map_err(|e| {
+        let why = Unsigned::Signature(e);
+        Objection::Unsigned { whose: Whose::Claim, why }
+    })?;
+    Ok(signature.key)
 }
 
 /// Checks a signature and returns its key, which is allowed for that person at that time.
@@ -359,9 +374,10 @@ fn signed(
     signature: &str,
     namespace: &str,
     (principal, at): (&Principal, Stamp),
-) -> Result<PublicKey, String> {
-    let signature = SshSig::parse(signature).map_err(|e| e.to_string())?;
-    let presence = signature.verify(namespace, bytes).map_err(|e| e.to_string())?;
-    signers.allow(principal.as_str(), &signature.key, namespace, at, presence)?;
+) -> Result<PublicKey, Unsigned> {
+    let signature = SshSig::parse(signature).map_err(Unsigned::Signature)?;
+    let presence = signature.verify(namespace, bytes).map_err(Unsigned::Signature)?;
+    let allowed = signers.allow(principal.as_str(), &signature.key, namespace, at, presence);
+    allowed.map_err(Unsigned::NotAllowed)?;
     Ok(signature.key)
 }

@@ -64,7 +64,7 @@ impl AllowedSigners {
         namespace: &str,
         at: Stamp,
         presence: Presence,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotAllowed> {
         let mut refused = None;
         for entry in self.entries.iter().filter(|entry| entry.names(principal, key)) {
             match entry.options.permit(namespace, at, presence) {
@@ -73,7 +73,8 @@ impl AllowedSigners {
             }
         }
         let refused = refused.unwrap_or("is not in allowed_signers for");
-        Err(format!("the key {} {refused} {principal}", key.fingerprint()))
+        let key = key.fingerprint();
+        Err(NotAllowed { key, refused, principal: principal.to_owned() })
     }
 }
 
@@ -87,6 +88,18 @@ impl Entry {
         let plain = !self.principals.contains([',', '*', '?', '!']);
         plain.then_some(self.principals.as_str())
     }
+}
+
+/// Why a key may not sign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the key {key} {refused} {principal}")]
+pub struct NotAllowed {
+    /// Its fingerprint.
+    pub key: String,
+    /// What its line does not permit.
+    pub refused: &'static str,
+    /// Whom it should speak for.
+    pub principal: String,
 }
 
 /// Why a file cannot be used.

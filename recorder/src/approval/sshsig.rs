@@ -113,7 +113,7 @@ pub fn armor(key: &[u8], namespace: &str, hash: Hash, signature: &[u8]) -> Strin
 }
 
 /// Why bytes are not a signature, or not one over this.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshSigError {
     /// The armor is not whole, not canonical base64, or over [`SSHSIG_MAX`].
     #[error("not an armored SSH signature")]

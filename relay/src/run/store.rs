@@ -10,7 +10,7 @@ use bg_recorder::record::RecordError;
 
 use super::{Cause, Run};
 use crate::ladder::{Rung, Sight, Why};
-use crate::outside::{Granted, Tidings};
+use crate::outside::{Granted, Refused, Tidings};
 
 impl Run<'_> {
     /// Looks after the store, and ends the session where it was away for too long.
@@ -149,13 +149,13 @@ impl Run<'_> {
 }
 
 /// Returns what the tape and the screen say of an extension. One that comes when the store is there is not used.
-fn said(letter: Result<Granted, String>, left_s: Option<u64>) -> (Notice, String) {
+fn said(letter: Result<Granted, Refused>, left_s: Option<u64>) -> (Notice, String) {
     let (granted, left_s) = match (letter, left_s) {
         (Ok(granted), Some(left_s)) => (granted, left_s),
         (Ok(granted), None) => {
             return refused(format!("{} gave time, and the store is there", granted.by));
         }
-        (Err(why), _) => return refused(why),
+        (Err(Refused(why)), _) => return refused(why),
     };
     let Granted { by, for_s, signed } = granted;
     let line = format!(
