@@ -4,6 +4,7 @@ mod notify;
 mod outage;
 mod read;
 mod role;
+mod unusable;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

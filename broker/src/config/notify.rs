@@ -7,6 +7,7 @@ use hyper::Uri;
 use serde::Deserialize;
 
 use super::read;
+use super::unusable::Unusable;
 
 /// Who is told of requests, approvals, sessions and what is pending.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,11 +20,11 @@ pub struct NotifyConfig {
 }
 
 impl NotifyConfig {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Unusable> {
         self.webhooks.iter().try_for_each(Webhook::check)?;
         match &self.topic {
             Some(arn) if !arn.starts_with("arn:") || arn.split(':').count() != 6 => {
-                Err(format!("notify.topic is {arn:?}: not the ARN of an SNS topic"))
+                Err(Unusable::NotATopic(arn.clone()))
             }
             _ => Ok(()),
         }
@@ -46,21 +47,16 @@ pub struct Webhook {
 
 impl Webhook {
     /// A message says who may do what, and why: it goes through TLS, or stays on this machine.
-    fn check(&self) -> Result<(), String> {
-        let uri = self
-            .url
-            .parse::<Uri>()
-            .map_err(|e| format!("notify.webhooks: a url that is none: {e}"))?;
+    fn check(&self) -> Result<(), Unusable> {
+        let uri = self.url.parse::<Uri>().map_err(Unusable::NoUrl)?;
         let host = uri.host().unwrap_or_default();
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if matches!(host, "127.0.0.1" | "[::1]" | "localhost") => {}
-            _ => return Err(format!("notify.webhooks: the url for {host:?} is not https")),
+            _ => return Err(Unusable::NotHttps(host.to_owned())),
         }
         if self.shape == WebhookShape::Pagerduty && self.secret.is_none() {
-            return Err(
-                "notify.webhooks: pagerduty needs secret, a file with the routing key".into()
-            );
+            return Err(Unusable::NoRoutingKey);
         }
         Ok(())
     }

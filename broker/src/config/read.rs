@@ -8,6 +8,7 @@ use bg_cli::duration::{self, DurationError};
 use serde::{Deserialize as _, Deserializer, de};
 
 use super::Config;
+use super::unusable::Unusable;
 use crate::environment::Environment;
 use crate::failure::Failure;
 
@@ -35,24 +36,18 @@ impl Config {
     }
 
     /// What no single value shows.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Unusable> {
         if self.roles.contains_key(PRACTICE) {
-            return Err(format!(
-                "a role cannot be called {PRACTICE:?}: that is the practice world's"
-            ));
+            return Err(Unusable::Practice);
         }
         if !self.roles.is_empty() && self.evidence.store.is_none() {
-            return Err(
-                "roles need evidence.store: nobody gets credentials without evidence".into()
-            );
+            return Err(Unusable::NoStore);
         }
         self.notify.check()?;
         let told = self.notify.topic.is_some() || !self.notify.webhooks.is_empty();
         let deaf = self.roles.iter().find(|(_, role)| role.override_needs_delivery && !told);
         if let Some((name, _)) = deaf {
-            return Err(format!(
-                "roles.{name}.override_needs_delivery: [notify] names nobody whom an alarm could reach"
-            ));
+            return Err(Unusable::Deaf(name.clone()));
         }
         self.roles.iter().try_for_each(|(name, role)| role.check(name))
     }

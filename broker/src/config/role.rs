@@ -6,6 +6,7 @@ use std::time::Duration;
 use bg_relay::Secrets;
 use serde::{Deserialize, Serialize};
 
+use super::unusable::Unusable;
 use super::{OutageConfig, read};
 use crate::os::contain::Containment;
 
@@ -163,34 +164,26 @@ impl RoleConfig {
         files
     }
 
-    pub(super) fn check(&self, name: &str) -> Result<(), String> {
+    pub(super) fn check(&self, name: &str) -> Result<(), Unusable> {
+        let name = || name.to_owned();
         let mut parts = self.arn.splitn(6, ':');
         let named = parts.next() == Some("arn") && parts.nth(1) == Some("iam");
         if !named || !self.arn.contains(":role/") {
-            return Err(format!("roles.{name}.arn is {:?}: not the ARN of an IAM role", self.arn));
+            return Err(Unusable::NotARole { name: name(), arn: self.arn.clone() });
         }
         for (what, path) in self.files() {
             if path.is_relative() {
-                return Err(format!(
-                    "roles.{name}.{what} is {}: a relative path is another file wherever bg-shell is started",
-                    path.display()
-                ));
+                return Err(Unusable::Relative { name: name(), what, path: path.to_owned() });
             }
         }
         if self.quorum == 0 && !self.r#override && !matches!(self.mfa, Mfa::None) {
-            return Err(format!(
-                "roles.{name}.quorum is 0: a role without approvals needs mfa.mode = \"none\", as a drill's"
-            ));
+            return Err(Unusable::MfaWithoutQuorum(name()));
         }
         if self.outage.start_offline {
-            return Err(format!(
-                "roles.{name}.outage.start_offline: nobody gets credentials without facts in the store; only [practice.outage] can say so"
-            ));
+            return Err(Unusable::Offline(name()));
         }
         if self.max_duration > TWELVE_HOURS {
-            return Err(format!(
-                "roles.{name}.max_duration is over 12h, the longest that STS gives a role"
-            ));
+            return Err(Unusable::TooLong(name()));
         }
         Ok(())
     }
