@@ -2,7 +2,7 @@
 
 use super::eyes::{Eyes, SeenRole, empty};
 use super::finding::Finding;
-use super::policy::Document;
+use super::policy::{Document, NotAPolicy};
 use bg_aws::fault::CallError;
 
 /// Checks a role's boundary.
@@ -61,7 +61,7 @@ fn forbidden(eyes: &Eyes<'_>) -> Vec<(&'static str, String)> {
     everywhere.chain(keys).chain(bucket).collect()
 }
 
-fn document(eyes: &Eyes<'_>, arn: &str) -> Result<Result<Document, String>, CallError> {
+fn document(eyes: &Eyes<'_>, arn: &str) -> Result<Result<Document, NotAPolicy>, CallError> {
     let seen = eyes.see("iam:GetPolicy", eyes.iam.get_policy().policy_arn(arn).send())?;
     let version = seen
         .policy

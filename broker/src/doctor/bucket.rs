@@ -152,7 +152,7 @@ impl Sight<'_> {
             Err(e) => {
                 findings.push(Finding::fail(
                     "bucket policy",
-                    e,
+                    e.to_string(),
                     "nobody knows what it denies",
                     POLICY_FIX,
                 ));

@@ -13,7 +13,7 @@ use bg_aws::fault::{CallError, CallKind};
 use bg_aws::journal::Journal;
 use bg_aws::s3::S3Config;
 
-use super::policy::Document;
+use super::policy::{Document, NotAPolicy};
 use crate::config::RoleConfig;
 use crate::failure::Failure;
 use crate::world::World;
@@ -48,7 +48,7 @@ pub struct Bucket {
 pub struct SeenRole {
     pub role: Result<Role, CallError>,
     /// Its trust policy.
-    pub trust: Result<Document, String>,
+    pub trust: Result<Document, NotAPolicy>,
 }
 
 impl<'w> Eyes<'w> {
@@ -115,7 +115,7 @@ impl<'w> Eyes<'w> {
     pub fn role(&self, role: &RoleConfig, check: impl FnOnce(&SeenRole)) {
         let seen = self.see("iam:GetRole", self.iam.get_role().role_name(role.role_name()).send());
         let seen = seen.and_then(|seen| seen.role.ok_or_else(|| empty("iam:GetRole")));
-        let trust = seen.as_ref().map_err(ToString::to_string);
+        let trust = seen.as_ref().map_err(|e| NotAPolicy::Unseen(e.to_string()));
         let trust = trust.and_then(|role| {
             Document::parse(role.assume_role_policy_document().unwrap_or_default())
         });

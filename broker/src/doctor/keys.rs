@@ -80,7 +80,7 @@ impl Sight<'_> {
         let text = seen.and_then(|seen| seen.policy.ok_or_else(|| empty("kms:GetKeyPolicy")));
         let text = text.map_err(|e| Finding::unseen(check.clone(), &e))?;
         let why = "nobody knows who may use the key";
-        Ok(Document::parse(&text).map_err(|e| Finding::fail(check, e, why, FIX))?)
+        Ok(Document::parse(&text).map_err(|e| Finding::fail(check, e.to_string(), why, FIX))?)
     }
 
     fn rotation(&self, findings: &mut Vec<Finding>) {

@@ -32,7 +32,7 @@ pub fn check(name: &str, role: &RoleConfig, seen: &SeenRole, findings: &mut Vec<
         (Mfa::User { .. }, _, Err(e)) => findings.push(Finding::unseen(check, e)),
         (Mfa::User { .. }, Ok(trust), _) => findings.push(by_aws(check, trust, role)),
         (Mfa::User { .. }, Err(e), _) => {
-            findings.push(Finding::fail(check, e, BY_AWS_WHY, BY_AWS_FIX))
+            findings.push(Finding::fail(check, e.to_string(), BY_AWS_WHY, BY_AWS_FIX))
         }
         (Mfa::Broker { secrets }, trust, _) => {
             findings.push(by_broker(check.clone(), secrets, role));

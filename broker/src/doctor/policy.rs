@@ -18,6 +18,20 @@ pub struct Statement {
     conditions: Map<String, Value>,
 }
 
+/// Why there is no policy to judge.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAPolicy {
+    /// It was not seen.
+    #[error("{0}")]
+    Unseen(String),
+    /// It is no JSON.
+    #[error("not a policy: {0}")]
+    NoJson(serde_json::Error),
+    /// It says nothing.
+    #[error("not a policy: it has no Statement")]
+    NoStatement,
+}
+
 /// What matches: these, or everything but these.
 #[derive(Debug, Clone)]
 enum Patterns {
@@ -30,18 +44,17 @@ impl Document {
     ///
     /// # Errors
     /// When it is no policy.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, NotAPolicy> {
         let text = if text.trim_start().starts_with('{') {
             text.to_owned()
         } else {
             percent_decoded(text)
         };
-        let mut value: Value =
-            serde_json::from_str(&text).map_err(|e| format!("not a policy: {e}"))?;
+        let mut value: Value = serde_json::from_str(&text).map_err(NotAPolicy::NoJson)?;
         let statements = match value.get_mut("Statement").map(Value::take) {
             Some(Value::Array(statements)) => statements,
             Some(one @ Value::Object(_)) => vec![one],
-            _ => return Err("not a policy: it has no Statement".to_owned()),
+            _ => return Err(NotAPolicy::NoStatement),
         };
         Ok(Self { statements: statements.iter().map(Statement::read).collect() })
     }

@@ -1,10 +1,11 @@
 //! Who may request and approve: that the file says so, and that enough people stand in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use bg_recorder::approval::signers::{AllowedSigners, Entry, SIGNERS_MAX};
+use bg_recorder::approval::signers::{AllowedSigners, Entry, SIGNERS_MAX, SignersError};
 use bg_recorder::dir::read_limited;
 
 use super::finding::Finding;
@@ -20,7 +21,7 @@ pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
         Err(e) => {
             findings.push(Finding::fail(
                 check,
-                e,
+                e.to_string(),
                 "nobody can request, and nobody can approve",
                 FIX,
             ));
@@ -73,15 +74,26 @@ fn quorum(check: String, has: usize, quorum: u32) -> Finding {
 ///
 /// # Errors
 /// When it cannot be read, or has a line that is none.
-pub fn people(path: &Path) -> Result<BTreeSet<String>, String> {
+pub fn people(path: &Path) -> Result<BTreeSet<String>, NoSigners> {
     let signers = read(path)?;
     Ok(signers.entries().iter().filter_map(Entry::principal).map(ToOwned::to_owned).collect())
 }
 
-fn read(path: &Path) -> Result<AllowedSigners, String> {
+fn read(path: &Path) -> Result<AllowedSigners, NoSigners> {
     let bytes = read_limited(path, SIGNERS_MAX as u64)
-        .map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    AllowedSigners::parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))
+        .map_err(|e| NoSigners::Unreadable(path.to_owned(), e))?;
+    AllowedSigners::parse(&bytes).map_err(|e| NoSigners::Malformed(path.to_owned(), e))
+}
+
+/// Why nobody knows who may sign.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSigners {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {1}", path = .0.display())]
+    Unreadable(PathBuf, io::Error),
+    /// One of its lines cannot be understood.
+    #[error("{path}: {1}", path = .0.display())]
+    Malformed(PathBuf, SignersError),
 }
 
 fn shared(signers: &AllowedSigners) -> Option<(&str, &str)> {

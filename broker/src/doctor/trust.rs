@@ -14,7 +14,12 @@ pub fn check(name: &str, role: &RoleConfig, seen: &SeenRole, findings: &mut Vec<
     }
     match &seen.trust {
         Ok(trust) => findings.push(judged(check, trust, &role.gate)),
-        Err(e) => findings.push(Finding::fail(check, e, "nobody knows who may assume it", FIX)),
+        Err(e) => findings.push(Finding::fail(
+            check,
+            e.to_string(),
+            "nobody knows who may assume it",
+            FIX,
+        )),
     }
     if let Ok(found) = &seen.role {
         findings.push(duration(name, found.max_session_duration().unwrap_or(LONGEST_S)));
