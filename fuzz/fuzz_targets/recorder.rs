@@ -181,6 +181,7 @@ fuzz_target!(|turns: &[u8]| {
             height: 24,
             timestamp: 0,
             title: None,
+            command: None,
             env: Value::Null,
         },
         host_name: "fuzz".into(),

@@ -91,6 +91,7 @@ fn left() -> &'static Left {
                 height: 24,
                 timestamp: 0,
                 title: None,
+                command: None,
                 env: Value::Null,
             },
             host_name: "fuzz".into(),

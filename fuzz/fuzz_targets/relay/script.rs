@@ -110,9 +110,15 @@ fn step(world: &mut World, what: u8, much: u8) {
         26 if much > 200 => world.pty_fails = true,
         27 => world.keeper_obeys = much > 64,
         28 if much > 128 => {
-            world.word = Some(Ended { how: Ending::Exited(i32::from(much)), killed: 0, survivors: Vec::new() })
+            world.word = Some(Ended {
+                how: Ending::Exited(i32::from(much)),
+                killed: 0,
+                survivors: Vec::new(),
+            })
         }
-        28 if much > 64 => world.word = Some(Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() }),
+        28 if much > 64 => {
+            world.word = Some(Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() })
+        }
         29 if much > 220 => world.scribe.gone = true,
         30 => {
             world.shell_room = usize::MAX / 2;
@@ -150,7 +156,11 @@ fn leave(world: &mut World) {
         world.shell_room = usize::MAX / 2;
         world.screen_room = usize::MAX / 2;
         world.output_closed = true;
-        world.word.get_or_insert(Ended { how: Ending::Exited(0), killed: 0, survivors: Vec::new() });
+        world.word.get_or_insert(Ended {
+            how: Ending::Exited(0),
+            killed: 0,
+            survivors: Vec::new(),
+        });
     }
     if matches!(left, Leave::Killed | Leave::Stuck) {
         world.signals.push(Signal::Terminated("SIGTERM"));
