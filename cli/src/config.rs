@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use bg_recorder::neutral::neutral;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
@@ -52,7 +53,7 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str, hint: &str) -> Result
     toml::from_str(text).map_err(|e| {
         let before = e.span().map(|span| text.get(..span.start).unwrap_or_default());
         let line = before.map_or(0, |before| before.matches('\n').count() + 1);
-        let message = e.message().replace('\n', " ");
+        let message = neutral(&e.message().replace('\n', " "));
         let hint = meant(&message).unwrap_or_else(|| hint.to_owned());
         Failure::new(format!("{}, line {line}: {message}", path.display())).hint(hint)
     })
