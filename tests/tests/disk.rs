@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::disk::Disk;
-use crate::support::driver::{Driver, find};
+use crate::support::driver::{Driver, without_ours};
 use crate::support::wait::until;
 use crate::support::world::{World, stderr};
 
@@ -76,9 +76,9 @@ fn a_disk_that_fills_ends_the_session_and_nothing_shown_is_lost() {
     let recovered = world.recover();
     assert!(recovered.status.success(), "{}", stderr(&recovered));
     let tape = world.tape();
-    let shown = without_warnings(driver.shown());
     assert!(["intact", "recovered"].contains(&&*tape.verdict()), "{:?}", tape.report());
     let recorded = tape.output();
+    let shown = without_ours(driver.shown(), &recorded);
     let same = shown.iter().zip(&recorded).take_while(|(a, b)| a == b).count();
     assert_eq!(same, shown.len(), "{} recorded", recorded.len());
     assert!(same > 1_000_000, "{same}");
@@ -191,15 +191,6 @@ fn a_limit_on_file_sizes_is_told_and_not_died_of() {
         stderr(&output)
     );
     assert!(!world.home().join("started").exists());
-}
-
-/// Takes out the lines that bg-shell itself drew: the store was on the same disk, and did not answer.
-fn without_warnings(mut shown: Vec<u8>) -> Vec<u8> {
-    while let Some(at) = find(&shown, b"\r\nbg-shell: the evidence store ") {
-        let end = at + 2 + find(&shown[at + 2..], b"\r\n").unwrap() + 2;
-        shown.drain(at..end);
-    }
-    shown
 }
 
 fn session(world: &World, script: &str) -> std::process::Command {

@@ -203,6 +203,29 @@ impl Drop for Driver {
     }
 }
 
+/// Takes out what bg-shell itself drew: lines about the evidence store, and at the end what gives the terminal back,
+/// after a CAN where a sequence was open: noise switches modes on.
+pub fn without_ours(mut shown: Vec<u8>, recorded: &[u8]) -> Vec<u8> {
+    while let Some(at) = find(&shown, b"\r\nbg-shell: the evidence store ") {
+        let end = at + 2 + find(&shown[at + 2..], b"\r\n").unwrap() + 2;
+        shown.drain(at..end);
+    }
+    let late = shown.len().saturating_sub(GIVE_BACK_MAX);
+    if let Some(at) = find(&shown[late..], GIVE_BACK) {
+        shown.truncate(late + at);
+        let cancelled = shown.len() > recorded.len() || !recorded.starts_with(&shown);
+        if cancelled && shown.last() == Some(&0x18) {
+            shown.pop();
+        }
+    }
+    shown
+}
+
+/// How what gives the terminal back begins: usual colours, usual characters.
+const GIVE_BACK: &[u8] = b"\x1b[m\x0f\x1b(B";
+/// Every mode that there is, undone.
+const GIVE_BACK_MAX: usize = 400;
+
 /// Returns where `needle` begins.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     hay.windows(needle.len()).position(|window| window == needle)
