@@ -64,7 +64,20 @@ impl<'a> Responder<'a> {
     /// # Errors
     /// When it ends with another code than these.
     pub fn runs(&self, args: &[&OsStr], codes: &[i32]) -> Result<String, String> {
-        let output = self.shell(&Circumstances::default()).args(args).stdin(Stdio::null()).output();
+        self.runs_under(&Circumstances::default(), args, codes)
+    }
+
+    /// Runs bg-shell under other circumstances, to its end.
+    ///
+    /// # Errors
+    /// When it ends with another code than these.
+    pub fn runs_under(
+        &self,
+        circumstances: &Circumstances,
+        args: &[&OsStr],
+        codes: &[i32],
+    ) -> Result<String, String> {
+        let output = self.shell(circumstances).args(args).stdin(Stdio::null()).output();
         let output = output.map_err(|e| format!("cannot run bg-shell: {e}"))?;
         match output.status.code() {
             Some(code) if codes.contains(&code) => {

@@ -36,8 +36,13 @@ struct Play<'a> {
 impl Play<'_> {
     fn run(&mut self, log: &mut Log) -> Result<(), Stopped> {
         let began = Instant::now();
-        let request = self.request(log)?;
         let (circumstances, valve) = log.step("circumstances", || self.circumstances())?;
+        // What is approved names its store, and this one is reached through the valve from the start.
+        let asked = match &valve {
+            Some(_) => Circumstances { config: circumstances.config.clone(), ..Default::default() },
+            None => Circumstances::default(),
+        };
+        let request = self.request(&asked, log)?;
         if self.drill.fault == Some(Fault::ClockSkew) {
             return self.is_refused(request.as_deref(), &circumstances, log);
         }
@@ -73,7 +78,7 @@ impl Play<'_> {
     }
 
     /// Asks, and approves. The practice world has nobody to ask.
-    fn request(&self, log: &mut Log) -> Result<Option<String>, Stopped> {
+    fn request(&self, asked: &Circumstances, log: &mut Log) -> Result<Option<String>, Stopped> {
         if self.drill.role.is_none() {
             return Ok(None);
         }
@@ -84,7 +89,7 @@ impl Play<'_> {
             if let Some(key) = key {
                 args.extend([OsStr::new("--key"), key.as_os_str()]);
             }
-            let id = self.responder.runs(&args, &[0])?;
+            let id = self.responder.runs_under(asked, &args, &[0])?;
             Ok((id.clone(), format!("request {id}")))
         })?;
         for key in approvers {
@@ -97,7 +102,8 @@ impl Play<'_> {
                     key.as_os_str(),
                 ];
                 let name = key.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.responder.runs(&args, &[0]).map(|_| ((), format!("with {name}")))
+                let said = self.responder.runs_under(asked, &args, &[0]);
+                said.map(|_| ((), format!("with {name}")))
             })?;
         }
         Ok(Some(id))
