@@ -15,8 +15,8 @@ fn a_drill_goes_the_whole_way_and_is_measured() {
     let steps: Vec<&str> =
         report["steps"].as_array().unwrap().iter().map(|s| s["step"].as_str().unwrap()).collect();
     let expected = [
-        "request",
         "circumstances",
+        "request",
         "open",
         "access",
         "commands",
