@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::support::driver::Driver;
+use crate::support::driver::{Driver, without_ours};
 use crate::support::second::Second;
 use crate::support::wait::within;
 use crate::support::world::{World, stderr};
@@ -194,8 +194,9 @@ fn round(world: &World, load: Load, blow: Blow, dice: &mut Dice, tally: &mut Tal
         println!("{load:?} {blow:?} {cut:?}: {report:?} {}", stderr(&recovered));
         return;
     }
-    let lost =
-        missing(&shown, &tape.output()) + missing(&std::fs::read(&got).unwrap(), &tape.input());
+    let recorded = tape.output();
+    let shown = without_ours(shown, &recorded);
+    let lost = missing(&shown, &recorded) + missing(&std::fs::read(&got).unwrap(), &tape.input());
     match cut {
         // All that the disk had kept is there; what it had not is told by the verdict and the recovery's note.
         Some(cut) if report.frames >= cut.frames && verdict == "recovered" => {

@@ -8,7 +8,7 @@ use bg_recorder::store::ObjectStore as _;
 
 use super::row::Seen;
 use crate::support::bucket::{edge, store};
-use crate::support::driver::Driver;
+use crate::support::driver::{Driver, without_ours};
 use crate::support::emulator::{Cloud, weed_store};
 use crate::support::second::Second;
 use crate::support::tape::Tape;
@@ -73,8 +73,13 @@ impl Stage {
         let status = driver.wait();
         let shown = driver.shown();
         let seen = self.after(format!("exit {status}"));
-        let lost_bytes =
-            seen.1.last().map_or(shown.len() as u64, |tape| missing(&shown, &tape.output()));
+        let Some(tape) = seen.1.last() else {
+            let shown_bytes = shown.len() as u64;
+            return Seen { shown_bytes, lost_bytes: shown_bytes, ..seen.0 };
+        };
+        let recorded = tape.output();
+        let shown = without_ours(shown, &recorded);
+        let lost_bytes = missing(&shown, &recorded);
         Seen { shown_bytes: shown.len() as u64, lost_bytes, ..seen.0 }
     }
 
