@@ -253,7 +253,9 @@ fn the_session_has_the_signals_that_a_login_gives() {
     let world = World::new();
     // Ignored signals and masks are inherited through execve(2): an ignored SIGPIPE would make `yes | head` hang.
     let signals = "grep -E '^Sig(Ign|Blk)' /proc/self/status; yes | head -n 1";
-    let expected = Command::new("sh").args(["-c", signals]).output().unwrap().stdout;
+    // Who runs the suite in the background ignores what a keyboard sends; a login does not.
+    let login = ["--default-signal=HUP,INT,QUIT", "sh", "-c", signals];
+    let expected = Command::new("env").args(login).output().unwrap().stdout;
     let text = String::from_utf8(world.record(signals).stdout).unwrap();
     assert_eq!(text.replace('\r', ""), String::from_utf8_lossy(&expected));
 }
