@@ -438,7 +438,8 @@ fn session(world: &World, script: &str) -> Driver {
     Driver::spawn(shell)
 }
 
-fn kill(world: &World, driver: &mut Driver) {
+/// Kills the recorder, and waits until nothing that it started is left.
+pub fn kill(world: &World, driver: &mut Driver) {
     driver.signal(Signal::KILL);
     assert_eq!(driver.wait(), 128 + 9);
     until("no process of the session", || world.processes().is_empty());

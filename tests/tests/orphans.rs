@@ -4,10 +4,9 @@ use std::fs;
 
 use bg_recorder::segment::Header;
 use bg_recorder::session::ObjectName;
-use rustix::process::Signal;
 
+use crate::crash::kill;
 use crate::support::driver::Driver;
-use crate::support::wait::until;
 use crate::support::world::{World, stderr};
 
 #[test]
@@ -123,10 +122,4 @@ fn session(world: &World, script: &str) -> Driver {
     let mut shell = world.shell();
     shell.args(["open", "--", "sh", "-c", script]);
     Driver::spawn(shell)
-}
-
-fn kill(world: &World, driver: &mut Driver) {
-    driver.signal(Signal::KILL);
-    assert_eq!(driver.wait(), 128 + 9);
-    until("no process of the session", || world.processes().is_empty());
 }

@@ -1,12 +1,12 @@
 //! `bg-shell reconcile`: finishes what a close-out could not.
 
-use bg_recorder::abreast::Abreast;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bg_cli::answer::Answer;
 use bg_cli::say::say;
+use bg_recorder::abreast::Abreast;
 use bg_recorder::facts::case::{CASES, Case, CaseError, DENIED, GATE, OPEN, PROVED, REVOKE};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
@@ -18,7 +18,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::closeout::abandoned::{self, Gone};
-
 use crate::facts::docket::Docket;
 use crate::facts::intent::{Intent, MARGIN};
 use crate::failure::{BG_SHELL, Failure, PENDING};
