@@ -1,33 +1,32 @@
 //! Reading a tape: hands out only what the chain and the seal of each frame vouch for (FORMAT.md 7).
 
 mod events;
+mod keys;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::format::chain::Link;
 use crate::format::codec::LineError;
 use crate::format::genesis::Genesis;
 use crate::format::note::{Kind, Note, NoteError};
 use crate::format::seal::{Opener, SealError};
 use crate::format::segment::{Header, Record, SegmentError, Walk};
 use crate::format::session::ObjectName;
-use crate::keys::{KeyError, KeyOpener, Ratchet, SegmentKey, WrapContext};
+use crate::keys::{KeyError, KeyOpener};
 use crate::read::verdict::{Report, Stretch};
 use crate::store::StoreError;
 use crate::store::tape::Tape;
 
 pub use self::events::{Events, TapeEvent};
+use self::keys::SegmentKeys;
 
 /// Opens the frames of a verified tape: one sealed segment and one opened frame in memory at a time.
 pub struct Reader<'a> {
     tape: &'a Tape<'a>,
     opener: &'a dyn KeyOpener,
     genesis: Genesis,
-    /// The link before each segment that could be looked at.
-    openings: BTreeMap<u64, Link>,
-    ratchet: Option<Stepped>,
+    keys: SegmentKeys,
     stretches: VecDeque<Stretch>,
     current: Option<Current>,
     /// The number of the frame that comes next, where nothing is missing.
@@ -36,13 +35,6 @@ pub struct Reader<'a> {
     segment: u64,
     /// Whether something was missing so far: then keys may be, too.
     holed: bool,
-}
-
-/// The key chain of an epoch, and the step that comes next.
-struct Stepped {
-    ratchet: Ratchet,
-    epoch: u32,
-    step: u32,
 }
 
 /// The segment that is being read.
@@ -82,8 +74,7 @@ impl<'a> Reader<'a> {
             tape,
             opener,
             genesis,
-            openings: BTreeMap::new(),
-            ratchet: None,
+            keys: SegmentKeys::default(),
             stretches: stretches.collect(),
             current: None,
             expected: 0,
@@ -201,8 +192,8 @@ impl<'a> Reader<'a> {
             return Err(ReadError::Changed(number));
         }
         self.segment = number + 1;
-        self.openings.insert(number, header.previous);
-        let key = self.segment_key(&header)?;
+        self.keys.opened(number, header.previous);
+        let key = self.keys.of(&header, &self.genesis, self.opener)?;
         if verify_slices_are_equal(&key.commitment, &header.commitment).is_err() {
             return Err(ReadError::Commitment(number));
         }
@@ -222,34 +213,11 @@ impl<'a> Reader<'a> {
     fn pass_over(&mut self, number: u64) {
         let Ok(bytes) = self.tape.get(ObjectName::Segment(number)) else { return };
         let Ok((header, _)) = Header::decode(&bytes) else { return };
-        self.openings.insert(number, header.previous);
+        self.keys.opened(number, header.previous);
         if header.keys.is_some() {
             // What does not open here is told where it is needed.
-            drop(self.segment_key(&header));
+            drop(self.keys.of(&header, &self.genesis, self.opener));
         }
-    }
-
-    fn segment_key(&mut self, header: &Header) -> Result<SegmentKey, ReadError> {
-        let lost = ReadError::Commitment(header.segment);
-        if let Some(keys) = &header.keys {
-            let link = *self.openings.get(&keys.minted).ok_or(lost)?;
-            let context = WrapContext { session: self.genesis.session, epoch: header.epoch, link };
-            let key = self.opener.open(&context, &self.genesis.keys.wrap, &keys.wraps)?;
-            let mut ratchet = Ratchet::begin(key, self.genesis.session, header.epoch)?;
-            let first = ratchet.step()?;
-            self.ratchet = Some(Stepped { ratchet, epoch: header.epoch, step: 1 });
-            return Ok(first);
-        }
-        let stepped =
-            self.ratchet.as_mut().filter(|at| at.epoch == header.epoch && at.step <= header.step);
-        let stepped = stepped.ok_or(lost)?;
-        let mut key = stepped.ratchet.step()?;
-        while stepped.step < header.step {
-            key = stepped.ratchet.step()?;
-            stepped.step += 1;
-        }
-        stepped.step += 1;
-        Ok(key)
     }
 }
 
