@@ -278,7 +278,14 @@ impl S3Store {
 /// Puts a failed call into the store's words; the call's own stay as the source.
 pub(crate) fn failed(verb: &'static str, key: &str, call: CallError) -> StoreError {
     let kind = match call.kind {
-        CallKind::Denied | CallKind::ExplicitDeny => io::ErrorKind::PermissionDenied,
+        CallKind::Denied
+        | CallKind::ExplicitDeny
+        | CallKind::Expired
+        | CallKind::Skewed
+        | CallKind::NoCredentials
+        | CallKind::Missing
+        | CallKind::KeyState
+        | CallKind::Elsewhere => io::ErrorKind::PermissionDenied,
         CallKind::Unreachable => io::ErrorKind::TimedOut,
         _ => io::ErrorKind::Other,
     };

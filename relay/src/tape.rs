@@ -29,8 +29,8 @@ pub trait Tape {
 
 /// How far shipping is.
 pub trait Store {
-    /// Returns for how long the store has taken nothing, where it takes nothing.
-    fn down(&self) -> Option<Duration>;
+    /// Returns for how long the store has taken nothing, and why, where it takes nothing.
+    fn down(&self) -> Option<Down>;
 
     /// Returns why shipping stopped for good.
     fn fatal(&self) -> Option<String>;
@@ -39,9 +39,19 @@ pub trait Store {
     fn waiting_bytes(&self) -> u64;
 }
 
+/// A store that takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Down {
+    /// For how long.
+    pub away: Duration,
+    /// With what words it refuses, where it is there and does.
+    pub refusal: Option<String>,
+}
+
 impl Store for Watch {
-    fn down(&self) -> Option<Duration> {
-        Self::down(self).map(|since| since.elapsed())
+    fn down(&self) -> Option<Down> {
+        let (since, why) = Self::down(self)?;
+        Some(Down { away: since.elapsed(), refusal: why.refusal() })
     }
 
     fn fatal(&self) -> Option<String> {

@@ -119,7 +119,7 @@ fn a_store_that_fails_and_comes_back_loses_nothing() {
     driver.send("a\r");
     driver.wait_for("one");
     disk.thaw();
-    driver.wait_for("bg-shell: the evidence store answers again");
+    driver.wait_for("bg-shell: the evidence store takes objects again");
     driver.send("b\r");
     driver.wait_for("two");
     assert_eq!(driver.wait(), 0, "{}", world.said());

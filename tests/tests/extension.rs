@@ -48,7 +48,7 @@ fn an_approver_extends_a_session_while_nobody_reaches_the_store() {
         stderr(&forged)
     );
     drop(store);
-    driver.wait_for("bg-shell: the evidence store answers again");
+    driver.wait_for("bg-shell: the evidence store takes objects again");
     driver.send("exit\n");
     assert_eq!(driver.wait(), 0, "{}", scene.site.world.said());
     let tape = scene.tape();

@@ -25,7 +25,7 @@ fn a_session_outlives_its_key_service() {
     scene.wire.refuse();
     fs::write(scene.world.home().join("go"), "").unwrap();
     until("the epoch is over", || {
-        scene.said().contains("bg-shell: the key service does not answer; ")
+        scene.said().contains("bg-shell: the key service gives no key; ")
     });
     fs::write(scene.world.home().join("on"), "").unwrap();
     let output = shell.wait_with_output().unwrap();
@@ -66,7 +66,7 @@ fn a_session_begins_without_its_key_service_only_where_that_is_allowed() {
         said.contains("bg-shell: warning: begun WITHOUT its key service (key service: kms:"),
         "{said}"
     );
-    assert!(said.contains("bg-shell: the key service does not answer; "), "{said}");
+    assert!(said.contains("bg-shell: the key service gives no key; "), "{said}");
     assert!(scene.world.spools().is_empty(), "{said}");
     scene.wire.restore();
     let (code, verdict, _) = replay(&scene.world, &["verify", "last"]);

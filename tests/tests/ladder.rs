@@ -34,7 +34,7 @@ fn what_is_typed_and_shown_during_an_outage_is_in_the_store_after_it() {
     driver.send("echo ag''ain\n");
     driver.wait_for("again");
     wire.restore();
-    driver.wait_for("bg-shell: the evidence store answers again, after ");
+    driver.wait_for("bg-shell: the evidence store takes objects again, after ");
     driver.wait_for("bg-shell: the evidence store has everything that waited for it");
     driver.send("echo af''ter; exit\n");
     assert_eq!(driver.wait(), 0, "{}", world.said());
@@ -80,7 +80,7 @@ fn a_killed_s3_server_that_comes_back_gets_everything_in_its_order() {
         driver.wait_for(&format!("{word}{word}"));
     }
     let _server = weed.start();
-    driver.wait_for("bg-shell: the evidence store answers again, after ");
+    driver.wait_for("bg-shell: the evidence store takes objects again, after ");
     driver.wait_for("bg-shell: the evidence store has everything that waited for it");
     driver.send("echo af''ter; exit\n");
     assert_eq!(driver.wait(), 0, "{}", world.said());

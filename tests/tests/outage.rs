@@ -73,11 +73,31 @@ fn a_store_that_falls_silent_is_told_on_the_terminal_and_the_session_goes_on() {
     driver.wait_for("during");
     driver.wait_for("bg-shell: the evidence store does not answer");
     wire.heal();
-    driver.wait_for("bg-shell: the evidence store answers again");
+    driver.wait_for("bg-shell: the evidence store takes objects again");
     driver.send("exit\n");
     assert_eq!(driver.wait(), 0, "{}", world.said());
     let (code, verdict, _) = replay(&world, &["verify", "last"]);
     assert!(code == 0 && verdict.starts_with("intact: "), "{verdict}");
+}
+
+#[test]
+fn a_store_that_refuses_is_told_from_one_that_says_nothing() {
+    let cloud = Cloud::shared();
+    let wire = Wire::to(cloud.weed.port);
+    let world = cloud.world("recorder", &(weed_store(&wire.endpoint(), "expired") + &cloud.keys()));
+    let mut shell = world.quiet_shell();
+    shell.args(["open", "--reason", "a test", "--", "sh"]);
+    let mut driver = Driver::spawn(shell);
+    driver.send("echo be''fore\n");
+    driver.wait_for("before");
+    wire.fault_all(Fault::Status(400, "ExpiredToken"));
+    driver.wait_for("bg-shell: the evidence store refuses; recording goes to the spool, for 14m ");
+    driver.wait_for("(s3:PutObject: ExpiredToken: injected");
+    wire.heal();
+    driver.wait_for("bg-shell: the evidence store takes objects again");
+    driver.send("exit\n");
+    assert_eq!(driver.wait(), 0, "{}", world.said());
+    assert!(world.spools().is_empty(), "{}", world.said());
 }
 
 #[test]

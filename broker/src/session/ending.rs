@@ -45,7 +45,9 @@ pub(super) fn close(
     }
     recorder.accept(Event::Exit(status(outcome).into()))?;
     let patience = match recorder.watch().down() {
-        Some(since) if since.elapsed() > AWAY || recorder.watch().stored() == 0 => Duration::ZERO,
+        Some((since, _)) if since.elapsed() > AWAY || recorder.watch().stored() == 0 => {
+            Duration::ZERO
+        }
         _ => CLOSE_PATIENCE,
     };
     recorder.finish(ending(outcome, access), patience)

@@ -10,7 +10,7 @@ use bg_recorder::record::RecordError;
 use bg_recorder::stamp::Stamp;
 use bg_relay::outside::{Granted, Herald, Letterbox, News, Refused, Revoked, Switch, Tidings};
 use bg_relay::session::{Contained, Ended, Prompt, Pty, Read, Signal, Signals};
-use bg_relay::tape::{Done, Keys, Store, Tape, Work};
+use bg_relay::tape::{Done, Down, Keys, Store, Tape, Work};
 use bg_relay::terminal::{Keyboard, Screen, Typed};
 use rustix::termios::Winsize;
 
@@ -157,8 +157,9 @@ impl Tape for Side {
 }
 
 impl Store for Side {
-    fn down(&self) -> Option<Duration> {
-        world(|world| world.store_down())
+    fn down(&self) -> Option<Down> {
+        let away = world(|world| world.store_down())?;
+        Some(Down { away, refusal: None })
     }
 
     fn fatal(&self) -> Option<String> {

@@ -37,7 +37,7 @@ struct State {
 }
 
 /// Since when, and why.
-type Failing = (Instant, Arc<ShipError>);
+pub type Failing = (Instant, Arc<ShipError>);
 
 /// The two halves of shipping.
 #[derive(Debug, Clone, Copy)]
@@ -123,9 +123,9 @@ impl Shipper {
 pub struct Watch(Arc<Shared>);
 
 impl Watch {
-    /// Returns since when the store does not take objects, if it does not.
-    pub fn down(&self) -> Option<Instant> {
-        self.0.state().progress.down.as_ref().map(|(since, _)| *since)
+    /// Returns since when, and why, the store does not take objects, if it does not.
+    pub fn down(&self) -> Option<Failing> {
+        self.0.state().progress.down.clone()
     }
 
     /// Returns why shipping stopped for good, if it did.
@@ -250,6 +250,14 @@ impl ShipError {
     /// Returns whether trying again may help.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Store(_))
+    }
+
+    /// Returns with what words the store refuses, where it is there and does.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Store(e) => e.refusal(),
+            _ => None,
+        }
     }
 }
 

@@ -5,6 +5,8 @@ pub mod ahead;
 pub mod dir;
 pub mod tape;
 
+use std::io;
+
 /// A place objects go and never leave. There is no delete and no overwrite.
 pub trait ObjectStore: Send + Sync {
     /// Creates an object, durably, or not at all.
@@ -67,9 +69,21 @@ pub enum StoreError {
         verb: &'static str,
         /// On what.
         key: String,
-        /// Why.
-        source: std::io::Error,
+        /// Why. [`io::ErrorKind::PermissionDenied`]: it is there, and refuses.
+        source: io::Error,
     },
+}
+
+impl StoreError {
+    /// Returns with what words a store refuses that is there: waiting does not help then.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Failed { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(source.to_string())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Checks a key: parts between single slashes, none of them `.` or `..`, without control characters.

@@ -30,9 +30,10 @@ impl Run<'_> {
         let since_us = |away: Duration| {
             now_us.saturating_sub(u64::try_from(away.as_micros()).unwrap_or(u64::MAX))
         };
-        let down_us = self.relay.store.down().map(since_us);
+        let down = self.relay.store.down();
+        let down_us = down.as_ref().map(|down| since_us(down.away));
         match self.relay.ladder.step(Sight { now_us, down_us, waiting }) {
-            Some(rung) => self.climb(rung, waiting),
+            Some(rung) => self.climb(rung, waiting, down.and_then(|down| down.refusal)),
             None if down_us.is_some() => self.extensions(now_us),
             None => Ok(()),
         }
@@ -42,10 +43,11 @@ impl Run<'_> {
     fn keys(&mut self, notice: &Notice) -> Result<(), Cause> {
         self.record(Event::Notice(notice))?;
         let line = match notice {
-            Notice::Keys { state: KeyState::Escrow, .. } => {
-                "does not answer; this part of the tape only the escrow key will open"
-            }
-            _ => "answers again; the tape is sealed with its keys from here on",
+            Notice::Keys { state: KeyState::Escrow, why, .. } => format!(
+                "gives no key; this part of the tape only the escrow key will open{}",
+                because(why.as_deref())
+            ),
+            _ => "gives keys again; the tape is sealed with them from here on".into(),
         };
         self.warning = Some(format!("bg-shell: the key service {line}"));
         Ok(())
@@ -70,27 +72,29 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn climb(&mut self, rung: Rung, waiting: u64) -> Result<(), Cause> {
+    fn climb(&mut self, rung: Rung, waiting: u64, refusal: Option<String>) -> Result<(), Cause> {
         let notice = self.notice(rung, waiting);
         self.record(Event::Notice(&notice))?;
-        self.announce(rung);
+        self.announce(rung, refusal.as_deref());
         let used = self.relay.ladder.used_percent(waiting);
+        let why = because(refusal.as_deref());
+        let still = if refusal.is_some() { "still refuses" } else { "is still away" };
         let line = match rung {
             Rung::Spooling { left_s } => {
-                format!(
-                    "does not answer; recording goes to the spool, for {} at most",
-                    time(left_s)
-                )
+                let does = if refusal.is_some() { "refuses" } else { "does not answer" };
+                let left = time(left_s);
+                format!("{does}; recording goes to the spool, for {left} at most{why}")
             }
             Rung::Countdown { left_s } => {
-                format!("is still away; this session ends in {} unless it comes back", time(left_s))
+                let left = time(left_s);
+                format!("{still}; this session ends in {left} unless it takes objects again{why}")
             }
             Rung::Asking { left_s } => format!(
-                "is still away; this session ends in {}, or with its spool ({used} % full); {}",
+                "{still}; this session ends in {}, or with its spool ({used} % full); {}{why}",
                 time(left_s),
                 self.relay.letterbox.plea()
             ),
-            Rung::Back { away_s } => format!("answers again, after {}", time(away_s)),
+            Rung::Back { away_s } => format!("takes objects again, after {}", time(away_s)),
             Rung::Drained => "has everything that waited for it".into(),
             Rung::Over { why, away_s } => return Err(self.over(why, away_s)),
         };
@@ -99,13 +103,15 @@ impl Run<'_> {
     }
 
     /// Tells others, as soon as they can be reached. How it ends, they are told at the end.
-    fn announce(&self, rung: Rung) {
+    fn announce(&self, rung: Rung, refusal: Option<&str>) {
         match rung {
             Rung::Spooling { left_s } => {
-                self.relay.herald.tell(Tidings::Outage(&format!("{left_s} s left")));
+                let detail = format!("{left_s} s left{}", because(refusal));
+                self.relay.herald.tell(Tidings::Outage(&detail));
             }
             Rung::Asking { left_s } => {
-                let detail = format!("{left_s} s left; {}", self.relay.letterbox.plea());
+                let plea = self.relay.letterbox.plea();
+                let detail = format!("{left_s} s left; {plea}{}", because(refusal));
                 self.relay.herald.tell(Tidings::Outage(&detail));
             }
             Rung::Back { away_s } => self.relay.herald.tell(Tidings::Back(away_s)),
@@ -182,6 +188,17 @@ fn refused(why: String) -> (Notice, String) {
     (Notice::Extension(Extended { why: Some(why), ..Extended::default() }), line)
 }
 
+/// Says why, in the words of a service, behind what it means.
+fn because(why: Option<&str>) -> String {
+    why.map_or_else(String::new, |why| {
+        let why = neutral(why);
+        format!(" ({})", why.chars().take(WHY_MAX).collect::<String>())
+    })
+}
+
 fn time(s: u64) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(s))
 }
+
+/// How much of a service's own words stands in a line.
+const WHY_MAX: usize = 160;
