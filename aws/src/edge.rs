@@ -21,6 +21,7 @@ use tokio::runtime::{self, Runtime};
 
 use crate::journal::Journal;
 use crate::patience::Patience;
+use crate::profiles;
 use crate::renewed::Renewed;
 
 /// Where and as whom to call. All of it may be left out: then the AWS SDK's own rules hold.
@@ -31,7 +32,8 @@ pub struct Reach {
     pub region: Option<String>,
     /// Another endpoint than AWS's: an emulator, an S3-compatible server, a VPC endpoint.
     pub endpoint: Option<String>,
-    /// A PEM file of certificates to trust instead of the system's [default: `$AWS_CA_BUNDLE`].
+    /// A PEM file of certificates to trust instead of the system's [default: `$AWS_CA_BUNDLE`, or `ca_bundle` of the
+    /// profile].
     pub ca: Option<PathBuf>,
     /// The profile in the AWS configuration files whose credentials are used.
     pub profile: Option<String>,
@@ -60,6 +62,7 @@ impl Reach {
 pub struct Edge {
     sdk: SdkConfig,
     http: SharedHttpClient,
+    ca: Option<PathBuf>,
     runtime: Arc<Runtime>,
     journal: Journal,
     renewed: Renewed,
@@ -72,7 +75,11 @@ impl Edge {
     /// When the certificates are unreadable, or the system has no threads.
     pub fn open(reach: &Reach) -> Result<Self, EdgeError> {
         let runtime = runtime()?;
-        let http = http_client(reach.ca.as_deref())?;
+        let ca = match &reach.ca {
+            Some(ca) => Some(ca.clone()),
+            None => runtime.block_on(profiles::certificates(reach.profile.as_deref())),
+        };
+        let http = http_client(ca.as_deref())?;
         let renewed = renewed(reach, http.clone());
         let loader = reached(reach, http.clone(), renewed.clone());
         let sdk = runtime.block_on(loader.load());
@@ -81,7 +88,7 @@ impl Edge {
             // IAM lives there anyway, and a configuration without a region is better told by the first refusal.
             None => sdk.into_builder().region(Region::from_static(DEFAULT_REGION)).build(),
         };
-        Ok(Self { sdk, http, runtime, journal: Journal::default(), renewed })
+        Ok(Self { sdk, http, ca, runtime, journal: Journal::default(), renewed })
     }
 
     /// Returns the same way with other credentials.
@@ -112,6 +119,11 @@ impl Edge {
     /// journal.
     pub fn renewed(&self) -> Renewed {
         self.renewed.clone()
+    }
+
+    /// Returns the certificates that are trusted instead of the system's.
+    pub fn certificates(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 
     pub fn region(&self) -> &str {

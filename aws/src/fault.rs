@@ -106,7 +106,7 @@ impl CallError {
             CallKind::Missing => "check the name and the region; bg-shell doctor checks both".into(),
             CallKind::KeyState => "the KMS key is not usable: enable it, cancel its deletion, or name another".into(),
             CallKind::TooLarge => "make the role's session_policy shorter: policies and tags of a session share 2,048 packed characters".into(),
-            CallKind::Unreachable if self.message.contains("certificate") => "the server's certificate is signed by nobody who is trusted here: name your company's certificates with ca in [aws], or in AWS_CA_BUNDLE".into(),
+            CallKind::Unreachable if self.message.contains("certificate") => "the server's certificate is signed by nobody who is trusted here: name your company's certificates with ca in [aws], in AWS_CA_BUNDLE, or with ca_bundle of the profile".into(),
             CallKind::Unreachable => "check the network, the endpoint and the region; bg-shell doctor checks reachability".into(),
             CallKind::NoCredentials => "name a profile in the [aws] section, or give credentials as the AWS CLI takes them".into(),
             CallKind::Exists | CallKind::Refused => return None,

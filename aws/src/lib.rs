@@ -10,6 +10,7 @@ pub mod journal;
 pub mod kms;
 pub mod kms_open;
 mod patience;
+mod profiles;
 mod renewed;
 pub mod s3;
 mod settings;

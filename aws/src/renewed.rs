@@ -11,8 +11,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
-use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::region::Region;
+
+use crate::profiles;
 
 /// Whose credentials an edge calls with, as they are now. Clones share what is known.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl Renewed {
 
 impl Inner {
     async fn credentials(&self) -> provider::Result {
-        let profiles = profiles().await;
+        let profiles = profiles::load().await;
         let (provider, before) = {
             let mut known = self.known();
             // Files that cannot be read just now are being written.
@@ -175,10 +176,6 @@ fn names_dead_keys(body: &[u8]) -> bool {
 /// Credentials that do not say when they expire are held until AWS refuses them, or the files change.
 fn lives(held: &Credentials) -> bool {
     held.expiry().is_none_or(|expiry| SystemTime::now() + MARGIN < expiry)
-}
-
-async fn profiles() -> Option<ProfileSet> {
-    aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await.ok()
 }
 
 /// What services call keys that have expired, were deleted, or do not exist (their API references, common errors).

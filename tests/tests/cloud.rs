@@ -101,12 +101,17 @@ fn a_store_with_its_own_certificate_is_trusted_only_with_it() {
     let world = cloud.world("recorder", &evidence);
     let said = refused(&world);
     assert!(said.contains("s3:PutObject: ") && said.contains("certificate"), "{said}");
-    assert!(said.contains("ca in [aws], or in AWS_CA_BUNDLE"), "{said}");
+    assert!(said.contains("ca in [aws], in AWS_CA_BUNDLE"), "{said}");
     let output = world.shell().env("AWS_CA_BUNDLE", ca).args(["open", "--", "true"]).output();
     let said = stderr(&output.unwrap());
     assert!(said.contains("read back from the store: intact"), "{said}");
     let verified = world.replay().env("AWS_CA_BUNDLE", ca).args(["verify", "last"]).output();
     assert_eq!(verified.unwrap().status.code(), Some(0));
+    let profile = format!("[profile weed]\nca_bundle = {}\n", ca.display());
+    std::fs::write(world.home().join(".aws/config"), profile).unwrap();
+    record(&world, "echo by the profile");
+    assert_eq!(replay(&world, &["verify", "last"]).0, 0);
+    std::fs::remove_file(world.home().join(".aws/config")).unwrap();
     cloud.configure(&world, "recorder", &format!("{evidence}ca = \"{}\"\n", ca.display()));
     record(&world, "echo encrypted");
     assert_eq!(replay(&world, &["verify", "last"]).0, 0);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use bg_aws::edge::Edge;
+use bg_aws::edge::{Edge, Reach};
 use bg_recorder::keys::KeyService;
 use bg_recorder::stamp::Stamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -130,7 +130,9 @@ impl<'a> Access<'a> {
         let World { config, environment, .. } = self.world;
         let session = self.claim.session;
         let region = self.edge.region();
-        self.private.with_endpoint(session, environment, &self.endpoint, region, &config.aws)
+        let ca = self.edge.certificates().map(ToOwned::to_owned);
+        let aws = Reach { ca, ..config.aws.clone() };
+        self.private.with_endpoint(session, environment, &self.endpoint, region, &aws)
     }
 
     /// Returns what the genesis says of it.

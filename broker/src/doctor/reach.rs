@@ -1,6 +1,7 @@
 //! Reachability: an access is opened through STS, recorded through S3 and KMS, and ended through IAM.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bg_aws::fault::{CallError, CallKind};
@@ -11,8 +12,8 @@ use super::finding::Finding;
 use super::round::Check;
 use crate::environment::Environment;
 
-/// Says by which ways this machine goes to AWS, where the environment prescribes some.
-fn ways(environment: &Environment, findings: &mut Vec<Finding>) {
+/// Says by which ways this machine goes to AWS, where the environment or a profile prescribes some.
+fn ways(environment: &Environment, ca: Option<&Path>, findings: &mut Vec<Finding>) {
     let proxies = environment.proxies.iter();
     let shown: Vec<String> = proxies.map(|(name, value)| shown(name, value)).collect();
     let (but, through): (Vec<_>, Vec<_>) =
@@ -20,8 +21,8 @@ fn ways(environment: &Environment, findings: &mut Vec<Finding>) {
     if !through.is_empty() {
         findings.push(Finding::ok("reach proxy", [through, but].concat().join(", ")));
     }
-    if let Some(ca) = &environment.ca {
-        let saw = format!("AWS_CA_BUNDLE {}, where [aws] names no ca", ca.display());
+    if let Some(ca) = ca {
+        let saw = format!("{} are trusted instead of the system's", ca.display());
         findings.push(Finding::ok("reach certificates", saw));
     }
 }
@@ -38,7 +39,7 @@ fn shown(name: &str, value: &OsStr) -> String {
 /// Calls each service once, side by side.
 pub fn checks<'c>(eyes: &'c Eyes<'_>) -> Vec<Check<'c>> {
     let mut checks: Vec<Check<'c>> = vec![Box::new(move |findings| {
-        ways(&eyes.world.environment, findings);
+        ways(&eyes.world.environment, eyes.edge.certificates(), findings);
         let sts =
             || eyes.see("sts:GetCallerIdentity", eyes.sts.get_caller_identity().send()).map(drop);
         reached("sts", "no credentials without it", sts, findings);
