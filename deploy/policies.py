@@ -3,7 +3,7 @@
 
     tests/.venv/bin/python deploy/policies.py [--check]
 
-REGION, ACCOUNT_ID, DATA_KEY_ID and SIGNING_KEY_ID are to be filled in.
+PARTITION (aws, aws-us-gov, aws-cn, aws-eusc), REGION, ACCOUNT_ID, DATA_KEY_ID and SIGNING_KEY_ID are to be filled in.
 """
 
 import json
@@ -14,10 +14,7 @@ import sys
 import yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PSEUDO = {
-    "AWS::AccountId": "ACCOUNT_ID", "AWS::Partition": "aws", "AWS::Region": "REGION", "AWS::StackName": "bg-shell",
-}  # fmt: skip
-IAM = "arn:aws:iam::ACCOUNT_ID:"
+PSEUDO = {"AWS::AccountId": "ACCOUNT_ID", "AWS::Region": "REGION", "AWS::StackName": "bg-shell"}
 
 # File: resource, path to the policy in its properties.
 POLICIES = {
@@ -40,11 +37,13 @@ POLICIES = {
 class Template:
     """The template, with its functions resolved for one set of parameters."""
 
-    def __init__(self, **parameters):
+    def __init__(self, partition, **parameters):
         with open(f"{HERE}/bg-shell.yaml") as file:
             self.text = yaml.load(file, Loader)
         defaults = {name: value["Default"] for name, value in self.text["Parameters"].items()}
-        self.parameters = defaults | parameters
+        self.parameters = defaults | parameters | {"AWS::Partition": partition}
+        self.aws = f"arn:{partition}:"
+        self.iam = f"{self.aws}iam::ACCOUNT_ID:"
 
     def policy(self, resource, path):
         node = self.text["Resources"][resource]["Properties"]
@@ -98,13 +97,13 @@ class Template:
         resource = self.text["Resources"][name]
         of = resource["Properties"]
         return {
-            "AWS::IAM::Role": lambda: IAM + "role/" + self.resolve(of["RoleName"]),
-            "AWS::IAM::User": lambda: IAM + "user/" + self.resolve(of["UserName"]),
-            "AWS::IAM::ManagedPolicy": lambda: IAM + "policy/" + self.resolve(of["ManagedPolicyName"]),
-            "AWS::KMS::Key": lambda: "arn:aws:kms:REGION:ACCOUNT_ID:key/"
+            "AWS::IAM::Role": lambda: self.iam + "role/" + self.resolve(of["RoleName"]),
+            "AWS::IAM::User": lambda: self.iam + "user/" + self.resolve(of["UserName"]),
+            "AWS::IAM::ManagedPolicy": lambda: self.iam + "policy/" + self.resolve(of["ManagedPolicyName"]),
+            "AWS::KMS::Key": lambda: self.aws + "kms:REGION:ACCOUNT_ID:key/"
             + {"DataKey": "DATA_KEY_ID", "SigningKey": "SIGNING_KEY_ID"}[name],
-            "AWS::S3::Bucket": lambda: "arn:aws:s3:::" + self.resolve(of["BucketName"]),
-            "AWS::SNS::Topic": lambda: "arn:aws:sns:REGION:ACCOUNT_ID:" + self.resolve(of["TopicName"]),
+            "AWS::S3::Bucket": lambda: self.aws + "s3:::" + self.resolve(of["BucketName"]),
+            "AWS::SNS::Topic": lambda: self.aws + "sns:REGION:ACCOUNT_ID:" + self.resolve(of["TopicName"]),
         }[resource["Type"]]()
 
 
@@ -128,7 +127,8 @@ Loader.add_multi_constructor("!", short)
 
 def files():
     """Returns the text of each file, by its name."""
-    user, role = Template(), Template(BrokerRoleArn=IAM + "role/YOUR_BROKER")
+    user = Template("PARTITION")
+    role = Template("PARTITION", BrokerRoleArn=user.iam + "role/YOUR_BROKER")
     policies = {name: user.policy(*where) for name, where in POLICIES.items()}
     policies["emergency-trust-broker-role"] = role.policy(*POLICIES["emergency-trust"])
     return {f"{name}.json": json.dumps(policy, indent=2) + "\n" for name, policy in policies.items()}

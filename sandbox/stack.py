@@ -86,7 +86,7 @@ def wait(account, name):
 
 def finish(account, name, outputs, lock):
     """Sets what the template says and ministack's CloudFormation leaves out: the role's boundary, the bucket's lock."""
-    template = Template(Name=name, LockDays="1")
+    template = Template("aws", Name=name, LockDays="1")
     role = template.text["Resources"]["EmergencyRole"]["Properties"]
     boundary = template.resolve(role["PermissionsBoundary"]).replace("ACCOUNT_ID", outputs["RoleArn"].split(":")[4])
     account.client("iam").put_role_permissions_boundary(RoleName=outputs["emergency"], PermissionsBoundary=boundary)

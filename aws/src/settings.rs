@@ -148,8 +148,19 @@ fn is_amazons(endpoint: &str) -> bool {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default();
-    [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|domain| host.ends_with(domain))
+    AMAZONS.iter().any(|domain| host.ends_with(domain))
 }
+
+/// The domains of AWS's partitions: the world, China, the European sovereign cloud, those without an internet.
+const AMAZONS: [&str; 7] = [
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
+];
 
 /// How the name of a bucket begins.
 pub const SCHEME: &str = "s3://";
@@ -169,8 +180,12 @@ mod tests {
         };
         let bucket = named(Some("s3://b/tapes"), None);
         assert_eq!(bucket, named(Some("s3://b/tapes/"), None));
-        let private = "https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com/";
-        assert_eq!(bucket, named(Some("s3://b/tapes"), Some(private)));
+        for private in [
+            "https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com/",
+            "https://bucket.vpce-1.s3.eusc-de-east-1.vpce.amazonaws.eu/",
+        ] {
+            assert_eq!(bucket, named(Some("s3://b/tapes"), Some(private)));
+        }
         let others = [
             named(Some("s3://b/tapes2"), None),
             named(Some("s3://b/tapes"), Some("https://minio:9000")),

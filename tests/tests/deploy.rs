@@ -1,6 +1,7 @@
 //! What deploy/ has: the template, its policies as JSON, the configuration examples.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::sandbox::{program, root};
@@ -27,6 +28,29 @@ fn the_json_policies_are_what_the_template_has() {
         String::from_utf8_lossy(&output.stdout),
         stderr(&output)
     );
+}
+
+#[test]
+fn what_is_deployed_is_for_every_partition() {
+    let deploy = root().join("deploy");
+    let policies = fs::read_dir(deploy.join("policies")).unwrap();
+    let mut files: Vec<PathBuf> = policies.map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 10, "{files:?}");
+    files.push(deploy.join("bg-shell.yaml"));
+    for file in files {
+        assert!(!fs::read_to_string(&file).unwrap().contains("arn:aws:"), "{}", file.display());
+    }
+    let world = World::new();
+    let config = world.home().join("config.toml");
+    let text = fs::read_to_string(deploy.join("config/single-account.toml")).unwrap();
+    for (partition, region) in [("aws-us-gov", "us-gov-west-1"), ("aws-eusc", "eusc-de-east-1")] {
+        let there = text.replace("arn:aws:", &format!("arn:{partition}:"));
+        fs::write(&config, there.replace("us-east-1", region)).unwrap();
+        let output =
+            world.shell().args(["config", "check", "--config"]).arg(&config).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(&format!("role      prod: arn:{partition}:iam::")), "{output:?}");
+    }
 }
 
 #[test]
