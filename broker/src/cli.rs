@@ -46,7 +46,7 @@ use crate::drill;
 use crate::drill::DrillArgs;
 use crate::environment::Environment;
 use crate::failure::{BG_SHELL, Failure};
-use crate::os::keeper;
+use crate::os::{keeper, words};
 use crate::usage;
 use crate::world::World;
 
@@ -128,7 +128,7 @@ enum ConfigCommand {
 /// Runs the program; returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
+    if args.get(1).is_some_and(|arg| arg == words::ARGUMENT) {
         return keeper::run(args.get(2..).unwrap_or_default());
     }
     if let Some(words) = guide::asked(&args) {

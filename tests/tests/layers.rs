@@ -1,5 +1,6 @@
 //! Who may name whom: docs/ARCHITECTURE.md, as a test.
 
+mod circles;
 mod rooms;
 
 use std::fs;

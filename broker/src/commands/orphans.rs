@@ -10,7 +10,7 @@ use std::{io, thread};
 use bg_cli::say::say;
 use bg_recorder::spool;
 
-use crate::os::keeper::this_program;
+use crate::os::words::this_program;
 use crate::world::World;
 
 /// Has a child recover what there is, and waits a little for its few lines. Where it takes longer, where an account or

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::os::cgroup::Cgroup;
 use crate::os::family::Family;
-use crate::os::keeper;
 use crate::os::variables::Variables;
+use crate::os::words;
 
 /// How a session's processes are held together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,13 +95,13 @@ impl Contained {
         let (ours, theirs) = UnixStream::pair()?;
         let keeper = {
             // It keeps its ends of the sockets until it is dropped: a keeper that dies would not be heard before.
-            let mut program = keeper::this_program();
+            let mut program = words::this_program();
             for name in &variables.removed {
                 program.env_remove(name);
             }
             program
-                .arg(keeper::ARGUMENT)
-                .args(keeper::mode(by, family.cgroup.as_ref()))
+                .arg(words::ARGUMENT)
+                .args(mode(by, family.cgroup.as_ref()))
                 .args(command)
                 .envs(variables.set.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -114,8 +114,8 @@ impl Contained {
         contained.control.get_ref().set_read_timeout(Some(READY_PATIENCE))?;
         let mut line = String::new();
         contained.control.read_line(&mut line)?;
-        match line.trim_end().strip_prefix(keeper::FAILED) {
-            _ if line == keeper::READY => Ok(contained),
+        match line.trim_end().strip_prefix(words::FAILED) {
+            _ if line == words::READY => Ok(contained),
             Some(why) => Err(io::Error::other(why.trim_start().to_owned())),
             None => Err(io::Error::other("the keeper did not get ready")),
         }
@@ -126,7 +126,7 @@ impl Contained {
     /// # Errors
     /// When the keeper is gone.
     pub fn start(&mut self) -> io::Result<()> {
-        self.say(keeper::GO)?;
+        self.say(words::GO)?;
         self.control.get_ref().set_nonblocking(true)
     }
 
@@ -137,7 +137,7 @@ impl Contained {
 
 impl session::Contained for Contained {
     fn end(&mut self) -> io::Result<()> {
-        match self.say(keeper::END) {
+        match self.say(words::END) {
             // The keeper has ended, so they have; its last word is still to be read.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             said => said,
@@ -151,7 +151,7 @@ impl session::Contained for Contained {
             _ => {}
         }
         let lost = Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() };
-        Ok(Some(keeper::parse(self.line.trim_end()).unwrap_or(lost)))
+        Ok(Some(words::parse(self.line.trim_end()).unwrap_or(lost)))
     }
 }
 
@@ -174,6 +174,16 @@ impl Drop for Contained {
             cgroup.remove();
         }
     }
+}
+
+/// Returns the arguments that ask for a containment.
+fn mode(by: Containment, cgroup: Option<&Cgroup>) -> Vec<OsString> {
+    let word = match by {
+        Containment::PidNamespace => words::NAMESPACE,
+        Containment::Subreaper => words::SUBREAPER,
+        Containment::Cgroup => words::CGROUP,
+    };
+    [word.into()].into_iter().chain(cgroup.map(|cgroup| cgroup.dir().into())).collect()
 }
 
 const READY_PATIENCE: Duration = Duration::from_secs(10);

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use bg_relay::session::{Ended, Ending};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
@@ -24,8 +23,10 @@ use rustix::process::{
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::os::cgroup::Cgroup;
-use crate::os::contain::Containment;
 use crate::os::family::{Family, Toll};
+use crate::os::words::{
+    ARGUMENT, CGROUP, END, FAILED, GO, INIT, NAMESPACE, READY, SUBREAPER, last_word, this_program,
+};
 
 /// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output.
 pub fn run(args: &[OsString]) -> ExitCode {
@@ -45,45 +46,6 @@ pub fn run(args: &[OsString]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Returns this program again, under its own name in the process list.
-pub fn this_program() -> Command {
-    let mut program = Command::new("/proc/self/exe");
-    program.arg0("bg-shell");
-    program
-}
-
-/// Returns the arguments that ask for a containment.
-pub fn mode(by: Containment, cgroup: Option<&Cgroup>) -> Vec<OsString> {
-    let word = match by {
-        Containment::PidNamespace => NAMESPACE,
-        Containment::Subreaper => SUBREAPER,
-        Containment::Cgroup => CGROUP,
-    };
-    [word.into()].into_iter().chain(cgroup.map(|cgroup| cgroup.dir().into())).collect()
-}
-
-/// Reads a keeper's last word.
-pub fn parse(line: &str) -> Option<Ended> {
-    let mut words = line.splitn(4, ' ');
-    let what = words.next()?;
-    let number = words.next()?.parse().ok()?;
-    let killed = words.next()?.parse().ok()?;
-    let how = match what {
-        "exited" => Ending::Exited(number),
-        "signalled" => Ending::Signalled(number),
-        "not-started" => {
-            let kind = io::Error::from_raw_os_error(number).kind();
-            Ending::NotStarted(kind, words.next()?.to_owned())
-        }
-        _ => return None,
-    };
-    let survivors = match how {
-        Ending::NotStarted(..) => Vec::new(),
-        _ => serde_json::from_str(words.next().unwrap_or("[]")).ok()?,
-    };
-    Some(Ended { how, killed, survivors })
 }
 
 /// Sees to it that no descriptor of the invoking shell reaches the session: what is written there is on no tape.
@@ -303,34 +265,5 @@ impl Teller {
     }
 }
 
-/// Returns the last word on a session whose leader ended with `status`, or not at all.
-fn last_word(status: Option<&WaitStatus>, toll: &Toll) -> String {
-    let named = serde_json::to_string(&toll.survivors).unwrap_or_default();
-    let signal = status.and_then(|status| status.terminating_signal());
-    match status.and_then(|status| status.exit_status()) {
-        Some(code) => format!("exited {code} {} {named}", toll.killed),
-        None => {
-            format!("signalled {} {} {named}", signal.unwrap_or(SIGKILL), toll.killed)
-        }
-    }
-}
-
-/// The first argument that makes this program a keeper.
-pub const ARGUMENT: &str = "__keep";
-/// The keeper can begin.
-pub const READY: &str = "ready\n";
-/// The keeper cannot begin, and why stands behind it.
-pub const FAILED: &str = "failed";
-/// The recorder's word to begin.
-pub const GO: &str = "go\n";
-/// The recorder's word to end.
-pub const END: &str = "end\n";
-
-const NAMESPACE: &str = "namespace";
-const INIT: &str = "init";
-const SUBREAPER: &str = "subreaper";
-const CGROUP: &str = "cgroup";
-/// What a leader died of that nobody saw die.
-const SIGKILL: i32 = 9;
 /// How long a session's processes have between SIGHUP and SIGKILL.
 const GRACE: Duration = Duration::from_millis(500);

@@ -12,7 +12,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
-use crate::os::terminal::{in_background, make_raw};
+use crate::os::raw::{in_background, make_raw};
 
 /// Takes standard input.
 ///

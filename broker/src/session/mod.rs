@@ -47,8 +47,8 @@ use crate::os::cgroup::NAME;
 use crate::os::contain::{Contained, Containment};
 use crate::os::kernel::System;
 use crate::os::pty::Pty;
+use crate::os::raw::{self, RawMode};
 use crate::os::signals::Signals;
-use crate::os::terminal::{self, RawMode};
 use crate::os::user::{self, User};
 use crate::os::variables::Variables;
 use crate::outage::letterbox::Letterbox;
@@ -78,7 +78,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let mut access = grant.map(prepare).transpose()?;
     let terminal = terminal::own().map_err(system("cannot use standard output"))?;
     let (pty, side) =
-        Pty::open(size, terminal::settings().as_ref()).map_err(system("cannot open a pty"))?;
+        Pty::open(size, raw::settings().as_ref()).map_err(system("cannot open a pty"))?;
     let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
     let variables = variables(session, environment, access.as_ref(), bare.as_ref());
     let contained = contain(session, plan, environment, variables, side)?;

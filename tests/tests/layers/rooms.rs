@@ -81,7 +81,7 @@ fn codemap(page: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 /// Returns the members of the workspace but for the tests, which may name everything.
-fn members() -> Vec<String> {
+pub fn members() -> Vec<String> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, list) = manifest.split_once("\nmembers = [").unwrap();
     let (list, _) = list.split_once("\n]").unwrap();
