@@ -11,7 +11,7 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use bg_recorder::base64;
-use bg_recorder::store::{Entry, ObjectStore, StoreError, check_key};
+use bg_recorder::store::{Listed, ObjectStore, StoreError, check_key};
 use sha2::{Digest as _, Sha256};
 
 use crate::attempts::Attempts;
@@ -188,7 +188,7 @@ impl S3Store {
         }
     }
 
-    async fn listed(&self, below: &str) -> Result<Vec<Entry>, CallError> {
+    async fn listed(&self, below: &str) -> Result<Vec<Listed>, CallError> {
         let request = self.client.list_objects_v2().bucket(&self.config.bucket).prefix(below);
         let mut pages = request.into_paginator().send();
         let mut entries = Vec::new();
@@ -197,7 +197,7 @@ impl S3Store {
             for object in page.contents() {
                 let Some(key) = self.key(object.key()) else { continue };
                 let len = object.size().and_then(|len| u64::try_from(len).ok()).unwrap_or(0);
-                entries.push(Entry { key: key.to_owned(), len, object: true });
+                entries.push(Listed { key: key.to_owned(), len, object: true });
             }
         }
         entries.sort();
@@ -241,7 +241,7 @@ impl ObjectStore for S3Store {
         })
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let below = self.below(prefix)?;
         self.edge.wait(self.listed(&below)).map_err(|call| failed("list", prefix, call))
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::notify::{Message, Notifier, Occasion};
 use crate::os::user::author;
 use crate::outage::granted::{self, Extended};
@@ -114,11 +114,11 @@ pub fn overridden(world: &World, claim: &Claim) -> Result<(), Failure> {
     if !claim.role.override_needs_delivery {
         return Ok(());
     }
-    world.hear(&Notice::AlarmOnItsWay);
+    world.hear(&News::AlarmOnItsWay);
     let id = claim.session.to_string();
     match world.notifier().receipt(&id, RECEIPT_PATIENCE) {
         Some(receiver) => {
-            world.hear(&Notice::AlarmTaken { receiver });
+            world.hear(&News::AlarmTaken { receiver });
             Ok(())
         }
         None => Err(Failure::new(format!(

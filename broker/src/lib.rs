@@ -33,7 +33,7 @@ pub mod config;
 mod environment;
 mod facts;
 mod failure;
-mod notice;
+mod news;
 mod os;
 
 pub use cli::run;

@@ -13,7 +13,7 @@ use bg_recorder::store::ObjectStore;
 use crate::config::{Config, OutageConfig, RoleConfig};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::notice::{Listener, Notice};
+use crate::news::{Listener, News};
 use crate::notify::Notifier;
 
 /// Everything that a command may touch.
@@ -87,7 +87,7 @@ impl World {
         let why = chain(&e);
         match (outage.start_keyless, self.evidence.keys_alone(&why)) {
             (true, Ok(keys)) => {
-                self.hear(&Notice::WithoutKeys { why: &why });
+                self.hear(&News::WithoutKeys { why: &why });
                 self.alone.get_or_init(|| why);
                 Ok(keys)
             }
@@ -97,8 +97,8 @@ impl World {
     }
 
     /// Tells whoever listens to this run what happened.
-    pub fn hear(&self, notice: &Notice<'_>) {
-        self.listener.hear(notice);
+    pub fn hear(&self, news: &News<'_>) {
+        self.listener.hear(news);
     }
 
     /// Returns who tells others. The first call begins with what earlier runs left.

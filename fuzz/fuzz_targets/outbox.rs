@@ -7,11 +7,11 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use bg_relay::to_shell::Outbox;
+use bg_relay::to_shell::ToShell;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut outbox = Outbox::default();
+    let mut outbox = ToShell::default();
     let mut pushed = Vec::new();
     let taken = RefCell::new(Vec::new());
     let mut rest = bytes;

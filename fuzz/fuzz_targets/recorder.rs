@@ -24,7 +24,7 @@ use bg_recorder::reader::{Events, Reader};
 use bg_recorder::record::{Recorder, Setup};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{Entry, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Verdict;
 use bg_recorder::verify::verify;
@@ -78,11 +78,11 @@ impl ObjectStore for Memory {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let objects = self.objects.lock().expect("objects");
         let below = objects.iter().filter(|(key, _)| key.starts_with(prefix));
         Ok(below
-            .map(|(key, bytes)| Entry { key: key.clone(), len: bytes.len() as u64, object: true })
+            .map(|(key, bytes)| Listed { key: key.clone(), len: bytes.len() as u64, object: true })
             .collect())
     }
 }

@@ -19,7 +19,7 @@ use bg_recorder::practice::Practice;
 use bg_recorder::record::{Begins, Recorder, Setup};
 use bg_recorder::recover::recover_all;
 use bg_recorder::session::SessionId;
-use bg_recorder::store::{Entry, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 use bg_recorder::verdict::Verdict;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
@@ -55,11 +55,11 @@ impl ObjectStore for Memory {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let objects = self.objects.lock().expect("objects");
         let below = objects.iter().filter(|(key, _)| key.starts_with(prefix));
         Ok(below
-            .map(|(key, bytes)| Entry { key: key.clone(), len: bytes.len() as u64, object: true })
+            .map(|(key, bytes)| Listed { key: key.clone(), len: bytes.len() as u64, object: true })
             .collect())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bg_recorder::store::{Entry, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Verdict;
 use bg_recorder::verify::verify;
@@ -22,8 +22,8 @@ impl ObjectStore for Memory {
         self.0.get(key).cloned().ok_or_else(|| StoreError::Missing(key.to_owned()))
     }
 
-    fn list(&self, _: &str) -> Result<Vec<Entry>, StoreError> {
-        let entry = |(key, bytes): (&String, &Vec<u8>)| Entry {
+    fn list(&self, _: &str) -> Result<Vec<Listed>, StoreError> {
+        let entry = |(key, bytes): (&String, &Vec<u8>)| Listed {
             key: key.clone(),
             len: bytes.len() as u64,
             object: true,

@@ -14,7 +14,7 @@ use self::owner::{NotOurs, ours};
 use self::remains::{begun, whole_note};
 use crate::clock::Clock;
 use crate::format::genesis::Genesis;
-use crate::format::note::{self, Kind, NOTE_MAX, Note, NoteError, Signature};
+use crate::format::note::{self, NOTE_MAX, Note, NoteError, NoteKind, Signature};
 use crate::format::session::{ObjectName, SessionId};
 use crate::keys::{KeyError, KeyService};
 use crate::read::verdict::{Finding, Report, Verdict, Weight};
@@ -104,20 +104,20 @@ fn recover(
     clock: &dyn Clock,
 ) -> Result<Report, RecoverError> {
     let bytes = read_limited(&dir.join("genesis"), NOTE_MAX as u64).map_err(RecoverError::Spool)?;
-    let genesis: Genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
+    let genesis: Genesis = Note::parse(NoteKind::Genesis, &bytes)?.read()?;
     let prefix = genesis.session.prefix(genesis.created);
     let carrier = Carrier { store: Arc::clone(store), spool: dir.to_owned(), prefix };
     let known = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?.objects;
     let mut orphan = Orphan::new(&genesis, &bytes, &carrier, known);
     orphan.ship(&bytes)?;
-    let sealed = match whole_note(dir, ObjectName::Seal, Kind::Seal) {
+    let sealed = match whole_note(dir, ObjectName::Seal, NoteKind::Seal) {
         Some(seal) => orphan.put(ObjectName::Seal, &seal)?,
         None => orphan.sealed(keys)?,
     };
     let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
     if !sealed && !tape.objects.contains_key(&ObjectName::Recovery) {
         let recovery = orphan.recovery(&genesis, clock)?;
-        let text = note::text(Kind::Recovery, &recovery)?;
+        let text = note::text(NoteKind::Recovery, &recovery)?;
         let signature = signature(&genesis, keys, &text)?;
         orphan.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
     }

@@ -15,7 +15,7 @@ use bg_recorder::event::{Event, KeyState, Notice};
 use bg_recorder::genesis::Limits;
 use bg_recorder::keys::local::{LocalKeys, LocalOpener};
 use bg_recorder::keys::{KeyError, KeyRing, KeyService, MintedKey, WrapContext};
-use bg_recorder::note::{Kind, Note};
+use bg_recorder::note::{Note, NoteKind};
 use bg_recorder::practice::Practice;
 use bg_recorder::reader::{Events, Reader, TapeEvent};
 use bg_recorder::record::{Begins, Recorder, Setup};
@@ -226,7 +226,7 @@ fn a_checkpoint_carries_the_cosignature_of_an_earlier_one() {
         (0..tape.checkpoints()).any(|n| {
             let bytes = tape.get(ObjectName::Checkpoint(n)).unwrap();
             let checkpoint: Checkpoint =
-                Note::parse(Kind::Checkpoint, &bytes).unwrap().read().unwrap();
+                Note::parse(NoteKind::Checkpoint, &bytes).unwrap().read().unwrap();
             checkpoint.cosigned.is_some_and(|cosigned| cosigned.checkpoint < n)
         })
     };

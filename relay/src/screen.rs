@@ -9,7 +9,7 @@ use crate::modes::Modes;
 /// characters, and whether a full-screen program holds the alternate screen.
 #[derive(Debug, Default)]
 pub struct ScreenState {
-    state: State,
+    state: Sequence,
     sequence: Vec<u8>,
     /// The bytes of a character that has not ended.
     unfinished: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct ScreenState {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Sequence {
     #[default]
     Ground,
     Escape,
@@ -37,13 +37,13 @@ impl ScreenState {
     /// Takes what went to the screen.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            if self.state == State::Ground {
+            if self.state == Sequence::Ground {
                 let Some(at) = memchr(ESC, bytes) else {
                     self.characters(bytes);
                     return;
                 };
                 bytes = bytes.get(at + 1..).unwrap_or_default();
-                self.state = State::Escape;
+                self.state = Sequence::Escape;
                 self.unfinished.clear();
             } else if let Some((byte, rest)) = bytes.split_first() {
                 self.step(*byte);
@@ -54,7 +54,7 @@ impl ScreenState {
 
     /// Returns whether the output is between sequences and characters.
     pub fn between(&self) -> bool {
-        self.state == State::Ground && self.unfinished.is_empty()
+        self.state == Sequence::Ground && self.unfinished.is_empty()
     }
 
     /// Returns whether a full-screen program is showing.
@@ -79,53 +79,60 @@ impl ScreenState {
 
     fn step(&mut self, byte: u8) {
         self.state = match (self.state, byte) {
-            (State::Escape, b'[') => {
+            (Sequence::Escape, b'[') => {
                 self.sequence.clear();
-                State::Control
+                Sequence::Control
             }
-            (State::Escape, b']') => State::Title,
-            (State::Escape, b'P' | b'X' | b'^' | b'_') => State::Text,
+            (Sequence::Escape, b']') => Sequence::Title,
+            (Sequence::Escape, b'P' | b'X' | b'^' | b'_') => Sequence::Text,
             // Another sequence begins; the one before it is dropped.
-            (State::Escape | State::Intermediate | State::Control, ESC) => State::Escape,
-            (State::Escape | State::Intermediate | State::Control, CAN | SUB) => State::Ground,
+            (Sequence::Escape | Sequence::Intermediate | Sequence::Control, ESC) => {
+                Sequence::Escape
+            }
+            (Sequence::Escape | Sequence::Intermediate | Sequence::Control, CAN | SUB) => {
+                Sequence::Ground
+            }
             // Other controls work in the middle of a sequence, and DEL is nothing.
-            (state @ (State::Escape | State::Intermediate | State::Control), 0..=0x1f | 0x7f) => {
-                state
-            }
-            (State::Escape | State::Intermediate, 0x20..=0x2f) => {
+            (
+                state @ (Sequence::Escape | Sequence::Intermediate | Sequence::Control),
+                0..=0x1f | 0x7f,
+            ) => state,
+            (Sequence::Escape | Sequence::Intermediate, 0x20..=0x2f) => {
                 self.set = byte;
-                State::Intermediate
+                Sequence::Intermediate
             }
-            (State::Escape, last) => {
+            (Sequence::Escape, last) => {
                 self.modes.escape(last);
-                State::Ground
+                Sequence::Ground
             }
-            (State::Intermediate, last) => {
+            (Sequence::Intermediate, last) => {
                 if self.set == b'(' {
                     self.modes.charset(last);
                 }
-                State::Ground
+                Sequence::Ground
             }
-            (State::Control, 0x40..=0x7e) => {
+            (Sequence::Control, 0x40..=0x7e) => {
                 self.modes.control(&self.sequence, byte);
-                State::Ground
+                Sequence::Ground
             }
-            (State::Title, BEL) | (State::Title | State::Text, CAN | SUB) => State::Ground,
-            (State::Control, _) => {
+            (Sequence::Title, BEL) | (Sequence::Title | Sequence::Text, CAN | SUB) => {
+                Sequence::Ground
+            }
+            (Sequence::Control, _) => {
                 if self.sequence.len() < SEQUENCE_MAX {
                     self.sequence.push(byte);
                 }
-                State::Control
+                Sequence::Control
             }
-            (State::Title | State::Text, ESC) => State::TextEscape,
-            (state @ (State::Title | State::Text), _) => state,
+            (Sequence::Title | Sequence::Text, ESC) => Sequence::TextEscape,
+            (state @ (Sequence::Title | Sequence::Text), _) => state,
             // ESC \ ends the string; ESC and anything else begins another sequence.
-            (State::TextEscape, b'\\') => State::Ground,
-            (State::TextEscape, _) => {
-                self.state = State::Escape;
+            (Sequence::TextEscape, b'\\') => Sequence::Ground,
+            (Sequence::TextEscape, _) => {
+                self.state = Sequence::Escape;
                 return self.step(byte);
             }
-            (State::Ground, _) => State::Ground,
+            (Sequence::Ground, _) => Sequence::Ground,
         };
     }
 }

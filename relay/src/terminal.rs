@@ -16,14 +16,14 @@ pub struct Terminal {
     /// and where it waits.
     pub slow: Lane<'static, io::Error>,
     /// Whether the keys are typed.
-    pub input: Kind,
+    pub input: Medium,
     /// Whether a person may be looking.
-    pub output: Kind,
+    pub output: Medium,
 }
 
 /// What one direction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Medium {
     /// A terminal.
     Terminal,
     /// A file, a pipe or a socket.

@@ -4,12 +4,12 @@ use std::io;
 
 /// What is still to be written.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct ToShell {
     bytes: Vec<u8>,
     at: usize,
 }
 
-impl Outbox {
+impl ToShell {
     /// Returns whether everything was written.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

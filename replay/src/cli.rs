@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::audit::{verify_all, verify_one};
 use crate::config::Config;
-use crate::evidence::admitted::{Extent, Vault};
+use crate::evidence::admitted::{Admitted, Extent};
 use crate::evidence::auditor::Auditor;
 use crate::export::cast::Cast;
 use crate::export::cast3::Cast3;
@@ -27,7 +27,7 @@ use crate::export::text::Text;
 use crate::export::{Format, Raw, export};
 use crate::failure::{BG_REPLAY, BLIND, Failure};
 use crate::list::{Depth, Shape, list};
-use crate::play::player::{Ended, Manner, play};
+use crate::play::player::{Manner, Played, play};
 use crate::play::stage::Trust;
 use crate::usage;
 
@@ -254,8 +254,8 @@ fn played(auditor: &Auditor, options: &Play) -> Result<ExitCode, Failure> {
             .hint("`bg-replay cat` shows harmless text"));
     }
     match with_vault(auditor, &options.which, |vault| play(vault, &manner))? {
-        Ended::Well => {}
-        Ended::Signal(signal) => signal_hook::low_level::emulate_default_handler(signal)
+        Played::Well => {}
+        Played::Signal(signal) => signal_hook::low_level::emulate_default_handler(signal)
             .map_err(|e| Failure::new("cannot end by the signal").because(e))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -289,12 +289,12 @@ fn exported(auditor: &Auditor, options: &Export) -> Result<ExitCode, Failure> {
 fn with_vault<T>(
     auditor: &Auditor,
     which: &Which,
-    with: impl FnOnce(&Vault<'_>) -> Result<T, Failure>,
+    with: impl FnOnce(&Admitted<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let place = auditor.place(&which.session)?;
     let (tape, report) = place.judged(&auditor.trusted()?)?;
     let extent = if which.up_to_break { Extent::UpToBreak } else { Extent::Whole };
-    with(&Vault::admit((&tape, report), |tape| auditor.opener(tape), extent)?)
+    with(&Admitted::admit((&tape, report), |tape| auditor.opener(tape), extent)?)
 }
 
 fn shape(json: bool) -> Shape {

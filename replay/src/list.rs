@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::evidence::auditor::Auditor;
 use crate::evidence::catalog::Place;
-use crate::evidence::glance::{Glance, State, human_duration};
+use crate::evidence::glance::{Glance, TapeState, human_duration};
 use crate::failure::{BG_REPLAY, Failure};
 use bg_recorder::neutral::neutral;
 
@@ -83,7 +83,7 @@ pub fn strays(strays: &[String]) {
 struct Row {
     session: Option<SessionId>,
     started: Option<Stamp>,
-    state: State,
+    state: TapeState,
     user: Option<String>,
     reason: Option<String>,
     incident: Option<String>,
@@ -120,7 +120,7 @@ impl Row {
         Self {
             session,
             started: None,
-            state: State::Open,
+            state: TapeState::Open,
             user: None,
             reason: None,
             incident: None,

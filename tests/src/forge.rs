@@ -9,7 +9,7 @@ use bg_recorder::closing::{ReadBack, Recovery, Seal};
 use bg_recorder::genesis::{Genesis, Host, Keys, Limits, SIGN_ALG, SignKey};
 use bg_recorder::keys::local::LocalKeys;
 use bg_recorder::keys::{KeyService, Ratchet, WrapContext};
-use bg_recorder::note::{self, Kind, Signature};
+use bg_recorder::note::{self, NoteKind, Signature};
 use bg_recorder::seal::Sealer;
 use bg_recorder::segment::{self, Header, HeaderKeys, RECORD_HEAD};
 use bg_recorder::session::{ObjectName, SessionId};
@@ -40,11 +40,11 @@ pub struct Bend {
     /// Before the recovery is signed.
     pub recovery: fn(&mut Recovery),
     /// Before a note's signature lines are written.
-    pub signatures: fn(Kind, &mut Vec<Signature>),
+    pub signatures: fn(NoteKind, &mut Vec<Signature>),
     /// Before a note's text is signed, after it was written.
-    pub text: fn(Kind, &mut String),
+    pub text: fn(NoteKind, &mut String),
     /// Which long-term key signs a note; of a checkpoint, its cosignature.
-    pub by: fn(Kind) -> By,
+    pub by: fn(NoteKind) -> By,
     /// Before a frame is sealed: the link that is bound in.
     pub bound: fn(&mut Link),
     /// How the tape ends.
@@ -181,7 +181,7 @@ impl<'a> Forge<'a> {
             first_text: Vec::new(),
             objects: Objects::new(),
         };
-        forge.note(ObjectName::Genesis, Kind::Genesis, &genesis);
+        forge.note(ObjectName::Genesis, NoteKind::Genesis, &genesis);
         forge.link = Link::genesis(&forge.objects["genesis"]);
         forge
     }
@@ -241,7 +241,7 @@ impl<'a> Forge<'a> {
         let next = SessionKey::generate().unwrap();
         let cosigned = (number == 1).then(|| Cosigned {
             checkpoint: 0,
-            signature: BASE64.encode(&self.sign(Kind::Checkpoint, &self.first_text).bytes),
+            signature: BASE64.encode(&self.sign(NoteKind::Checkpoint, &self.first_text).bytes),
         });
         let mut checkpoint = Checkpoint {
             session: self.session,
@@ -256,7 +256,7 @@ impl<'a> Forge<'a> {
             cosigned,
         };
         (self.bend.checkpoint)(&mut checkpoint);
-        let text = self.note(ObjectName::Checkpoint(number), Kind::Checkpoint, &checkpoint);
+        let text = self.note(ObjectName::Checkpoint(number), NoteKind::Checkpoint, &checkpoint);
         if number == 0 {
             self.first_text = text;
         }
@@ -280,7 +280,7 @@ impl<'a> Forge<'a> {
             about: Map::new(),
         };
         (self.bend.seal)(&mut seal);
-        self.note(ObjectName::Seal, Kind::Seal, &seal);
+        self.note(ObjectName::Seal, NoteKind::Seal, &seal);
     }
 
     fn recovery(&mut self) {
@@ -298,19 +298,19 @@ impl<'a> Forge<'a> {
             objects: self.listed.clone(),
         };
         (self.bend.recovery)(&mut recovery);
-        self.note(ObjectName::Recovery, Kind::Recovery, &recovery);
+        self.note(ObjectName::Recovery, NoteKind::Recovery, &recovery);
     }
 
-    fn note<T: Serialize>(&mut self, name: ObjectName, kind: Kind, value: &T) -> Vec<u8> {
+    fn note<T: Serialize>(&mut self, name: ObjectName, kind: NoteKind, value: &T) -> Vec<u8> {
         let mut text = String::from_utf8(note::text(kind, value).unwrap()).unwrap();
         (self.bend.text)(kind, &mut text);
         let text = text.into_bytes();
         let mut signatures = Vec::new();
-        if matches!(kind, Kind::Checkpoint | Kind::Seal) {
+        if matches!(kind, NoteKind::Checkpoint | NoteKind::Seal) {
             let key = std::mem::replace(&mut self.key, SessionKey::generate().unwrap());
             signatures.push(key.sign(self.session, &text));
         }
-        if kind != Kind::Checkpoint {
+        if kind != NoteKind::Checkpoint {
             signatures.push(self.sign(kind, &text));
         }
         (self.bend.signatures)(kind, &mut signatures);
@@ -319,7 +319,7 @@ impl<'a> Forge<'a> {
         text
     }
 
-    fn sign(&self, kind: Kind, text: &[u8]) -> Signature {
+    fn sign(&self, kind: NoteKind, text: &[u8]) -> Signature {
         let ring = self.keys.ring();
         match (self.bend.by)(kind) {
             By::Signing => ring.sign.line(&ring.sign_name, self.keys.sign(text).unwrap()),

@@ -8,7 +8,7 @@ use crate::custody::credentials::CredentialSource;
 use crate::failure::Failure;
 use crate::mfa::totp::Authenticator;
 use crate::mfa::{self, Attested, Code};
-use crate::notice::Notice;
+use crate::news::News;
 use crate::os::signals::Signals;
 use crate::request::grant::Grant;
 use crate::world::World;
@@ -63,7 +63,7 @@ impl SecondFactor {
                         Ok(()) => return Ok(Self::Checked),
                         Err(e) if e.again() && tries_left > 0 => {
                             let why = e.to_string();
-                            world.hear(&Notice::WrongCode { why: &why, hint: e.hint() });
+                            world.hear(&News::WrongCode { why: &why, hint: e.hint() });
                         }
                         Err(e) => return Err(failed(e)),
                     }
@@ -104,7 +104,7 @@ impl SecondFactor {
             match source.prove_mfa(serial, &given, duration_s) {
                 Ok(_) => return Ok(()),
                 Err(e) if wrong_code(&e) && tries < TRIES => {
-                    world.hear(&Notice::CodeRefused { why: &e.to_string() });
+                    world.hear(&News::CodeRefused { why: &e.to_string() });
                     tries += 1;
                 }
                 Err(e) => {

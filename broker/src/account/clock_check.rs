@@ -5,7 +5,7 @@ use aws_sdk_sts::config::Builder;
 use bg_aws::edge::Edge;
 
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::world::World;
 
 /// Asks STS for the time, before an access is opened.
@@ -26,7 +26,7 @@ pub fn agrees(world: &World, edge: &Edge) -> Result<(), Failure> {
             Err(Failure::new(format!("this machine's clock is {saw}")).hint(HINT))
         }
         off if off > WARN_S => {
-            world.hear(&Notice::ClockOff { saw: &saw });
+            world.hear(&News::ClockOff { saw: &saw });
             Ok(())
         }
         _ => Ok(()),

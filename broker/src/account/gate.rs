@@ -27,7 +27,7 @@ use crate::world::World;
 
 /// How a gate stands after a session has let go of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum GateStanding {
     /// The role has none.
     NoGate,
     Closed,
@@ -35,7 +35,7 @@ pub enum Standing {
     Needed(usize),
 }
 
-impl std::fmt::Display for Standing {
+impl std::fmt::Display for GateStanding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoGate => f.write_str("none"),
@@ -69,8 +69,8 @@ pub fn close(
     role: &RoleConfig,
     session: SessionId,
     keys: &dyn KeyService,
-) -> Result<Standing, Failure> {
-    let Some(hinge) = hinge(world, role)? else { return Ok(Standing::NoGate) };
+) -> Result<GateStanding, Failure> {
+    let Some(hinge) = hinge(world, role)? else { return Ok(GateStanding::NoGate) };
     let door = Door::of(world, &*hinge, role, keys);
     door.close(session).map_err(|e| failed("close", name, e))
 }
@@ -108,7 +108,7 @@ impl<'a> Door<'a> {
     /// our second count, its call comes after our shutting and is the last word. And of two that close at the same time,
     /// the one whose fact was written last finds nobody else. So no gate stays shut before somebody who has opened it;
     /// what is left errs on the open side.
-    fn close(&self, session: SessionId) -> Result<Standing, GateError> {
+    fn close(&self, session: SessionId) -> Result<GateStanding, GateError> {
         self.note(session, CLOSED, json!({}))?;
         let mut others = self.others(session)?;
         if others == 0 {
@@ -118,7 +118,7 @@ impl<'a> Door<'a> {
                 self.hinge.open()?;
             }
         }
-        Ok(if others == 0 { Standing::Closed } else { Standing::Needed(others) })
+        Ok(if others == 0 { GateStanding::Closed } else { GateStanding::Needed(others) })
     }
 
     fn note(&self, session: SessionId, fact: &str, says: Value) -> Result<(), GateError> {
@@ -316,11 +316,11 @@ mod tests {
         let two = SessionId::mint();
         door.open(one, FAR).unwrap();
         door.open(two, FAR).unwrap();
-        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert_eq!(door.close(one).unwrap(), GateStanding::Needed(1));
         assert!(*hinge.open.borrow());
-        assert_eq!(door.close(two).unwrap(), Standing::Closed);
+        assert_eq!(door.close(two).unwrap(), GateStanding::Closed);
         assert!(!*hinge.open.borrow());
-        assert_eq!(door.close(two).unwrap(), Standing::Closed, "twice is as once");
+        assert_eq!(door.close(two).unwrap(), GateStanding::Closed, "twice is as once");
     }
 
     #[test]
@@ -343,7 +343,7 @@ mod tests {
             let prefix = "gates/1-r/".into();
             Door { hinge: &hinge, prefix, store, keys, clock: &**clock }.open(two, FAR).unwrap();
         }));
-        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert_eq!(door.close(one).unwrap(), GateStanding::Needed(1));
         assert!(*hinge.open.borrow());
     }
 
@@ -357,9 +357,9 @@ mod tests {
         let dead_by = place.2.now().after(Duration::from_secs(3_600));
         door.open(crashed, dead_by).unwrap();
         door.open(one, FAR).unwrap();
-        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert_eq!(door.close(one).unwrap(), GateStanding::Needed(1));
         place.2.wait(Duration::from_secs(3_600));
-        assert_eq!(door.close(one).unwrap(), Standing::Closed);
+        assert_eq!(door.close(one).unwrap(), GateStanding::Closed);
     }
 
     #[test]
@@ -372,11 +372,11 @@ mod tests {
         door.open(one, FAR).unwrap();
         door.open(two, FAR).unwrap();
         place.store().put_new(&format!("gates/1-r/{two}/closed"), b"junk").unwrap();
-        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert_eq!(door.close(one).unwrap(), GateStanding::Needed(1));
         assert!(*hinge.open.borrow());
         assert_eq!(
             door.close(two).unwrap(),
-            Standing::Closed,
+            GateStanding::Closed,
             "its own word is not needed for itself"
         );
     }
@@ -389,6 +389,6 @@ mod tests {
         let one = SessionId::mint();
         place.store().put_new(&format!("gates/1-r/{}/open", SessionId::mint()), b"junk").unwrap();
         door.open(one, FAR).unwrap();
-        assert_eq!(door.close(one).unwrap(), Standing::Needed(1));
+        assert_eq!(door.close(one).unwrap(), GateStanding::Needed(1));
     }
 }

@@ -19,7 +19,7 @@ use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::facts::intent::{Intent, MARGIN, is_dead};
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::notify::{Message, Occasion};
 use crate::os::user::author;
 use crate::world::World;
@@ -119,12 +119,12 @@ pub enum NotDenied {
 }
 
 /// How a close-out ended, and in whose words.
-struct Ending {
+struct CloseOut {
     revocation: Revocation,
     said: Option<String>,
 }
 
-impl Ending {
+impl CloseOut {
     fn of(revocation: Revocation) -> Self {
         Self { revocation, said: None }
     }
@@ -143,7 +143,7 @@ impl Closing<'_> {
         put: Option<Result<Option<String>, CallError>>,
     ) -> Revocation {
         let session = self.case.session;
-        self.world.hear(&Notice::Revoking { session, role: &self.name });
+        self.world.hear(&News::Revoking { session, role: &self.name });
         // What is dead already needs no Deny: it would only stand there.
         let over = exhibit.is_none() && self.is_over();
         if exhibit.is_none() && put.is_none() && !over {
@@ -162,7 +162,7 @@ impl Closing<'_> {
         };
         let in_place = denied.is_ok();
         let policy = denied.ok().map(|denied| denied.policy);
-        let ending = proved.unwrap_or_else(|why| Ending::of(self.unproved(why, policy)));
+        let ending = proved.unwrap_or_else(|why| CloseOut::of(self.unproved(why, policy)));
         self.write_down(&ending);
         self.shut_the_gate();
         if in_place || over {
@@ -197,7 +197,7 @@ impl Closing<'_> {
         let request_id = put.map_err(|e| {
             let refused = NotDenied::Refused(e.to_string());
             let failure = Failure::new("cannot deny the access").because(e);
-            self.world.hear(&Notice::NotDenied(&failure));
+            self.world.hear(&News::NotDenied(&failure));
             refused
         })?;
         let denied = Denied { policy: deny.name(), request_id };
@@ -235,12 +235,12 @@ impl Closing<'_> {
         let put = self.deny();
         let session = self.case.session;
         let name = &self.name;
-        self.world.hear(&Notice::DenyGone { session });
+        self.world.hear(&News::DenyGone { session });
         let detail = match &put {
             Ok(denied) => format!("{} is back on {}", denied.policy, self.role.role_name()),
             Err(why) => format!("it could not be put back: {why}"),
         };
-        self.world.hear(&Notice::DenyRestored { detail: &detail });
+        self.world.hear(&News::DenyRestored { detail: &detail });
         let message = Message::new(Occasion::DenyRestored).session(session).role(name);
         self.world.notifier().tell(message.detail(&detail));
         self.note(&format!("{RESTORED}{}", found.0), json!({"found": found, "detail": detail}));
@@ -258,7 +258,7 @@ impl Closing<'_> {
         Ok(Iam::new(&self.world.edge(self.role.profiles.revoker.as_deref())?))
     }
 
-    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<Ending, NotProved> {
+    fn prove(&self, denied: &Denied, exhibit: &Exhibit) -> Result<CloseOut, NotProved> {
         let patience = self.role.proof_patience;
         let proof = probe::denied(
             &exhibit.edge,
@@ -270,8 +270,8 @@ impl Closing<'_> {
         let proved = self.world.clock.now();
         let policy = denied.policy.clone();
         Ok(match proof {
-            Proof::Expired => Ending::of(self.expired(EXPIRED_FIRST, Some(policy))),
-            Proof::Denied { request_ids, said } => Ending {
+            Proof::Expired => CloseOut::of(self.expired(EXPIRED_FIRST, Some(policy))),
+            Proof::Denied { request_ids, said } => CloseOut {
                 revocation: Revocation::Revoked {
                     probe: self.role.probe.action().to_owned(),
                     policy,
@@ -287,7 +287,7 @@ impl Closing<'_> {
 
     /// Writes down that it could not be finished now.
     pub fn pend(&self, why: &str) -> Revocation {
-        let ending = Ending::of(self.unproved(why.to_owned(), None));
+        let ending = CloseOut::of(self.unproved(why.to_owned(), None));
         self.write_down(&ending);
         ending.revocation
     }
@@ -344,7 +344,7 @@ impl Closing<'_> {
     }
 
     /// The words of the last refusal go with the proof: they name the kind of policy that denied.
-    fn write_down(&self, ending: &Ending) {
+    fn write_down(&self, ending: &CloseOut) {
         let mut says = serde_json::to_value(&ending.revocation).unwrap_or_default();
         if let (Some(said), Value::Object(says)) = (&ending.said, &mut says) {
             says.insert("said".into(), Value::from(said.clone()));
@@ -368,7 +368,7 @@ impl Closing<'_> {
                 let kind = serde_json::to_value(&self.role.gate).unwrap_or_default();
                 self.note(GATE, json!({"kind": kind.get("kind"), "state": standing.to_string()}));
             }
-            Err(failure) => self.world.hear(&Notice::GateStays(&failure)),
+            Err(failure) => self.world.hear(&News::GateStays(&failure)),
         }
     }
 
@@ -381,8 +381,8 @@ impl Closing<'_> {
         let swept = self.revoker().map(|iam| deny_policy::sweep(&iam, self.role.role_name(), dead));
         match swept {
             Ok(Ok(_)) => {}
-            Ok(Err(e)) => self.world.hear(&Notice::DeniesStay { why: &e.to_string() }),
-            Err(failure) => self.world.hear(&Notice::DeniesStay { why: &failure.to_string() }),
+            Ok(Err(e)) => self.world.hear(&News::DeniesStay { why: &e.to_string() }),
+            Err(failure) => self.world.hear(&News::DeniesStay { why: &failure.to_string() }),
         }
     }
 
@@ -390,7 +390,7 @@ impl Closing<'_> {
     /// spooled, says how.
     fn note(&self, fact: &str, says: Value) {
         if let Err(e) = self.case.note(self.keys, &author(), fact, says) {
-            self.world.hear(&Notice::NotNoted { fact, why: &chain(&e) });
+            self.world.hear(&News::NotNoted { fact, why: &chain(&e) });
         }
     }
 }

@@ -18,7 +18,7 @@ use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::read_limited;
 use bg_recorder::genesis::Genesis;
-use bg_recorder::note::{Kind, Note};
+use bg_recorder::note::{Note, NoteKind};
 use bg_recorder::session::SessionId;
 use clap::Args;
 
@@ -203,7 +203,7 @@ fn genesis(spool: &Path) -> Result<Genesis, Failure> {
     let unreadable = || Failure::new(format!("cannot read the genesis in {}", spool.display()));
     let bytes = read_limited(&spool.join("genesis"), bg_recorder::note::NOTE_MAX as u64)
         .map_err(|e| unreadable().because(e))?;
-    let note = Note::parse(Kind::Genesis, &bytes).map_err(|e| unreadable().because(e))?;
+    let note = Note::parse(NoteKind::Genesis, &bytes).map_err(|e| unreadable().because(e))?;
     note.read().map_err(|e| unreadable().because(e))
 }
 

@@ -12,7 +12,7 @@ use crate::commands::orphans;
 use crate::config::PRACTICE;
 use crate::environment::{Environment, SESSION_VARIABLE};
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
-use crate::os::{guard, terminal};
+use crate::os::{guard, raw};
 use crate::request::dossier;
 use crate::request::grant::GrantArgs;
 use crate::request::signer::SignerArgs;
@@ -82,7 +82,7 @@ pub fn choices(world: &World) -> Failure {
 /// # Errors
 /// When it cannot be opened, or its recording failed.
 pub fn open(args: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
-    if terminal::in_background() {
+    if raw::in_background() {
         return Err(Failure::new("a session cannot begin in the background")
             .hint("leave the & away, or give it another standard input: < /dev/null"));
     }

@@ -14,7 +14,7 @@ use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyService;
 use bg_recorder::life::{A_DAY, Life};
-use bg_recorder::note::{Kind, NOTE_MAX, Note};
+use bg_recorder::note::{NOTE_MAX, Note, NoteKind};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
@@ -40,9 +40,9 @@ pub struct SessionsArgs {
 
 /// One session, as it is listed.
 #[derive(Debug, Serialize)]
-struct Line {
+struct SessionRow {
     session: SessionId,
-    state: State,
+    state: Phase,
     role: String,
     person: String,
     began: Stamp,
@@ -52,7 +52,7 @@ struct Line {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum Phase {
     Live,
     Closing,
     Pending,
@@ -90,7 +90,7 @@ pub fn sessions(
             }
         }
         let line = look(&store, *session, facts, &*keys)?;
-        let open = matches!(line.state, State::Live | State::Closing | State::Pending);
+        let open = matches!(line.state, Phase::Live | Phase::Closing | Phase::Pending);
         if open || (args.all && !facts.is_empty()) {
             shown += 1;
             if args.json { out.json(&line) } else { out.line(&row(&line)) }
@@ -147,7 +147,7 @@ fn look(
     session: SessionId,
     facts: &BTreeSet<String>,
     keys: &dyn KeyService,
-) -> Result<Line, Failure> {
+) -> Result<SessionRow, Failure> {
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
     let case = Case::new(session, Arc::clone(store));
     // A fact that cannot be trusted closes nothing: what it would have said counts as unsaid.
@@ -161,22 +161,22 @@ fn look(
             Life::Live { .. }
         );
     let state = match (&ended, live) {
-        (Some(Revocation::Expired { .. }), _) => State::Expired,
-        (Some(Revocation::Revoked { .. }), _) => State::Revoked,
-        (Some(Revocation::None { .. } | Revocation::Pending { .. }), _) => State::Ended,
-        (None, true) if facts.contains(REVOKE) => State::Closing,
-        (None, true) => State::Live,
-        (None, false) if facts.contains(OPEN) => State::Pending,
-        (None, false) => State::Ended,
+        (Some(Revocation::Expired { .. }), _) => Phase::Expired,
+        (Some(Revocation::Revoked { .. }), _) => Phase::Revoked,
+        (Some(Revocation::None { .. } | Revocation::Pending { .. }), _) => Phase::Ended,
+        (None, true) if facts.contains(REVOKE) => Phase::Closing,
+        (None, true) => Phase::Live,
+        (None, false) if facts.contains(OPEN) => Phase::Pending,
+        (None, false) => Phase::Ended,
     };
     let began = session.minted();
     let Some(opened) = opened else { return Ok(unopened(&**store, session, state, began)) };
     let until = match state {
-        State::Live => Some(opened.deadline),
-        State::Closing | State::Pending => Some(bound(&opened, &case, facts, keys)),
-        State::Revoked | State::Expired | State::Ended => None,
+        Phase::Live => Some(opened.deadline),
+        Phase::Closing | Phase::Pending => Some(bound(&opened, &case, facts, keys)),
+        Phase::Revoked | Phase::Expired | Phase::Ended => None,
     };
-    Ok(Line { session, state, role: opened.role, person: opened.person, began, until })
+    Ok(SessionRow { session, state, role: opened.role, person: opened.person, began, until })
 }
 
 /// Returns when the credentials of a pending access are dead.
@@ -189,26 +189,26 @@ fn bound(opened: &Intent, case: &Case, facts: &BTreeSet<String>, keys: &dyn KeyS
 }
 
 /// A session without an access: what its genesis declares.
-fn unopened(store: &dyn ObjectStore, session: SessionId, state: State, began: Stamp) -> Line {
+fn unopened(store: &dyn ObjectStore, session: SessionId, state: Phase, began: Stamp) -> SessionRow {
     let bytes = store.get(&format!("{}genesis", session.prefix(began)), NOTE_MAX as u64);
     let genesis = bytes.ok().and_then(|bytes| {
-        Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>()).ok()
+        Note::parse(NoteKind::Genesis, &bytes).and_then(|note| note.read::<Genesis>()).ok()
     });
     let about = |name: &str| genesis.as_ref().and_then(|genesis| genesis.about.get(name));
     let text = |name: &str| about(name).and_then(Value::as_str).unwrap_or("-").to_owned();
     let limit = about("max_duration_s").and_then(Value::as_u64).map(Duration::from_secs);
-    let until = limit.filter(|_| state == State::Live).map(|limit| began.after(limit));
-    Line { session, state, role: text("role"), person: text("user"), began, until }
+    let until = limit.filter(|_| state == Phase::Live).map(|limit| began.after(limit));
+    SessionRow { session, state, role: text("role"), person: text("user"), began, until }
 }
 
-fn row(line: &Line) -> String {
+fn row(line: &SessionRow) -> String {
     let state = match line.state {
-        State::Live => "live",
-        State::Closing => "closing",
-        State::Pending => "pending",
-        State::Revoked => "revoked",
-        State::Expired => "expired",
-        State::Ended => "ended",
+        Phase::Live => "live",
+        Phase::Closing => "closing",
+        Phase::Pending => "pending",
+        Phase::Revoked => "revoked",
+        Phase::Expired => "expired",
+        Phase::Ended => "ended",
     };
     let until = line.until.map_or_else(String::new, |until| format!(" to {}", until.hour()));
     let role = &line.role;

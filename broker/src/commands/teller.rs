@@ -4,7 +4,7 @@ use bg_cli::say::say;
 use bg_recorder::approval::request::Request;
 
 use crate::failure::BG_SHELL;
-use crate::notice::{Listener, Notice};
+use crate::news::{Listener, News};
 use crate::request::terms::{approvals, counted, minute};
 
 /// Tells on standard error.
@@ -12,57 +12,57 @@ use crate::request::terms::{approvals, counted, minute};
 pub struct Teller;
 
 impl Listener for Teller {
-    fn hear(&self, notice: &Notice<'_>) {
-        match notice {
-            Notice::NoCourier(_)
-            | Notice::NotKept { .. }
-            | Notice::TooMany
-            | Notice::GivenUp { .. }
-            | Notice::NoMessage(_)
-            | Notice::Undelivered { .. } => notifications(notice),
-            Notice::Filed(request) => filed(request),
-            Notice::Asked { approvers, told } => asked(approvers, told),
-            Notice::Signs { person, key } => say!("bg-shell: {person} signs with {key}"),
-            Notice::Approved(statement) => {
+    fn hear(&self, news: &News<'_>) {
+        match news {
+            News::NoCourier(_)
+            | News::NotKept { .. }
+            | News::TooMany
+            | News::GivenUp { .. }
+            | News::NoMessage(_)
+            | News::Undelivered { .. } => notifications(news),
+            News::Filed(request) => filed(request),
+            News::Asked { approvers, told } => asked(approvers, told),
+            News::Signs { person, key } => say!("bg-shell: {person} signs with {key}"),
+            News::Approved(statement) => {
                 say!("bg-shell: approved by {}, {}", statement.approver, minute(statement.made));
             }
-            Notice::Waiting(request) => waiting(request),
-            Notice::WithoutKeys { .. }
-            | Notice::ClockOff { .. }
-            | Notice::ExtensionsWait { .. }
-            | Notice::OrphanedExtensions { .. }
-            | Notice::WrongCode { .. }
-            | Notice::CodeRefused { .. }
-            | Notice::AlarmOnItsWay
-            | Notice::AlarmTaken { .. } => session(notice),
-            Notice::Revoking { .. }
-            | Notice::NotDenied(_)
-            | Notice::GateStays(_)
-            | Notice::DeniesStay { .. }
-            | Notice::DenyGone { .. }
-            | Notice::DenyRestored { .. }
-            | Notice::NotNoted { .. } => closing(notice),
-            _ => report(notice),
+            News::Waiting(request) => waiting(request),
+            News::WithoutKeys { .. }
+            | News::ClockOff { .. }
+            | News::ExtensionsWait { .. }
+            | News::OrphanedExtensions { .. }
+            | News::WrongCode { .. }
+            | News::CodeRefused { .. }
+            | News::AlarmOnItsWay
+            | News::AlarmTaken { .. } => session(news),
+            News::Revoking { .. }
+            | News::NotDenied(_)
+            | News::GateStays(_)
+            | News::DeniesStay { .. }
+            | News::DenyGone { .. }
+            | News::DenyRestored { .. }
+            | News::NotNoted { .. } => closing(news),
+            _ => report(news),
         }
     }
 }
 
-fn notifications(notice: &Notice<'_>) {
-    match notice {
-        Notice::NoCourier(e) => say!("bg-shell: warning: cannot notify anybody: {e}"),
-        Notice::NotKept { receiver, why } => {
+fn notifications(news: &News<'_>) {
+    match news {
+        News::NoCourier(e) => say!("bg-shell: warning: cannot notify anybody: {e}"),
+        News::NotKept { receiver, why } => {
             say!("bg-shell: warning: a notification for {receiver} cannot be kept: {why}");
         }
-        Notice::TooMany => {
+        News::TooMany => {
             say!("bg-shell: warning: too many notifications wait; the oldest is given up");
         }
-        Notice::GivenUp { text } => {
+        News::GivenUp { text } => {
             say!("bg-shell: warning: given up after a week: a notification, {text}");
         }
-        Notice::NoMessage(path) => {
+        News::NoMessage(path) => {
             say!("bg-shell: warning: {} is no notification; it is removed", path.display());
         }
-        Notice::Undelivered { count, whom } => {
+        News::Undelivered { count, whom } => {
             let notifications = counted(*count as u64, "notification");
             say!("bg-shell: {notifications} not delivered yet: {whom}");
             say!(
@@ -73,27 +73,27 @@ fn notifications(notice: &Notice<'_>) {
     }
 }
 
-fn session(notice: &Notice<'_>) {
-    match notice {
-        Notice::WithoutKeys { why } => say!(
+fn session(news: &News<'_>) {
+    match news {
+        News::WithoutKeys { why } => say!(
             "bg-shell: warning: begun WITHOUT its key service ({why}): it is signed by this host's standby key"
         ),
-        Notice::ClockOff { saw } => {
+        News::ClockOff { saw } => {
             say!("bg-shell: warning: this machine's clock is {saw}: so are the times on the tape");
         }
-        Notice::ExtensionsWait { why } => {
+        News::ExtensionsWait { why } => {
             say!("bg-shell: warning: its extensions are no facts yet: {why}");
             say!("bg-shell: hint: bg-shell recover stores them");
         }
-        Notice::OrphanedExtensions { session, why } => {
+        News::OrphanedExtensions { session, why } => {
             say!("bg-shell: warning: the extensions of session {session} are no facts yet: {why}");
         }
-        Notice::WrongCode { why, hint } => say!("bg-shell: {why}; {hint}"),
-        Notice::CodeRefused { why } => {
+        News::WrongCode { why, hint } => say!("bg-shell: {why}; {hint}"),
+        News::CodeRefused { why } => {
             say!("bg-shell: {why}; each code is good once: wait for the next");
         }
-        Notice::AlarmOnItsWay => say!("bg-shell: OVERRIDE: waiting until somebody has been told"),
-        Notice::AlarmTaken { receiver } => say!("bg-shell: {receiver} was told"),
+        News::AlarmOnItsWay => say!("bg-shell: OVERRIDE: waiting until somebody has been told"),
+        News::AlarmTaken { receiver } => say!("bg-shell: {receiver} was told"),
         _ => {}
     }
 }
@@ -135,59 +135,59 @@ fn waiting(request: &Request) {
     say!("bg-shell:   to withdraw it     bg-shell cancel {id}");
 }
 
-fn closing(notice: &Notice<'_>) {
-    match notice {
-        Notice::Revoking { session, role } => {
+fn closing(news: &News<'_>) {
+    match news {
+        News::Revoking { session, role } => {
             say!("bg-shell: revoking the access of session {session} to {role}");
         }
-        Notice::NotDenied(failure) => BG_SHELL.tell(failure),
-        Notice::GateStays(failure) => {
+        News::NotDenied(failure) => BG_SHELL.tell(failure),
+        News::GateStays(failure) => {
             BG_SHELL.tell(failure);
             say!("bg-shell: hint: bg-shell reconcile tries again");
         }
-        Notice::DeniesStay { why } => say!("bg-shell: warning: old Denies stay on the role: {why}"),
-        Notice::DenyGone { session } => say!(
+        News::DeniesStay { why } => say!("bg-shell: warning: old Denies stay on the role: {why}"),
+        News::DenyGone { session } => say!(
             "bg-shell: ALARM: somebody took away the Deny of session {session}, whose credentials may be alive"
         ),
-        Notice::DenyRestored { detail } => {
+        News::DenyRestored { detail } => {
             say!("bg-shell: {detail}; CloudTrail says who it was: DeleteRolePolicy, PutRolePolicy");
         }
-        Notice::NotNoted { fact, why } => say!(
+        News::NotNoted { fact, why } => say!(
             "bg-shell: warning: the fact {fact} is not stored: {why}; bg-shell reconcile writes it"
         ),
         _ => {}
     }
 }
 
-fn report(notice: &Notice<'_>) {
-    match notice {
-        Notice::NotReported { session, why } => {
+fn report(news: &News<'_>) {
+    match news {
+        News::NotReported { session, why } => {
             say!("bg-shell: warning: {why}");
             say!("bg-shell: hint: bg-shell report {session} --write writes it later");
         }
-        Notice::Reported { session, at, to_do } => {
+        News::Reported { session, at, to_do } => {
             say!("bg-shell: report: bg-shell report {session} (stored as {at})");
             to_do.iter().for_each(|to_do| say!("bg-shell:   to do: {to_do}"));
         }
-        Notice::ReportStored { name, made } => say!("bg-shell: the stored {name}, as of {made}"),
-        Notice::TapeChanged { session, then, now } => {
+        News::ReportStored { name, made } => say!("bg-shell: the stored {name}, as of {made}"),
+        News::TapeChanged { session, then, now } => {
             say!("bg-shell: warning: the tape was {then} then and is {now} now");
             say!(
                 "bg-shell: hint: bg-replay verify {session} says why; --write makes the report anew"
             );
         }
-        Notice::ReportMade => say!(
+        News::ReportMade => say!(
             "bg-shell: no report is stored; this one is made from the facts (--write stores it)"
         ),
-        Notice::NoKeyLeft => {
+        News::NoKeyLeft => {
             say!("bg-shell: no exposed access key of an IAM user is left to deactivate");
         }
-        Notice::ForeignKey { id } => {
+        News::ForeignKey { id } => {
             say!("bg-shell: {id} is not a key of this account: it cannot be deactivated from here");
         }
-        Notice::KeyOf { id, user, status } => say!("bg-shell: {id} belongs to {user}, is {status}"),
-        Notice::KeyLeft { id } => say!("bg-shell: {id} is left as it is"),
-        Notice::KeyInactive { id, user } => {
+        News::KeyOf { id, user, status } => say!("bg-shell: {id} belongs to {user}, is {status}"),
+        News::KeyLeft { id } => say!("bg-shell: {id} is left as it is"),
+        News::KeyInactive { id, user } => {
             say!("bg-shell: {id} is inactive; nothing that uses it works any more");
             say!("bg-shell: hint: give {user} a new one, then delete it: see the report");
         }

@@ -15,12 +15,12 @@ pub struct Vault(Mutex<Inside>);
 
 #[derive(Debug, Default)]
 struct Inside {
-    state: State,
+    state: Holding,
     served: u64,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum Holding {
     #[default]
     NotYet,
     Open(Issued, Stamp),
@@ -50,16 +50,16 @@ impl Vault {
     /// Takes newer credentials in, until the deadline. After [`Vault::close`] it takes none: they are dropped.
     pub fn put(&self, issued: Issued, deadline: Stamp) {
         let mut inside = self.inside();
-        if !matches!(inside.state, State::Closed(_)) {
-            inside.state = State::Open(issued, deadline);
+        if !matches!(inside.state, Holding::Closed(_)) {
+            inside.state = Holding::Open(issued, deadline);
         }
     }
 
     /// Hands out nothing from now on, and drops what it had. The first reason counts.
     pub fn close(&self, why: &'static str) {
         let mut inside = self.inside();
-        if !matches!(inside.state, State::Closed(_)) {
-            inside.state = State::Closed(why);
+        if !matches!(inside.state, Holding::Closed(_)) {
+            inside.state = Holding::Closed(why);
         }
     }
 
@@ -67,15 +67,15 @@ impl Vault {
     pub fn answer(&self, now: Stamp) -> Answer {
         let mut inside = self.inside();
         let answer = match &inside.state {
-            State::NotYet => Answer::NotYet("the access is not active yet"),
-            State::Closed(why) => Answer::Over(why),
-            State::Open(_, deadline) if *deadline <= now => {
+            Holding::NotYet => Answer::NotYet("the access is not active yet"),
+            Holding::Closed(why) => Answer::Over(why),
+            Holding::Open(_, deadline) if *deadline <= now => {
                 Answer::Over("the session's time is over")
             }
-            State::Open(issued, _) if issued.expires <= now => {
+            Holding::Open(issued, _) if issued.expires <= now => {
                 Answer::NotYet("the credentials have expired, and new ones could not be had so far")
             }
-            State::Open(issued, deadline) => {
+            Holding::Open(issued, deadline) => {
                 // A client asks again before this, and so notices soon when the session is over.
                 let short = Stamp(now.0.saturating_add(SERVED_US));
                 serve(issued, short.min(issued.expires).min(*deadline))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::{Case, Fact};
-use bg_recorder::note::{Kind, NOTE_MAX, Note};
+use bg_recorder::note::{NOTE_MAX, Note, NoteKind};
 use bg_recorder::session::SessionId;
 use serde::Serialize;
 use serde_json::Value;
@@ -79,7 +79,7 @@ pub fn write_down(world: &World, session: SessionId, says: Value) -> Result<(), 
 
 fn read(world: &World, key: &str) -> Option<Fact> {
     let bytes = world.store().get(key, NOTE_MAX as u64).ok()?;
-    Note::parse(Kind::Fact, &bytes).and_then(|note| note.read()).ok()
+    Note::parse(NoteKind::Fact, &bytes).and_then(|note| note.read()).ok()
 }
 
 /// Nearest rank.

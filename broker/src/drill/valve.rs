@@ -8,12 +8,12 @@ use std::thread;
 /// A forwarder on loopback.
 pub struct Valve {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Flow>>,
 }
 
 /// What runs through it.
 #[derive(Default)]
-struct State {
+struct Flow {
     shut: bool,
     streams: Vec<TcpStream>,
 }
@@ -51,7 +51,7 @@ impl Valve {
     }
 }
 
-fn take(listener: &TcpListener, to: SocketAddr, state: &Arc<Mutex<State>>) {
+fn take(listener: &TcpListener, to: SocketAddr, state: &Arc<Mutex<Flow>>) {
     for client in listener.incoming().filter_map(Result::ok) {
         let Ok(server) = TcpStream::connect(to) else { continue };
         let ends = [client.try_clone(), server.try_clone()];

@@ -16,7 +16,7 @@ use super::sns::Topic;
 use super::undelivered::Undelivered;
 use super::webhook::{Caller, host};
 use crate::config::Webhook;
-use crate::notice::Listener;
+use crate::news::Listener;
 
 /// Where messages go.
 #[derive(Debug, Clone)]
@@ -49,12 +49,12 @@ pub struct Courier {
 
 #[derive(Debug, Default)]
 struct Progress {
-    state: Mutex<State>,
+    state: Mutex<Deliveries>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Deliveries {
     /// How many messages were handed over.
     told: u64,
     /// How many of them have been tried at least once.
@@ -123,7 +123,7 @@ impl Courier {
 }
 
 impl Progress {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Deliveries> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

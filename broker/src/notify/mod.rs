@@ -20,7 +20,7 @@ use bg_recorder::chain::Digest;
 use self::courier::{Courier, Destination};
 pub use self::message::{Message, Occasion};
 use crate::config::NotifyConfig;
-use crate::notice::{Listener, Notice};
+use crate::news::{Listener, News};
 
 /// Tells whoever is configured. Each message is first written into an outbox, then delivered by a thread; what is not
 /// delivered stays, and is tried again by this process and by later ones.
@@ -46,7 +46,7 @@ impl Notifier {
         let start = |destination: Destination| {
             let id = id(&destination);
             let started = Courier::start(destination, state, &id, listener);
-            started.inspect_err(|e| listener.hear(&Notice::NoCourier(e))).ok()
+            started.inspect_err(|e| listener.hear(&News::NoCourier(e))).ok()
         };
         let couriers = webhooks.chain(topic).filter_map(start).collect();
         Self { couriers, drill, listener: Arc::clone(listener) }
@@ -58,7 +58,7 @@ impl Notifier {
         let message = Message { drill, ..message };
         for courier in &self.couriers {
             if let Err(e) = courier.tell(&message) {
-                self.listener.hear(&Notice::NotKept { receiver: &courier.name, why: &e });
+                self.listener.hear(&News::NotKept { receiver: &courier.name, why: &e });
             }
         }
     }
@@ -100,7 +100,7 @@ impl Notifier {
             whom.push(format!("{} ({why})", courier.name));
         }
         if all > 0 {
-            self.listener.hear(&Notice::Undelivered { count: all, whom: &whom.join(", ") });
+            self.listener.hear(&News::Undelivered { count: all, whom: &whom.join(", ") });
         }
     }
 }

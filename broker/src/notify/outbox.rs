@@ -11,7 +11,7 @@ use bg_recorder::dir::read_limited;
 use rustix::fs::{FlockOperation, flock};
 
 use super::message::Message;
-use crate::notice::{Listener, Notice};
+use crate::news::{Listener, News};
 
 /// The messages for one receiver that were not delivered yet, by this process or by any other of this host.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Outbox {
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         for oldest in self.waiting()?.iter().rev().skip(ENTRIES_MAX - 1) {
-            self.listener.hear(&Notice::TooMany);
+            self.listener.hear(&News::TooMany);
             remove(oldest)?;
         }
         let path = self.dir.join(format!("{}.json", message.id));
@@ -97,10 +97,10 @@ impl Outbox {
         match serde_json::from_slice::<Message>(&bytes) {
             Ok(message) if message.at.0 >= oldest_us => return Ok(Some(message)),
             Ok(message) => {
-                self.listener.hear(&Notice::GivenUp { text: &message.text() });
+                self.listener.hear(&News::GivenUp { text: &message.text() });
             }
             Err(_) => {
-                self.listener.hear(&Notice::NoMessage(path));
+                self.listener.hear(&News::NoMessage(path));
             }
         }
         remove(path).map(|()| None)
@@ -130,7 +130,7 @@ mod tests {
 
     use super::super::message::Occasion;
     use super::*;
-    use crate::notice::nobody;
+    use crate::news::nobody;
 
     #[test]
     fn what_waits_is_bounded_and_the_newest_stays() {

@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bg_cli::say::say;
 use bg_relay::tape::Lane;
-use bg_relay::terminal::{self, Kind, Terminal};
+use bg_relay::terminal::{self, Medium, Terminal};
 use bg_relay::worker::Worker;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -31,7 +31,7 @@ pub fn size() -> Winsize {
 /// # Errors
 /// When there is no standard output, or no thread left.
 pub fn own() -> io::Result<Terminal> {
-    let kind = |fd: BorrowedFd<'_>| if isatty(fd) { Kind::Terminal } else { Kind::Stream };
+    let kind = |fd: BorrowedFd<'_>| if isatty(fd) { Medium::Terminal } else { Medium::Stream };
     let stdout = rustix::stdio::stdout();
     let slow = stdout.try_clone_to_owned()?;
     let slow = Worker::start("screen", move |chunk: &[u8]| write_all(&slow, chunk))?;

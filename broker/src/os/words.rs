@@ -1,6 +1,7 @@
 //! What a recorder and its keeper say to each other: the keeper's arguments, and single lines on the control socket.
 
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use bg_relay::session::{Ended, Ending};

@@ -21,7 +21,7 @@ use bg_relay::outside::Granted;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::os::user::author;
 use crate::outage::letterbox::place;
 use crate::world::World;
@@ -148,7 +148,7 @@ pub fn now(world: &World, session: SessionId) {
     }
     let keys = world.keys().map_err(NotFiled::Keys);
     if let Err(why) = keys.and_then(|keys| extended.file(&world.store(), &*keys)) {
-        world.hear(&Notice::ExtensionsWait { why: &why.to_string() });
+        world.hear(&News::ExtensionsWait { why: &why.to_string() });
     }
 }
 
@@ -160,7 +160,7 @@ pub fn sweep(world: &World, keys: &dyn KeyService) {
     let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     for session in ids.filter(|session: &SessionId| !lives(world, *session)) {
         if let Err(why) = Extended::of(state, session).file(&world.store(), keys) {
-            world.hear(&Notice::OrphanedExtensions { session, why: &why.to_string() });
+            world.hear(&News::OrphanedExtensions { session, why: &why.to_string() });
             continue;
         }
         // What cannot be removed is looked at again by the next start.

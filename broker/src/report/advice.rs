@@ -1,17 +1,17 @@
 //! What makes an exposed secret worthless: exact commands where there are some.
 
-use bg_relay::tap::{Exposure, Kind};
+use bg_relay::tap::{Exposure, SecretKind};
 
 /// Returns command lines; a sentence for a person begins with `#`. `own` is the key id of the session's own
 /// credentials.
 pub fn rotate(exposure: &Exposure, own: Option<&str>) -> Vec<String> {
     let id = exposure.shown.as_str();
     match exposure.kind {
-        Kind::AwsAccessKeyId => access_key(id),
-        Kind::AwsTemporaryKeyId if own == Some(id) => {
+        SecretKind::AwsAccessKeyId => access_key(id),
+        SecretKind::AwsTemporaryKeyId if own == Some(id) => {
             vec!["# this session's own credentials: its close-out denies them".to_owned()]
         }
-        Kind::AwsTemporaryKeyId => vec![
+        SecretKind::AwsTemporaryKeyId => vec![
             format!("aws sts get-access-key-info --access-key-id {id}"),
             "# temporary credentials cannot be deactivated: revoke the active sessions of the role they are of".to_owned(),
             "aws iam put-role-policy --role-name ROLE --policy-name AWSRevokeOlderSessions --policy-document \
@@ -19,24 +19,24 @@ pub fn rotate(exposure: &Exposure, own: Option<&str>) -> Vec<String> {
              \\\"Condition\\\":{\\\"DateLessThan\\\":{\\\"aws:TokenIssueTime\\\":\\\"$(date -u +%FT%TZ)\\\"}}}]}\""
                 .to_owned(),
         ],
-        Kind::AwsSecretKey => match exposure.key_id.as_deref() {
+        SecretKind::AwsSecretKey => match exposure.key_id.as_deref() {
             Some(id) if own == Some(id) => {
                 vec!["# this session's own credentials: its close-out denies them".to_owned()]
             }
             Some(id) => vec![format!("# the secret of {id}: see there")],
             None => vec!["# find the access key it belongs to, then deactivate, replace and delete that".to_owned()],
         },
-        Kind::AwsSessionToken => {
+        SecretKind::AwsSessionToken => {
             vec!["# belongs to temporary credentials: revoke the sessions of their role, as for an ASIA id".to_owned()]
         }
-        Kind::PrivateKey => vec![
+        SecretKind::PrivateKey => vec![
             "# make a new key, replace the public half wherever it is trusted, then destroy this one".to_owned(),
         ],
-        Kind::GithubToken => vec![
+        SecretKind::GithubToken => vec![
             "# revoke it: GitHub, Settings, Developer settings; or POST /credentials/revoke of its REST API".to_owned(),
         ],
-        Kind::SlackToken => vec!["# revoke it with the auth.revoke method of Slack's Web API".to_owned()],
-        Kind::Jwt => vec!["# end the session or rotate the signing key at its issuer; else it lives until exp".to_owned()],
+        SecretKind::SlackToken => vec!["# revoke it with the auth.revoke method of Slack's Web API".to_owned()],
+        SecretKind::Jwt => vec!["# end the session or rotate the signing key at its issuer; else it lives until exp".to_owned()],
     }
 }
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::facts::{Facts, text};
 use super::model::{
-    Access, Approval, Approvals, Commands, Ended, Ending, Exposed, Exposures, Known, Recorded,
-    Report, SCHEMA, Times, Who, Why,
+    AccessEnd, AccessOpened, Approval, Approvals, Commands, Exposed, Exposures, Known, Recorded,
+    Report, SCHEMA, SessionEnd, Times, Who, Why,
 };
 use super::sources::{SEEN, Sources, approval};
 use super::{advice, rotate, timeline};
@@ -84,12 +84,12 @@ impl Sources {
         }
     }
 
-    fn access(&self) -> Access {
+    fn access(&self) -> AccessOpened {
         let declared = |member| self.tape.about("access")?.get(member).cloned();
         let open = self.facts.value(OPEN, "forced").and_then(Value::as_bool);
         let forced = open.map(|value| Known { value, source: format!("fact {OPEN}") });
         let on_tape = declared("forced").and_then(|forced| forced.as_bool()).unwrap_or(false);
-        Access {
+        AccessOpened {
             role: self.of_fact(OPEN, "role").or_else(|| self.of_genesis("role")),
             role_arn: self
                 .of_fact(OPEN, "role_arn")
@@ -151,10 +151,10 @@ impl Sources {
         named.unwrap_or_default().into_iter().map(lives).collect()
     }
 
-    fn ended(&self) -> Ended {
+    fn ended(&self) -> SessionEnd {
         if let Some(seal) = &self.tape.seal {
             let of = |member: &str| seal.about.get(member).and_then(text);
-            return Ended {
+            return SessionEnd {
                 how: of("ended").unwrap_or_else(|| "unknown".to_owned()),
                 detail: of("detail"),
                 exit: seal.about.get("exit").and_then(Value::as_i64),
@@ -164,7 +164,7 @@ impl Sources {
         }
         let recovery = self.tape.recovery.as_ref();
         let how = if recovery.is_some() { "recovered" } else { "unknown" };
-        Ended {
+        SessionEnd {
             how: how.to_owned(),
             detail: recovery.map(|recovery| recovery.reason.clone()),
             exit: None,
@@ -173,7 +173,7 @@ impl Sources {
         }
     }
 
-    fn revocation(&self) -> Ending {
+    fn revocation(&self) -> AccessEnd {
         let (outcome, source) = self.outcome();
         let text = match &outcome {
             Some(outcome) => sentence(outcome),
@@ -183,7 +183,7 @@ impl Sources {
             }
             None => "no access was opened".to_owned(),
         };
-        Ending { outcome, gate: self.facts.text(GATE, "state"), text, source }
+        AccessEnd { outcome, gate: self.facts.text(GATE, "state"), text, source }
     }
 
     /// Returns the last word on the end of the access: a proof counts more than what was pending before.

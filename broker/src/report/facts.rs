@@ -8,7 +8,7 @@ use bg_recorder::closing::{Recovery, Seal};
 use bg_recorder::facts::case::{CASES, Fact};
 use bg_recorder::genesis::Genesis;
 use bg_recorder::keys::KeyRing;
-use bg_recorder::note::{Kind, NOTE_MAX, Note};
+use bg_recorder::note::{NOTE_MAX, Note, NoteKind};
 use bg_recorder::session::{ObjectName, SessionId};
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::{ObjectStore, StoreError};
@@ -97,7 +97,7 @@ pub fn text(value: &Value) -> Option<String> {
 
 /// Returns a fact if its bytes are what the signing key signed, for this place.
 fn trusted(bytes: &[u8], session: SessionId, name: &str, ring: &KeyRing) -> Option<Fact> {
-    let note = Note::parse(Kind::Fact, bytes).ok()?;
+    let note = Note::parse(NoteKind::Fact, bytes).ok()?;
     let mut signatures = note.signatures.iter();
     if !signatures.any(|signature| ring.vouches(note.text, signature)) {
         return None;
@@ -135,9 +135,9 @@ impl Recording {
         let prefix = tape.1;
         let verdict = verify(&tape.0, &ring.trusted(), SystemClock.wall_us());
         Ok(Self {
-            genesis: note(&tape.0, ObjectName::Genesis, Kind::Genesis),
-            seal: note(&tape.0, ObjectName::Seal, Kind::Seal),
-            recovery: note(&tape.0, ObjectName::Recovery, Kind::Recovery),
+            genesis: note(&tape.0, ObjectName::Genesis, NoteKind::Genesis),
+            seal: note(&tape.0, ObjectName::Seal, NoteKind::Seal),
+            recovery: note(&tape.0, ObjectName::Recovery, NoteKind::Recovery),
             prefix,
             verdict,
         })
@@ -167,7 +167,7 @@ fn find(store: &dyn ObjectStore, session: SessionId) -> Result<(Tape<'_>, String
     Ok((tape, first))
 }
 
-fn note<T: DeserializeOwned>(tape: &Tape<'_>, name: ObjectName, kind: Kind) -> Option<T> {
+fn note<T: DeserializeOwned>(tape: &Tape<'_>, name: ObjectName, kind: NoteKind) -> Option<T> {
     if !tape.objects.contains_key(&name) {
         return None;
     }

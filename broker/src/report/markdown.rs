@@ -6,7 +6,7 @@ use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 
 use super::facts::text;
-use super::model::{Ended, Exposed, Known, Report};
+use super::model::{Exposed, Known, Report, SessionEnd};
 
 /// Writes the report.
 pub fn markdown(report: &Report) -> String {
@@ -58,7 +58,7 @@ fn summary(page: &mut Page, report: &Report) {
         ("Custody of the credentials", access.custody.clone()),
         ("First access key id", access.access_key_id.clone()),
         ("Had to end by", access.deadline.clone()),
-        ("Ended by", said(ended(&report.ended), &report.ended.source)),
+        ("SessionEnd by", said(ended(&report.ended), &report.ended.source)),
         ("End of the access", said(report.revocation.text.clone(), &report.revocation.source)),
         (
             "Gate",
@@ -80,7 +80,7 @@ fn summary(page: &mut Page, report: &Report) {
     );
 }
 
-fn ended(ended: &Ended) -> String {
+fn ended(ended: &SessionEnd) -> String {
     let detail = ended.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
     let exit = ended.exit.map(|exit| format!(" (status {exit})")).unwrap_or_default();
     let at = ended.at.map(|at| format!(", {}", short(at))).unwrap_or_default();

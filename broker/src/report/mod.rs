@@ -24,7 +24,7 @@ pub use self::rotate::rotate;
 use self::stored::Stored;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::notify::{Message, Occasion};
 use crate::os::user::author;
 use crate::world::World;
@@ -35,7 +35,7 @@ pub fn after(world: &World, claim: &Claim, seen: &Seen) {
     if let Err(failure) =
         hear(world, claim.session, seen).and_then(|()| write(world, claim.session))
     {
-        world.hear(&Notice::NotReported { session: claim.session, why: &failure });
+        world.hear(&News::NotReported { session: claim.session, why: &failure });
     }
 }
 
@@ -56,7 +56,7 @@ pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &
         }
     });
     if let Err(failure) = written {
-        world.hear(&Notice::NotReported { session, why: &failure });
+        world.hear(&News::NotReported { session, why: &failure });
     }
 }
 
@@ -98,14 +98,14 @@ pub fn shown(world: &World, session: SessionId, anew: bool) -> Result<(String, S
 fn as_of(world: &World, session: SessionId, stored: &Stored) -> Result<(), Failure> {
     let report: Value = serde_json::from_str(&stored.json).unwrap_or_default();
     let of = |pointer: &str| report.pointer(pointer).and_then(Value::as_str).unwrap_or("unknown");
-    world.hear(&Notice::ReportStored { name: &stored.name, made: of("/made") });
+    world.hear(&News::ReportStored { name: &stored.name, made: of("/made") });
     let unreadable = |e| Failure::new("cannot read the tape").because(e).hint("see [evidence]");
     let keys = world.keys()?;
     let now = Recording::read(&world.store(), session, keys.ring()).map_err(unreadable)?;
     let now = now.verdict.verdict.to_string();
     let then = of("/tape/verdict");
     if now != then {
-        world.hear(&Notice::TapeChanged { session, then, now: &now });
+        world.hear(&News::TapeChanged { session, then, now: &now });
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     world.notifier().tell(
         named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown),
     );
-    world.hear(&Notice::Reported { session, at: &at, to_do: &report.to_do });
+    world.hear(&News::Reported { session, at: &at, to_do: &report.to_do });
     Ok(stored)
 }
 
@@ -142,7 +142,7 @@ fn named(message: Message, report: &Report) -> Message {
 
 fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {
     let report = build::report(world, session)?;
-    world.hear(&Notice::ReportMade);
+    world.hear(&News::ReportMade);
     let json = serde_json::to_string_pretty(&report);
     let json = json.map_err(|e| Failure::new("cannot write JSON").because(e))? + "\n";
     Ok((stored::neutral_lines(&json), markdown::markdown(&report)))

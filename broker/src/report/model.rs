@@ -21,15 +21,15 @@ pub struct Report {
     pub who: Who,
     pub why: Why,
     /// What was opened.
-    pub access: Access,
+    pub access: AccessOpened,
     /// Who allowed it.
     pub approvals: Approvals,
     /// How long things took.
     pub times: Times,
     /// How the session ended.
-    pub ended: Ended,
+    pub ended: SessionEnd,
     /// How the access ended.
-    pub revocation: Ending,
+    pub revocation: AccessEnd,
     pub tape: Recorded,
     /// What happened, in order.
     pub timeline: Vec<Moment>,
@@ -73,7 +73,7 @@ pub struct Why {
 
 /// What was opened.
 #[derive(Debug, Clone, Serialize)]
-pub struct Access {
+pub struct AccessOpened {
     /// The role's name in the configuration.
     pub role: Option<Known>,
     /// The IAM role.
@@ -127,7 +127,7 @@ pub struct Times {
 
 /// How the session ended.
 #[derive(Debug, Clone, Serialize)]
-pub struct Ended {
+pub struct SessionEnd {
     /// In a word: `exit`, `deadline`, `hangup`, `recovered`, `unknown` ….
     pub how: String,
     /// More of it.
@@ -142,7 +142,7 @@ pub struct Ended {
 
 /// How the access ended.
 #[derive(Debug, Clone, Serialize)]
-pub struct Ending {
+pub struct AccessEnd {
     /// What is known.
     pub outcome: Option<Revocation>,
     /// The gate's state.

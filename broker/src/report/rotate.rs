@@ -6,12 +6,12 @@ use bg_aws::edge::Edge;
 use bg_aws::fault::CallError;
 use bg_recorder::facts::case::Case;
 use bg_recorder::keys::KeyService;
-use bg_relay::tap::Kind;
+use bg_relay::tap::SecretKind;
 use serde_json::{Value, json};
 
 use super::model::Report;
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::os::user::author;
 use crate::world::World;
 
@@ -24,10 +24,10 @@ pub type Consent<'c> = &'c dyn Fn(&str) -> Result<bool, Failure>;
 /// When AWS cannot be called at all, or the intent not be written down.
 pub fn rotate(world: &World, report: &Report, consent: Consent<'_>) -> Result<bool, Failure> {
     let exposed = report.exposures.found.iter().filter(|exposed| exposed.deactivated.is_none());
-    let ids = exposed.filter(|exposed| exposed.exposure.kind == Kind::AwsAccessKeyId);
+    let ids = exposed.filter(|exposed| exposed.exposure.kind == SecretKind::AwsAccessKeyId);
     let ids: Vec<&str> = ids.map(|exposed| exposed.exposure.shown.as_str()).collect();
     if ids.is_empty() {
-        world.hear(&Notice::NoKeyLeft);
+        world.hear(&News::NoKeyLeft);
         return Ok(true);
     }
     let role = report.access.role.as_ref().and_then(|name| world.config.roles.get(&name.value));
@@ -58,13 +58,13 @@ impl Rotation<'_> {
     /// Deactivates one key; returns whether it is done.
     fn key(&self, id: &str, consent: Consent<'_>) -> Result<bool, Failure> {
         let Some(user) = self.owner(id)? else {
-            self.world.hear(&Notice::ForeignKey { id });
+            self.world.hear(&News::ForeignKey { id });
             return Ok(false);
         };
         let status = self.status(&user, id)?;
-        self.world.hear(&Notice::KeyOf { id, user: &user, status: &status });
+        self.world.hear(&News::KeyOf { id, user: &user, status: &status });
         if !consent(&format!("deactivate {id} of {user}?"))? {
-            self.world.hear(&Notice::KeyLeft { id });
+            self.world.hear(&News::KeyLeft { id });
             return Ok(false);
         }
         self.note(
@@ -86,7 +86,7 @@ impl Rotation<'_> {
             self.edge.journal().last("IAM:UpdateAccessKey").and_then(|call| call.request_id);
         let what = format!("{id} of {user} was deactivated");
         self.note(&done_name(id), json!({"what": what, "user": user, "request_id": request_id}))?;
-        self.world.hear(&Notice::KeyInactive { id, user: &user });
+        self.world.hear(&News::KeyInactive { id, user: &user });
         Ok(true)
     }
 

@@ -15,10 +15,10 @@ use bg_recorder::base64;
 use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::Fact;
 use bg_recorder::neutral::neutral;
-use bg_recorder::note::{Kind, NOTE_MAX, Note};
+use bg_recorder::note::{NOTE_MAX, Note, NoteKind};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{Entry as Listed, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -268,7 +268,7 @@ impl Dossier {
     /// Takes note of a claim. Even one that cannot be read uses the request up: its name is taken.
     fn claimed(&mut self, store: &dyn ObjectStore, key: &str) -> Result<(), String> {
         let bytes = store.get(key, NOTE_MAX as u64).map_err(|e| e.to_string())?;
-        let fact: Fact = Note::parse(Kind::Fact, &bytes)
+        let fact: Fact = Note::parse(NoteKind::Fact, &bytes)
             .and_then(|note| note.read())
             .map_err(|e| e.to_string())?;
         let says =

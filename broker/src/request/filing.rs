@@ -12,7 +12,7 @@ use bg_recorder::stamp::Stamp;
 
 use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::notify::{Message, Occasion};
 use crate::request::dossier::{Filed, REQUESTS, signers};
 use crate::request::signer::{Signer, SignerArgs, approvers};
@@ -131,7 +131,7 @@ pub fn nonce() -> Result<Nonce, Failure> {
 
 /// Says what was filed, and what comes next; tells the approvers.
 pub fn filed(world: &World, request: &Request) {
-    world.hear(&Notice::Filed(request));
+    world.hear(&News::Filed(request));
     let Request { id, quorum, expires, forced, .. } = request;
     if !*forced && *quorum > 0 {
         asked(world, request);
@@ -161,7 +161,7 @@ fn asked(world: &World, request: &Request) {
         .get(..NAMED_MAX)
         .map_or_else(|| others.join(", "), |some| format!("{} and others", some.join(", ")));
     let told: Vec<&str> = world.notifier().receivers().collect();
-    world.hear(&Notice::Asked { approvers: &named, told: &told });
+    world.hear(&News::Asked { approvers: &named, told: &told });
 }
 
 /// How many approvers are named.

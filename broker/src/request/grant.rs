@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::config::RoleConfig;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::os::user::author;
 use crate::request::dossier::{Dossier, FACT_MAX, REQUESTS, find, ids_of, listed, signers};
 use crate::request::filing::{Ask, file, filed, nonce};
@@ -299,7 +299,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
         failed = 0;
         let standing = dossier.standing(now);
         for (decided, _) in dossier.approvals.iter().skip(told) {
-            world.hear(&Notice::Approved(&decided.statement));
+            world.hear(&News::Approved(&decided.statement));
         }
         told = dossier.approvals.len();
         if standing != Standing::Requested {
@@ -307,7 +307,7 @@ fn wait(world: &World, id: SessionId) -> Result<Dossier, Failure> {
             return Ok(dossier);
         }
         if !waiting {
-            world.hear(&Notice::Waiting(dossier.request()));
+            world.hear(&News::Waiting(dossier.request()));
             waiting = true;
         }
         world.clock.wait(POLL);
@@ -382,7 +382,7 @@ mod tests {
             proxies: Vec::new(),
             ca: None,
         };
-        World::open(environment, crate::notice::nobody()).unwrap()
+        World::open(environment, crate::news::nobody()).unwrap()
     }
 
     fn desk(quorum: u32) -> tempfile::TempDir {

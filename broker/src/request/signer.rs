@@ -15,7 +15,7 @@ use bg_recorder::stamp::Stamp;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::news::News;
 use crate::world::World;
 
 /// Who signs, and with what.
@@ -89,7 +89,7 @@ impl Signer {
     /// # Errors
     /// When it does not sign.
     pub fn sign(&self, world: &World, namespace: &str, bytes: &[u8]) -> Result<String, Failure> {
-        world.hear(&Notice::Signs { person: self.person.as_str(), key: &self.key.name() });
+        world.hear(&News::Signs { person: self.person.as_str(), key: &self.key.name() });
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.key.file);
         let no_keygen = |e| {

@@ -49,6 +49,7 @@ use crate::os::kernel::System;
 use crate::os::pty::Pty;
 use crate::os::raw::{self, RawMode};
 use crate::os::signals::Signals;
+use crate::os::terminal;
 use crate::os::user::{self, User};
 use crate::os::variables::Variables;
 use crate::outage::letterbox::Letterbox;

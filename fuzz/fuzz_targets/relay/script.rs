@@ -11,7 +11,7 @@ use bg_relay::ladder::{Ladder, Policy};
 use bg_relay::outside::{Granted, Refused, Revoked};
 use bg_relay::session::{Ended, Ending, Signal};
 use bg_relay::tape::Lane;
-use bg_relay::terminal::{Kind, Terminal};
+use bg_relay::terminal::{Medium, Terminal};
 use bg_relay::{Cause, Outcome, Relay, Secrets};
 
 use crate::kernel::Hands;
@@ -195,7 +195,7 @@ fn run(limit: Duration, policy: u8, how: u8) -> Outcome {
         spool_max: 65_536,
         ask_at_percent: u64::from(policy % 101),
     };
-    let kind = |bit| if how & bit == 0 { Kind::Terminal } else { Kind::Stream };
+    let kind = |bit| if how & bit == 0 { Medium::Terminal } else { Medium::Stream };
     let terminal = Terminal {
         keyboard: Box::new(side::Keyboard),
         screen: Box::new(Side),

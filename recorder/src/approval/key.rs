@@ -15,11 +15,11 @@ use super::wire::Wire;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     blob: Vec<u8>,
-    kind: Kind,
+    kind: Material,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum Material {
     Ed25519([u8; 32]),
     P256(Vec<u8>),
     P384(Vec<u8>),
@@ -44,15 +44,15 @@ impl PublicKey {
     pub fn parse(blob: &[u8]) -> Option<Self> {
         let mut wire = Wire::new(blob);
         let kind = match wire.text()? {
-            ED25519_TYPE => Kind::Ed25519(wire.string()?.try_into().ok()?),
-            P256_TYPE => Kind::P256(point(&mut wire, "nistp256", 65)?),
-            P384_TYPE => Kind::P384(point(&mut wire, "nistp384", 97)?),
+            ED25519_TYPE => Material::Ed25519(wire.string()?.try_into().ok()?),
+            P256_TYPE => Material::P256(point(&mut wire, "nistp256", 65)?),
+            P384_TYPE => Material::P384(point(&mut wire, "nistp384", 97)?),
             RSA_TYPE => rsa(&mut wire)?,
             SK_ED25519_TYPE => {
-                Kind::SkEd25519(wire.string()?.try_into().ok()?, wire.string()?.to_vec())
+                Material::SkEd25519(wire.string()?.try_into().ok()?, wire.string()?.to_vec())
             }
             SK_P256_TYPE => {
-                Kind::SkP256(point(&mut wire, "nistp256", 65)?, wire.string()?.to_vec())
+                Material::SkP256(point(&mut wire, "nistp256", 65)?, wire.string()?.to_vec())
             }
             _ => return None,
         };
@@ -69,12 +69,12 @@ impl PublicKey {
     /// Returns the type's name.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
-            Kind::Ed25519(_) => ED25519_TYPE,
-            Kind::P256(_) => P256_TYPE,
-            Kind::P384(_) => P384_TYPE,
-            Kind::Rsa { .. } => RSA_TYPE,
-            Kind::SkEd25519(..) => SK_ED25519_TYPE,
-            Kind::SkP256(..) => SK_P256_TYPE,
+            Material::Ed25519(_) => ED25519_TYPE,
+            Material::P256(_) => P256_TYPE,
+            Material::P384(_) => P384_TYPE,
+            Material::Rsa { .. } => RSA_TYPE,
+            Material::SkEd25519(..) => SK_ED25519_TYPE,
+            Material::SkP256(..) => SK_P256_TYPE,
         }
     }
 
@@ -98,27 +98,27 @@ impl PublicKey {
         let value = wire.string().ok_or(KeyError::Malformed)?;
         let trailer = Trailer::read(&mut wire, &self.kind).ok_or(KeyError::Malformed)?;
         wire.end().ok_or(KeyError::Malformed)?;
-        if algorithm != self.type_name() && !matches!(self.kind, Kind::Rsa { .. }) {
+        if algorithm != self.type_name() && !matches!(self.kind, Material::Rsa { .. }) {
             return Err(KeyError::Algorithm(algorithm.to_owned()));
         }
         let signed = trailer.signed(&self.kind, signed);
         let valid = match &self.kind {
-            Kind::Ed25519(key) | Kind::SkEd25519(key, _) => {
+            Material::Ed25519(key) | Material::SkEd25519(key, _) => {
                 UnparsedPublicKey::new(&ED25519, key).verify(&signed, value).is_ok()
             }
-            Kind::P256(key) | Kind::SkP256(key, _) => {
+            Material::P256(key) | Material::SkP256(key, _) => {
                 let value = fixed(value, 32).ok_or(KeyError::Malformed)?;
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
                     .verify(&signed, &value)
                     .is_ok()
             }
-            Kind::P384(key) => {
+            Material::P384(key) => {
                 let value = fixed(value, 48).ok_or(KeyError::Malformed)?;
                 UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key)
                     .verify(&signed, &value)
                     .is_ok()
             }
-            Kind::Rsa { n, e } => rsa_verifies(n, e, algorithm, &signed, value)?,
+            Material::Rsa { n, e } => rsa_verifies(n, e, algorithm, &signed, value)?,
         };
         if valid { trailer.presence() } else { Err(KeyError::Invalid) }
     }
@@ -128,18 +128,20 @@ impl PublicKey {
 struct Trailer(Option<(u8, u32)>);
 
 impl Trailer {
-    fn read(wire: &mut Wire<'_>, kind: &Kind) -> Option<Self> {
+    fn read(wire: &mut Wire<'_>, kind: &Material) -> Option<Self> {
         match kind {
-            Kind::SkEd25519(..) | Kind::SkP256(..) => Some(Self(Some((wire.u8()?, wire.u32()?)))),
+            Material::SkEd25519(..) | Material::SkP256(..) => {
+                Some(Self(Some((wire.u8()?, wire.u32()?))))
+            }
             _ => Some(Self(None)),
         }
     }
 
     /// What is signed in the end (PROTOCOL.u2f of OpenSSH).
-    fn signed(&self, kind: &Kind, signed: &[u8]) -> Vec<u8> {
+    fn signed(&self, kind: &Material, signed: &[u8]) -> Vec<u8> {
         match (kind, self.0) {
             (
-                Kind::SkEd25519(_, application) | Kind::SkP256(_, application),
+                Material::SkEd25519(_, application) | Material::SkP256(_, application),
                 Some((flags, counter)),
             ) => {
                 let mut bytes = Sha256::digest(application).to_vec();
@@ -189,10 +191,10 @@ fn point(wire: &mut Wire<'_>, curve: &str, len: usize) -> Option<Vec<u8>> {
     (named && point.len() == len && point.first() == Some(&4)).then(|| point.to_vec())
 }
 
-fn rsa(wire: &mut Wire<'_>) -> Option<Kind> {
+fn rsa(wire: &mut Wire<'_>) -> Option<Material> {
     let e = wire.mpint()?.to_vec();
     let n = wire.mpint()?.to_vec();
-    Some(Kind::Rsa { n, e })
+    Some(Material::Rsa { n, e })
 }
 
 fn rsa_verifies(

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::format::cause::chain;
-use crate::format::note::{self, Kind, Note, NoteError};
+use crate::format::note::{self, Note, NoteError, NoteKind};
 use crate::format::session::SessionId;
 use crate::format::stamp::Stamp;
 use crate::keys::{KeyError, KeyService};
@@ -42,7 +42,7 @@ impl Fact {
     /// # Errors
     /// When it is too large, or cannot be signed.
     pub fn signed(&self, keys: &dyn KeyService) -> Result<Vec<u8>, Unsigned> {
-        let text = note::text(Kind::Fact, self)?;
+        let text = note::text(NoteKind::Fact, self)?;
         let ring = keys.ring();
         let line = match (keys.sign(&text), &ring.standby) {
             (Ok(der), _) => ring.sign.line(&ring.sign_name, der),
@@ -122,7 +122,7 @@ impl Case {
         let key = self.key(fact);
         match self.store.get(&key, note::NOTE_MAX as u64) {
             Ok(bytes) => {
-                let note = Note::parse(Kind::Fact, &bytes).and_then(|note| note.read());
+                let note = Note::parse(NoteKind::Fact, &bytes).and_then(|note| note.read());
                 note.map(Some).map_err(|e| CaseError::NotAFact(key, chain(&e)))
             }
             Err(StoreError::Missing(_)) => Ok(None),
@@ -141,7 +141,7 @@ impl Case {
             bytes => bytes.map_err(CaseError::Store)?,
         };
         let not_a_fact = |e: &dyn std::error::Error| CaseError::NotAFact(key.clone(), chain(e));
-        let note = Note::parse(Kind::Fact, &bytes).map_err(|e| not_a_fact(&e))?;
+        let note = Note::parse(NoteKind::Fact, &bytes).map_err(|e| not_a_fact(&e))?;
         let ring = keys.ring();
         if !note.signatures.iter().any(|line| ring.vouches(note.text, line)) {
             return Err(CaseError::Untrusted(key));

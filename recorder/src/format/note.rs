@@ -8,7 +8,7 @@ use crate::format::session::ObjectName;
 
 /// Which note.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum NoteKind {
     /// The first object of a tape.
     Genesis,
     /// After each segment.
@@ -21,7 +21,7 @@ pub enum Kind {
     Fact,
 }
 
-impl Kind {
+impl NoteKind {
     /// Returns the kind that an object of this name must be; a segment is no note.
     pub fn of(name: ObjectName) -> Option<Self> {
         match name {
@@ -70,7 +70,7 @@ impl<'a> Note<'a> {
     ///
     /// # Errors
     /// When the bytes do not match the grammar to the last one.
-    pub fn parse(kind: Kind, bytes: &'a [u8]) -> Result<Self, NoteError> {
+    pub fn parse(kind: NoteKind, bytes: &'a [u8]) -> Result<Self, NoteError> {
         if bytes.len() > NOTE_MAX {
             return Err(NoteError::TooLarge);
         }
@@ -100,7 +100,7 @@ impl<'a> Note<'a> {
 ///
 /// # Errors
 /// When the value is too large for a note, or is no JSON object.
-pub fn text<T: Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, NoteError> {
+pub fn text<T: Serialize>(kind: NoteKind, value: &T) -> Result<Vec<u8>, NoteError> {
     let mut text = kind.origin().as_bytes().to_vec();
     serde_json::to_writer(&mut text, value).map_err(|_| NoteError::Malformed)?;
     text.push(b'\n');
@@ -157,16 +157,16 @@ mod tests {
 
     fn sample() -> Vec<u8> {
         let signature = Signature { name: "a/b".into(), key_id: [1, 2, 3, 4], bytes: vec![9; 64] };
-        assemble(&text(Kind::Seal, &json!({"line": "a\nb"})).unwrap(), &[signature])
+        assemble(&text(NoteKind::Seal, &json!({"line": "a\nb"})).unwrap(), &[signature])
     }
 
     #[test]
     fn a_note_reads_back() {
         let bytes = sample();
-        let note = Note::parse(Kind::Seal, &bytes).unwrap();
+        let note = Note::parse(NoteKind::Seal, &bytes).unwrap();
         assert_eq!(note.read::<Value>().unwrap(), json!({"line": "a\nb"}));
         assert_eq!(assemble(note.text, &note.signatures), bytes);
-        assert!(matches!(Note::parse(Kind::Genesis, &bytes), Err(NoteError::WrongKind)));
+        assert!(matches!(Note::parse(NoteKind::Genesis, &bytes), Err(NoteError::WrongKind)));
     }
 
     proptest! {
@@ -175,14 +175,14 @@ mod tests {
             let mut bytes = sample();
             let at = at % bytes.len();
             bytes[at] = byte;
-            if let Ok(note) = Note::parse(Kind::Seal, &bytes) {
+            if let Ok(note) = Note::parse(NoteKind::Seal, &bytes) {
                 prop_assert_eq!(assemble(note.text, &note.signatures), bytes.clone());
             }
         }
 
         #[test]
         fn no_bytes_make_the_parser_panic(bytes: Vec<u8>) {
-            for kind in [Kind::Genesis, Kind::Checkpoint, Kind::Seal, Kind::Recovery] {
+            for kind in [NoteKind::Genesis, NoteKind::Checkpoint, NoteKind::Seal, NoteKind::Recovery] {
                 prop_assert!(Note::parse(kind, &bytes).is_err());
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::format::checkpoint::Checkpoint;
 use crate::format::genesis::Genesis;
-use crate::format::note::{Kind, Note};
+use crate::format::note::{Note, NoteKind};
 use crate::format::session::{ObjectName, SessionId};
 use crate::format::stamp::Stamp;
 use crate::store::tape::Tape;
@@ -55,13 +55,14 @@ fn of_tape(tape: &Tape<'_>, now: Stamp) -> Result<Life, StoreError> {
     let heard = match tape.checkpoints().checked_sub(1) {
         Some(last) => {
             let bytes = tape.get(ObjectName::Checkpoint(last))?;
-            let note =
-                Note::parse(Kind::Checkpoint, &bytes).and_then(|note| note.read::<Checkpoint>());
+            let note = Note::parse(NoteKind::Checkpoint, &bytes)
+                .and_then(|note| note.read::<Checkpoint>());
             note.map(|checkpoint| checkpoint.wall)
         }
         None => {
             let bytes = tape.get(ObjectName::Genesis)?;
-            let note = Note::parse(Kind::Genesis, &bytes).and_then(|note| note.read::<Genesis>());
+            let note =
+                Note::parse(NoteKind::Genesis, &bytes).and_then(|note| note.read::<Genesis>());
             note.map(|genesis| genesis.created)
         }
     };

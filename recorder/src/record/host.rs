@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::chain::Link;
 use crate::format::genesis::{At, Genesis, Host, Previous};
-use crate::format::note::{Kind, NOTE_MAX, Note};
+use crate::format::note::{NOTE_MAX, Note, NoteKind};
 use crate::format::session::SessionId;
 use crate::store::dir::read_limited;
 
@@ -102,7 +102,7 @@ impl HostCount {
     /// Returns the place that a spooled session has in this count.
     fn place(&self, dir: &Path) -> Option<Previous> {
         let bytes = read_limited(&dir.join("genesis"), NOTE_MAX as u64).ok()?;
-        let genesis: Genesis = Note::parse(Kind::Genesis, &bytes).ok()?.read().ok()?;
+        let genesis: Genesis = Note::parse(NoteKind::Genesis, &bytes).ok()?.read().ok()?;
         let place = Previous {
             session: genesis.session,
             seq: genesis.host.seq,

@@ -25,7 +25,7 @@ use crate::format::closing::{Gap, ReadBack, Seal, Total};
 use crate::format::codec::{Encoder, Header as CastHeader};
 use crate::format::event::{Event, Notice};
 use crate::format::genesis::Limits;
-use crate::format::note::{self, Kind, NoteError};
+use crate::format::note::{self, NoteError, NoteKind};
 use crate::format::seal::{SealError, Sealer};
 use crate::format::segment::SegmentError;
 use crate::format::session::{ObjectName, SessionId};
@@ -254,7 +254,7 @@ impl Recorder {
             read_back: (shipped.waiting == 0).then_some(ReadBack { objects: shipped.stored }),
             about,
         };
-        let text = note::text(Kind::Seal, &seal)?;
+        let text = note::text(NoteKind::Seal, &seal)?;
         let by_session = std::mem::replace(&mut self.session_key, SessionKey::generate()?)
             .sign(self.session, &text);
         let ring = self.clerk.ring().clone();

@@ -4,7 +4,7 @@
 use super::{Open, RecordError, Recorder};
 use crate::format::chain::Digest;
 use crate::format::checkpoint::{Checkpoint, listed_before};
-use crate::format::note::{self, Kind};
+use crate::format::note::{self, NoteKind};
 use crate::format::seal::Sealer;
 use crate::format::segment::{self, Header, RECORD_HEAD};
 use crate::format::session::ObjectName;
@@ -124,7 +124,7 @@ impl Recorder {
             next: next.public(),
             cosigned: self.cosigner.collect(),
         };
-        let text = note::text(Kind::Checkpoint, &checkpoint)?;
+        let text = note::text(NoteKind::Checkpoint, &checkpoint)?;
         let signature = std::mem::replace(&mut self.session_key, next).sign(self.session, &text);
         self.cosigner.ask(number, &text, &self.clerk, now_us);
         self.put(ObjectName::Checkpoint(number), &note::assemble(&text, &[signature]))

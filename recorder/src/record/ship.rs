@@ -23,12 +23,12 @@ pub struct Shipper {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<Shipping>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Shipping {
     queue: VecDeque<(ObjectName, Digest)>,
     progress: Progress,
     /// Why the store does not take the next object, or does not give the last one back.
@@ -111,7 +111,8 @@ impl Shipper {
     }
 
     fn wait(&self, patience: Duration, enough: impl Fn(&Progress) -> bool) -> Progress {
-        let waits = |state: &mut State| state.progress.fatal.is_none() && !enough(&state.progress);
+        let waits =
+            |state: &mut Shipping| state.progress.fatal.is_none() && !enough(&state.progress);
         let state = self.shared.state();
         let waited = self.shared.changed.wait_timeout_while(state, patience, waits);
         waited.unwrap_or_else(PoisonError::into_inner).0.progress.clone()
@@ -152,7 +153,7 @@ impl Drop for Shipper {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Shipping> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -298,7 +299,7 @@ fn read_back(shared: &Shared, carrier: &Carrier, stored: &Receiver<(ObjectName, 
 impl Shared {
     /// Waits for the next object to store. `None`: there will be none, or shipping has failed for good.
     fn next(&self) -> Option<(ObjectName, Digest)> {
-        let idle = |s: &mut State| s.queue.is_empty() && !s.stop && s.progress.fatal.is_none();
+        let idle = |s: &mut Shipping| s.queue.is_empty() && !s.stop && s.progress.fatal.is_none();
         let waited = self.changed.wait_while(self.state(), idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.queue.pop_front().filter(|_| state.progress.fatal.is_none())
@@ -334,7 +335,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl Shipping {
     /// The store is down while either half fails, since the first of them did.
     fn failing(&mut self, half: Half, why: Option<Arc<ShipError>>) {
         let [storing, reading] = &mut self.failing;

@@ -9,7 +9,7 @@ use crate::clock::boot_id;
 use crate::format::chain::{Digest, Link};
 use crate::format::codec::{Encoder, Header as CastHeader};
 use crate::format::genesis::{Genesis, Host, Keys, SignKey};
-use crate::format::note::{self, Kind};
+use crate::format::note::{self, NoteKind};
 use crate::format::session::ObjectName;
 use crate::format::sign::SessionKey;
 use crate::record::clerk::Clerk;
@@ -142,7 +142,7 @@ fn counted(
 }
 
 fn signed(genesis: &Genesis, clerk: &Clerk) -> Result<Vec<u8>, RecordError> {
-    let text = note::text(Kind::Genesis, genesis)?;
+    let text = note::text(NoteKind::Genesis, genesis)?;
     let ring = clerk.ring();
     let signature = ring.sign.line(&ring.sign_name, clerk.sign(&text).wait()?);
     Ok(note::assemble(&text, &[signature]))

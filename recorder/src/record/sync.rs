@@ -15,13 +15,13 @@ pub struct Syncer {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<Unsynced>,
     wake: Condvar,
     idle: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Unsynced {
     /// The growing file, while it has bytes that no sync has covered.
     dirty: Option<Arc<File>>,
     /// Closed files and directories, at most [`DUE_MAX`].
@@ -71,7 +71,7 @@ impl Syncer {
 
     /// A disk that is behind is waited for: each file that waits is a descriptor, and bytes that a power cut takes.
     fn due(&self, file: Arc<File>) {
-        let full = |s: &mut State| s.due.len() >= DUE_MAX && s.failed.is_none();
+        let full = |s: &mut Unsynced| s.due.len() >= DUE_MAX && s.failed.is_none();
         let waited = self.shared.idle.wait_while(self.shared.state(), full);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         if !state.due.iter().any(|due| Arc::ptr_eq(due, &file)) {
@@ -116,7 +116,7 @@ impl Drop for Syncer {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Unsynced> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

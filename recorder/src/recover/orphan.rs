@@ -13,7 +13,7 @@ use crate::format::chain::{Digest, Link};
 use crate::format::checkpoint::Listed;
 use crate::format::closing::Recovery;
 use crate::format::genesis::Genesis;
-use crate::format::note::{Kind, Note};
+use crate::format::note::{Note, NoteKind};
 use crate::format::segment::{Header, Record, SEGMENT_MAX, Walk};
 use crate::format::session::{ObjectName, SessionId};
 use crate::format::stamp::Stamp;
@@ -90,7 +90,7 @@ impl<'a> Orphan<'a> {
     /// Returns whether the store has a seal of this session that a trusted key signed: another one ends nothing.
     pub(super) fn sealed(&mut self, keys: &dyn KeyService) -> Result<bool, RecoverError> {
         let Some(bytes) = self.stored(ObjectName::Seal)? else { return Ok(false) };
-        let ours = Note::parse(Kind::Seal, &bytes).is_ok_and(|note| {
+        let ours = Note::parse(NoteKind::Seal, &bytes).is_ok_and(|note| {
             note.signatures.last().is_some_and(|line| keys.ring().vouches(note.text, line))
         });
         if !ours {
@@ -203,7 +203,7 @@ impl<'a> Orphan<'a> {
 
     fn checkpoint(&self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {
         let name = ObjectName::Checkpoint(number);
-        match whole_note(&self.carrier.spool, name, Kind::Checkpoint) {
+        match whole_note(&self.carrier.spool, name, NoteKind::Checkpoint) {
             Some(bytes) => Ok(Some(bytes)),
             None => self.stored(name),
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::format::checkpoint::Checkpoint;
 use crate::format::genesis::Genesis;
-use crate::format::note::{Kind, NOTE_MAX, Note};
+use crate::format::note::{NOTE_MAX, Note, NoteKind};
 use crate::format::session::ObjectName;
 use crate::format::stamp::Stamp;
 use crate::record::spool::{LOCK_FILE, RESERVE_FILE};
@@ -51,7 +51,7 @@ pub fn ours(dir: &Path, host: &str, store: &dyn ObjectStore, now_us: u64) -> Res
 
 fn genesis(dir: &Path) -> Option<Genesis> {
     let bytes = read_limited(&dir.join("genesis"), NOTE_MAX as u64).ok()?;
-    Note::parse(Kind::Genesis, &bytes).ok()?.read().ok()
+    Note::parse(NoteKind::Genesis, &bytes).ok()?.read().ok()
 }
 
 /// Returns when a tape without end was heard of.
@@ -62,6 +62,6 @@ fn heard(genesis: &Genesis, store: &dyn ObjectStore) -> Result<Option<Stamp>, St
     }
     let Some(last) = tape.checkpoints().checked_sub(1) else { return Ok(Some(genesis.created)) };
     let bytes = tape.get(ObjectName::Checkpoint(last))?;
-    let note = Note::parse(Kind::Checkpoint, &bytes).and_then(|note| note.read::<Checkpoint>());
+    let note = Note::parse(NoteKind::Checkpoint, &bytes).and_then(|note| note.read::<Checkpoint>());
     Ok(Some(note.map_or(genesis.created, |checkpoint| checkpoint.wall)))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::format::note::{Kind, NOTE_MAX, Note};
+use crate::format::note::{NOTE_MAX, Note, NoteKind};
 use crate::format::session::ObjectName;
 use crate::store::dir::read_limited;
 
@@ -12,7 +12,7 @@ use crate::store::dir::read_limited;
 /// recorder writes after one.
 pub(super) fn begun(dir: &Path) -> bool {
     let genesis = match read_limited(&dir.join(ObjectName::Genesis.to_string()), NOTE_MAX as u64) {
-        Ok(bytes) => Note::parse(Kind::Genesis, &bytes).is_ok(),
+        Ok(bytes) => Note::parse(NoteKind::Genesis, &bytes).is_ok(),
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     };
     let filled =
@@ -24,7 +24,7 @@ pub(super) fn begun(dir: &Path) -> bool {
 }
 
 /// Reads a spooled note, if it is there and whole: a torn one was never shipped.
-pub(super) fn whole_note(dir: &Path, name: ObjectName, kind: Kind) -> Option<Vec<u8>> {
+pub(super) fn whole_note(dir: &Path, name: ObjectName, kind: NoteKind) -> Option<Vec<u8>> {
     let bytes = read_limited(&dir.join(name.to_string()), NOTE_MAX as u64).ok()?;
     Note::parse(kind, &bytes).is_ok().then_some(bytes)
 }

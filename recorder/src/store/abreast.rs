@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::store::{Entry, ObjectStore, StoreError};
+use crate::store::{Listed, ObjectStore, StoreError};
 
 /// A store of which some objects have been read already. It changes nothing but the time.
 pub struct Abreast {
@@ -13,7 +13,7 @@ pub struct Abreast {
     /// None: it is not there.
     read: BTreeMap<String, Option<Vec<u8>>>,
     /// What is below a prefix, where that has been listed already.
-    listed: Option<(String, Vec<Entry>)>,
+    listed: Option<(String, Vec<Listed>)>,
 }
 
 impl Abreast {
@@ -59,7 +59,7 @@ impl Abreast {
 
     /// Gives the answer to lists below a prefix, too.
     #[must_use]
-    pub fn listed(mut self, prefix: &str, entries: Vec<Entry>) -> Self {
+    pub fn listed(mut self, prefix: &str, entries: Vec<Listed>) -> Self {
         self.listed = Some((prefix.to_owned(), entries));
         self
     }
@@ -81,7 +81,7 @@ impl ObjectStore for Abreast {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         match &self.listed {
             Some((above, entries)) if prefix.starts_with(above.as_str()) => {
                 let from = entries.partition_point(|entry| entry.key.as_str() < prefix);
@@ -132,7 +132,7 @@ mod tests {
             }
         }
 
-        fn list(&self, _: &str) -> Result<Vec<Entry>, StoreError> {
+        fn list(&self, _: &str) -> Result<Vec<Listed>, StoreError> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Ok(Vec::new())
         }
@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn a_list_that_is_known_answers_for_what_is_below_it() {
         let counted = Arc::new(Counted::default());
-        let entry = |key: &str| Entry { key: key.to_owned(), len: 1, object: true };
-        let entries: Vec<Entry> = ["r/a/x", "r/b/x", "r/b/y", "r/c/x"].map(entry).to_vec();
+        let entry = |key: &str| Listed { key: key.to_owned(), len: 1, object: true };
+        let entries: Vec<Listed> = ["r/a/x", "r/b/x", "r/b/y", "r/c/x"].map(entry).to_vec();
         let store: Arc<dyn ObjectStore> = counted.clone();
         let abreast = Abreast::read(store, [], 9).listed("r/", entries.clone());
         assert_eq!(abreast.list("r/b/").unwrap(), entries[1..3]);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::format::session::ObjectName;
-use crate::store::{Entry, ObjectStore, StoreError};
+use crate::store::{Listed, ObjectStore, StoreError};
 
 /// A store that fetches what will be asked for next, some objects at a time. It changes nothing but the time.
 pub struct Ahead {
@@ -15,12 +15,12 @@ pub struct Ahead {
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<Asked>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Asked {
     /// The tape that was listed last: its prefix, its objects and their sizes.
     prefix: String,
     sizes: BTreeMap<ObjectName, u64>,
@@ -44,7 +44,7 @@ impl Ahead {
     }
 
     /// Asks for what follows `name`, and for more hands where there are too few.
-    fn look_ahead(&self, state: &mut State, name: ObjectName) {
+    fn look_ahead(&self, state: &mut Asked, name: ObjectName) {
         let ahead = state.after(name);
         state.last = Some(name);
         state.wanted.clear();
@@ -94,13 +94,14 @@ impl ObjectStore for Ahead {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let entries = self.store.list(prefix)?;
-        let name = |entry: &Entry| Some((entry.key.strip_prefix(prefix)?.parse().ok()?, entry.len));
+        let name =
+            |entry: &Listed| Some((entry.key.strip_prefix(prefix)?.parse().ok()?, entry.len));
         let sizes = entries.iter().filter_map(name).collect();
         let mut state = self.shared.state();
         let workers = state.workers;
-        *state = State { prefix: prefix.to_owned(), sizes, workers, ..State::default() };
+        *state = Asked { prefix: prefix.to_owned(), sizes, workers, ..Asked::default() };
         Ok(entries)
     }
 }
@@ -119,12 +120,12 @@ impl std::fmt::Debug for Ahead {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Asked> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Asked {
     /// Returns what will be asked for after `name`: a verifier takes each segment with its checkpoint, a player
     /// takes segments only.
     fn after(&self, name: ObjectName) -> Vec<ObjectName> {
@@ -212,12 +213,12 @@ mod tests {
             }
         }
 
-        fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
             let names = (0..40).flat_map(|n| [ObjectName::Segment(n), ObjectName::Checkpoint(n)]);
             let keys = names
                 .chain([ObjectName::Genesis, ObjectName::Seal])
                 .map(|name| format!("{prefix}{name}"));
-            Ok(keys.map(|key| Entry { len: key.len() as u64, key, object: true }).collect())
+            Ok(keys.map(|key| Listed { len: key.len() as u64, key, object: true }).collect())
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::store::{Entry, ObjectStore, StoreError, check_key};
+use crate::store::{Listed, ObjectStore, StoreError, check_key};
 
 /// A directory that keeps objects as files of the same names.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl ObjectStore for DirStore {
         })
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let at = match prefix.trim_end_matches('/') {
             "" => self.root.clone(),
             key => self.path(key)?,
@@ -79,7 +79,7 @@ impl ObjectStore for DirStore {
 /// Lists files below a directory. A directory is no object, so an empty one is nothing: it may be that of an
 /// object that is just being stored. One that cannot be looked into, or is deeper than any object, is told by its
 /// name, and costs the others nothing.
-fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
+fn walk(root: &Path, at: &Path, entries: &mut Vec<Listed>) -> io::Result<()> {
     for entry in fs::read_dir(at)? {
         let entry = entry?;
         let path = entry.path();
@@ -96,12 +96,12 @@ fn walk(root: &Path, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(_) => {
                     let key = format!("{}/", key_of(root, &path));
-                    entries.push(Entry { key, len: 0, object: false });
+                    entries.push(Listed { key, len: 0, object: false });
                 }
             }
         } else {
             let len = entry.metadata()?.len();
-            entries.push(Entry { key: key_of(root, &path), len, object: kind.is_file() });
+            entries.push(Listed { key: key_of(root, &path), len, object: kind.is_file() });
         }
     }
     Ok(())

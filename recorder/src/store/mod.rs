@@ -25,12 +25,12 @@ pub trait ObjectStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot be looked at.
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError>;
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError>;
 }
 
 /// One listed thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct Listed {
     /// The whole key.
     pub key: String,
     /// Bytes.
@@ -40,7 +40,7 @@ pub struct Entry {
     pub object: bool,
 }
 
-impl Entry {
+impl Listed {
     /// Returns whether it is a directory that could not be looked into: what is below it is not known.
     pub fn dark(&self) -> bool {
         !self.object && self.key.ends_with('/')

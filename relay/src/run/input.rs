@@ -5,7 +5,7 @@ use std::time::Duration;
 use bg_recorder::event::{Event, Notice};
 
 use super::{Cause, Run, Secrets};
-use crate::terminal::{Kind, Typed};
+use crate::terminal::{Medium, Typed};
 
 /// Standard input.
 pub enum Input {
@@ -54,7 +54,7 @@ impl Run<'_> {
     fn input_ended(&mut self) -> Result<(), Cause> {
         self.record(Event::Notice(&Notice::StdinClosed))?;
         // The end of a terminal is a hang-up.
-        if self.relay.terminal.input == Kind::Terminal {
+        if self.relay.terminal.input == Medium::Terminal {
             self.input = Input::Shut;
             return self.end(Cause::HangUp);
         }

@@ -24,7 +24,7 @@ use crate::session::{Contained, Ended, Ending, Line, Signals};
 use crate::tap::{Seen, Tap};
 use crate::tape::{Keys, Lane, Store, Tape};
 use crate::terminal::Terminal;
-use crate::to_shell::Outbox;
+use crate::to_shell::ToShell;
 
 /// Everything the loop touches.
 pub struct Relay<'a> {
@@ -123,7 +123,7 @@ impl Relay<'_> {
             looked: self.kernel.monotonic(),
             relay: self,
             tap: Tap::default(),
-            to_shell: Outbox::default(),
+            to_shell: ToShell::default(),
             state: ScreenState::default(),
             input: Input::Open,
             output_ended: false,
@@ -158,7 +158,7 @@ struct Run<'a> {
     relay: Relay<'a>,
     /// Listens for the report.
     tap: Tap,
-    to_shell: Outbox,
+    to_shell: ToShell,
     state: ScreenState,
     input: Input,
     output_ended: bool,

@@ -8,7 +8,7 @@ use bg_recorder::record::RecordError;
 use super::{Cause, Run};
 use crate::kernel::{Awaited, PollFlags};
 use crate::tape::Done;
-use crate::terminal::Kind;
+use crate::terminal::Medium;
 
 impl Run<'_> {
     /// Reads what the session wrote. A flood goes to the scribe; so does what comes while it has something, to keep
@@ -129,7 +129,7 @@ impl Run<'_> {
         let undo = self.state.give_back();
         let waits = self.relay.terminal.slow.outstanding() > 0;
         let takes_none = self.screen_lost || (waits && self.screen_stopped());
-        if undo.is_empty() || takes_none || self.relay.terminal.output != Kind::Terminal {
+        if undo.is_empty() || takes_none || self.relay.terminal.output != Medium::Terminal {
             return false;
         }
         self.relay.terminal.slow.offer(undo.into_bytes());
@@ -162,7 +162,7 @@ impl Run<'_> {
 
     /// Draws a line of ours where that breaks no sequence and no full-screen program.
     fn draw_warning(&mut self) -> Result<(), Cause> {
-        let terminal = self.relay.terminal.output == Kind::Terminal;
+        let terminal = self.relay.terminal.output == Medium::Terminal;
         if terminal && !self.state.between() {
             return Ok(());
         }

@@ -12,10 +12,10 @@ use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::patterns::Kind;
 use self::patterns::Secret;
+pub use self::patterns::SecretKind;
 use self::scan::{Hit, Scanner};
-use self::typing::{Line, Typing};
+use self::typing::{TypedLine, Typing};
 
 /// Listens to what the recorder has accepted.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ pub struct Typed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposure {
     /// What it looks like.
-    pub kind: Kind,
+    pub kind: SecretKind,
     /// An access key id as it is; of any other secret the first and the last four characters.
     pub shown: String,
     /// The access key id that a secret access key stood next to.
@@ -130,7 +130,7 @@ impl Seen {
         }
     }
 
-    fn command(&mut self, typed: Line) {
+    fn command(&mut self, typed: TypedLine) {
         let at = SystemClock.now();
         let mut line = typed.text;
         let mut scanner = Scanner::default();

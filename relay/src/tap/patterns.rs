@@ -8,7 +8,7 @@ use super::visible::Visible;
 /// A kind of secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum SecretKind {
     /// The id of an IAM user's access key.
     AwsAccessKeyId,
     /// The id of temporary credentials.
@@ -31,7 +31,7 @@ pub enum Kind {
 #[derive(Clone)]
 pub struct Secret {
     /// What it looks like.
-    pub kind: Kind,
+    pub kind: SecretKind,
     /// Its text.
     pub text: Zeroizing<String>,
     /// The access key id that it stood next to.
@@ -39,7 +39,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    fn new(kind: Kind, text: &[u8]) -> Self {
+    fn new(kind: SecretKind, text: &[u8]) -> Self {
         Self {
             kind,
             text: Zeroizing::new(String::from_utf8_lossy(text).into_owned()),
@@ -49,12 +49,12 @@ impl Secret {
 
     /// Returns what may be told of it: an access key id is a name and no secret.
     pub fn masked(&self) -> String {
-        if matches!(self.kind, Kind::AwsAccessKeyId | Kind::AwsTemporaryKeyId) {
+        if matches!(self.kind, SecretKind::AwsAccessKeyId | SecretKind::AwsTemporaryKeyId) {
             return self.text.to_string();
         }
         let count = self.text.chars().count();
         // All keys of one kind begin alike.
-        if count < 4 * MASK || self.kind == Kind::PrivateKey {
+        if count < 4 * MASK || self.kind == SecretKind::PrivateKey {
             return "…".to_owned();
         }
         let first = self.text.chars().take(MASK);
@@ -82,25 +82,33 @@ fn access_key(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     if id.len() != KEY_ID_LEN || before.last().copied().is_some_and(key_id_byte) {
         return Vec::new();
     }
-    let kind = if id.starts_with(b"AKIA") { Kind::AwsAccessKeyId } else { Kind::AwsTemporaryKeyId };
+    let kind = if id.starts_with(b"AKIA") {
+        SecretKind::AwsAccessKeyId
+    } else {
+        SecretKind::AwsTemporaryKeyId
+    };
     let key = Secret::new(kind, &id);
     let mut rest = at.skip(KEY_ID_LEN).upto(NEXT_TO);
     let secret = std::iter::from_fn(|| rest.next_run(base64_byte)).find(|run| is_secret_key(run));
     let secret = secret.map(|run| Secret {
         key_id: Some(key.text.to_string()),
-        ..Secret::new(Kind::AwsSecretKey, &run)
+        ..Secret::new(SecretKind::AwsSecretKey, &run)
     });
     [key].into_iter().chain(secret).collect()
 }
 
 fn labelled_key(_: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let run = labelled(at);
-    if is_secret_key(&run) { vec![Secret::new(Kind::AwsSecretKey, &run)] } else { Vec::new() }
+    if is_secret_key(&run) { vec![Secret::new(SecretKind::AwsSecretKey, &run)] } else { Vec::new() }
 }
 
 fn labelled_token(_: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let run = labelled(at);
-    if run.len() < TOKEN_MIN { Vec::new() } else { vec![Secret::new(Kind::AwsSessionToken, &run)] }
+    if run.len() < TOKEN_MIN {
+        Vec::new()
+    } else {
+        vec![Secret::new(SecretKind::AwsSessionToken, &run)]
+    }
 }
 
 /// Returns what stands behind a label such as `"SecretAccessKey": "`.
@@ -122,14 +130,14 @@ fn private_key(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
         body.extend_from_slice(&run);
     }
     // A header alone, as grep shows it, gives nothing away.
-    if body.len() < PEM_MIN { Vec::new() } else { vec![Secret::new(Kind::PrivateKey, &body)] }
+    if body.len() < PEM_MIN { Vec::new() } else { vec![Secret::new(SecretKind::PrivateKey, &body)] }
 }
 
 fn github(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let run = at.run(|b| word_byte(b) || b == b'_', TOKEN_MAX);
     let free = !before.last().copied().is_some_and(|b| word_byte(b) || b == b'_');
     if free && run.len() >= GITHUB_MIN {
-        vec![Secret::new(Kind::GithubToken, &run)]
+        vec![Secret::new(SecretKind::GithubToken, &run)]
     } else {
         Vec::new()
     }
@@ -140,7 +148,7 @@ fn slack(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let free = !before.last().copied().is_some_and(word_byte);
     let typed = run.get(3).is_some_and(|b| b"abeprs".contains(b)) && run.get(4) == Some(&b'-');
     if free && typed && run.len() >= SLACK_MIN {
-        vec![Secret::new(Kind::SlackToken, &run)]
+        vec![Secret::new(SecretKind::SlackToken, &run)]
     } else {
         Vec::new()
     }
@@ -157,7 +165,11 @@ fn jwt(before: &[u8], at: Visible<'_>) -> Vec<Secret> {
     let claims =
         parts.next().is_some_and(|part| part.len() >= JWT_PART_MIN && part.starts_with(b"eyJ"));
     let signature = parts.next().is_some_and(|part| part.len() >= JWT_PART_MIN);
-    if header && claims && signature { vec![Secret::new(Kind::Jwt, &run)] } else { Vec::new() }
+    if header && claims && signature {
+        vec![Secret::new(SecretKind::Jwt, &run)]
+    } else {
+        Vec::new()
+    }
 }
 
 fn key_id_byte(b: u8) -> bool {

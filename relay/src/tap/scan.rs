@@ -167,12 +167,12 @@ const SAME_TIME_US: u64 = 100_000;
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::patterns::Kind;
+    use super::super::patterns::SecretKind;
     use super::*;
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-    fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<(Kind, String, u64)> {
+    fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<(SecretKind, String, u64)> {
         let mut scanner = Scanner::default();
         let mut hits: Vec<Hit> = chunks.into_iter().flat_map(|chunk| scanner.feed(chunk)).collect();
         hits.extend(scanner.finish());
@@ -181,7 +181,7 @@ mod tests {
             .collect()
     }
 
-    fn kinds(text: &str) -> Vec<Kind> {
+    fn kinds(text: &str) -> Vec<SecretKind> {
         scan([text.as_bytes()]).into_iter().map(|(kind, ..)| kind).collect()
     }
 
@@ -189,28 +189,28 @@ mod tests {
     fn each_kind_is_found() {
         let token = "IQoJb3JpZ2luX2VjE".repeat(20);
         for (text, expected) in [
-            ("id AKIAIOSFODNN7EXAMPLE.", vec![Kind::AwsAccessKeyId]),
-            ("\"ASIAIOSFODNN7EXAMPLE\"", vec![Kind::AwsTemporaryKeyId]),
+            ("id AKIAIOSFODNN7EXAMPLE.", vec![SecretKind::AwsAccessKeyId]),
+            ("\"ASIAIOSFODNN7EXAMPLE\"", vec![SecretKind::AwsTemporaryKeyId]),
             (
                 &format!("AKIAIOSFODNN7EXAMPLE\t{SECRET}\n"),
-                vec![Kind::AwsAccessKeyId, Kind::AwsSecretKey],
+                vec![SecretKind::AwsAccessKeyId, SecretKind::AwsSecretKey],
             ),
             (
                 &format!("\x1b[34;1m\"SecretAccessKey\"\x1b[0m: \x1b[32m\"{SECRET}\""),
-                vec![Kind::AwsSecretKey],
+                vec![SecretKind::AwsSecretKey],
             ),
-            (&format!("AWS_SECRET_ACCESS_KEY={SECRET}"), vec![Kind::AwsSecretKey]),
-            (&format!("aws_session_token = {token}"), vec![Kind::AwsSessionToken]),
+            (&format!("AWS_SECRET_ACCESS_KEY={SECRET}"), vec![SecretKind::AwsSecretKey]),
+            (&format!("aws_session_token = {token}"), vec![SecretKind::AwsSessionToken]),
             (
                 &format!("-----BEGIN OPENSSH PRIVATE KEY-----\r\n{token}\r\n"),
-                vec![Kind::PrivateKey],
+                vec![SecretKind::PrivateKey],
             ),
-            (&format!("ghp_{}", "a1B2".repeat(9)), vec![Kind::GithubToken]),
-            (&format!("github_pat_{}", "a1B2_".repeat(9)), vec![Kind::GithubToken]),
-            ("xoxb-123456789012-abcdefABCDEF", vec![Kind::SlackToken]),
+            (&format!("ghp_{}", "a1B2".repeat(9)), vec![SecretKind::GithubToken]),
+            (&format!("github_pat_{}", "a1B2_".repeat(9)), vec![SecretKind::GithubToken]),
+            ("xoxb-123456789012-abcdefABCDEF", vec![SecretKind::SlackToken]),
             (
                 "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r",
-                vec![Kind::Jwt],
+                vec![SecretKind::Jwt],
             ),
         ] {
             assert_eq!(kinds(text), expected, "{text:?}");

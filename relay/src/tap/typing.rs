@@ -17,7 +17,7 @@ pub struct Typing {
 
 /// A line that was entered.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct TypedLine {
     /// What was typed, as far as known.
     pub text: String,
     /// Something else had a part in it.
@@ -28,7 +28,7 @@ pub struct Line {
 
 impl Typing {
     /// Takes what was typed; returns the lines that it ended.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Line> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<TypedLine> {
         let mut lines = Vec::new();
         for byte in bytes {
             if self.line.is_empty() && self.begun.is_empty() {
@@ -48,7 +48,7 @@ impl Typing {
         self.clear();
     }
 
-    fn byte(&mut self, byte: u8) -> Option<Line> {
+    fn byte(&mut self, byte: u8) -> Option<TypedLine> {
         if !self.begun.is_empty() {
             self.begun.push(byte);
             self.go_on();
@@ -133,13 +133,13 @@ impl Typing {
         }
     }
 
-    fn enter(&mut self) -> Option<Line> {
+    fn enter(&mut self) -> Option<TypedLine> {
         let text: String = self.line.iter().collect();
         let partial = self.partial;
         let offset = self.began;
         self.clear();
         let said = !text.trim().is_empty() || partial;
-        said.then_some(Line { text, partial, offset })
+        said.then_some(TypedLine { text, partial, offset })
     }
 
     fn clear(&mut self) {

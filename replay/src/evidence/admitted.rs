@@ -20,13 +20,13 @@ pub enum Extent {
 }
 
 /// Gives out the events of a tape that was verified first, from the start, as often as asked.
-pub struct Vault<'a> {
+pub struct Admitted<'a> {
     tape: &'a Tape<'a>,
     report: Report,
     opener: Box<dyn KeyOpener>,
 }
 
-impl<'a> Vault<'a> {
+impl<'a> Admitted<'a> {
     /// Takes a tape with its report, and refuses what may not be shown; only then asks for the key.
     ///
     /// # Errors
@@ -82,9 +82,9 @@ impl<'a> Vault<'a> {
     }
 }
 
-impl std::fmt::Debug for Vault<'_> {
+impl std::fmt::Debug for Admitted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Vault({:?}, {})", self.tape, self.report.verdict)
+        write!(f, "Admitted({:?}, {})", self.tape, self.report.verdict)
     }
 }
 

@@ -11,7 +11,7 @@ use bg_recorder::genesis::{Genesis, KMS_WRAP_ALG};
 use bg_recorder::keys::KeyOpener;
 use bg_recorder::keys::local::{LocalOpener, OPEN_FILE, TRUST_FILE};
 use bg_recorder::keys::pem::read_signing_public;
-use bg_recorder::note::{Kind, Note};
+use bg_recorder::note::{Note, NoteKind};
 use bg_recorder::practice::Practice;
 use bg_recorder::session::ObjectName;
 use bg_recorder::sign::SigningPublic;
@@ -150,7 +150,7 @@ impl Auditor {
 /// Returns whether the genesis, which was verified, names a KMS key.
 fn wrapped_by_kms(tape: &Tape<'_>) -> bool {
     let genesis = tape.get(ObjectName::Genesis).ok().and_then(|bytes| {
-        let note = Note::parse(Kind::Genesis, &bytes).ok()?;
+        let note = Note::parse(NoteKind::Genesis, &bytes).ok()?;
         note.read::<Genesis>().ok()
     });
     genesis.is_some_and(|genesis| genesis.keys.wrap.iter().any(|key| key.alg == KMS_WRAP_ALG))

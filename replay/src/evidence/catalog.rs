@@ -10,7 +10,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{Entry, StoreError};
+use bg_recorder::store::{Listed, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Finding, Report, Verdict};
 use bg_recorder::verify::verify;
@@ -150,7 +150,7 @@ impl Catalog {
         let entries = self.archive.store.list(SESSIONS).map_err(unlistable)?;
         let mut places = BTreeMap::new();
         let mut strays = Vec::new();
-        for Entry { key, .. } in entries {
+        for Listed { key, .. } in entries {
             match placed(&key) {
                 Some(place) => drop(places.insert(place, ())),
                 None => strays.push(key),

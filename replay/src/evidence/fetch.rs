@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bg_cli::say::{is_terminal, progress};
 use bg_recorder::ahead::Ahead;
-use bg_recorder::store::{Entry, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 
 /// A bucket as an auditor reads it.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl ObjectStore for Fetch {
         self.ahead.get(key, max)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.ahead.list(prefix)
     }
 }

@@ -3,7 +3,7 @@
 use bg_recorder::checkpoint::Checkpoint;
 use bg_recorder::closing::{Recovery, Seal};
 use bg_recorder::genesis::Genesis;
-use bg_recorder::note::{Kind, Note};
+use bg_recorder::note::{Note, NoteKind};
 use bg_recorder::session::ObjectName;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::tape::Tape;
@@ -17,7 +17,7 @@ pub struct Glance {
     /// Its first object.
     pub genesis: Option<Genesis>,
     /// By the objects that are there.
-    pub state: State,
+    pub state: TapeState,
     /// From the genesis to the end, as far as known.
     pub duration_us: Option<u64>,
 }
@@ -25,7 +25,7 @@ pub struct Glance {
 /// What the objects present say of a tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum TapeState {
     /// There is a seal.
     Sealed,
     /// There is neither.
@@ -34,7 +34,7 @@ pub enum State {
     Recovered,
 }
 
-impl std::fmt::Display for State {
+impl std::fmt::Display for TapeState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::Sealed => "sealed",
@@ -49,9 +49,9 @@ impl Glance {
     pub fn of(tape: &Tape<'_>) -> Self {
         let has = |name| tape.objects.contains_key(&name);
         let state = match (has(ObjectName::Seal), has(ObjectName::Recovery)) {
-            (true, _) => State::Sealed,
-            (false, true) => State::Recovered,
-            (false, false) => State::Open,
+            (true, _) => TapeState::Sealed,
+            (false, true) => TapeState::Recovered,
+            (false, false) => TapeState::Open,
         };
         let genesis: Option<Genesis> = note(tape, ObjectName::Genesis);
         let duration_us = genesis.as_ref().and_then(|genesis| duration_us(tape, genesis, state));
@@ -83,14 +83,16 @@ pub fn human_duration(us: u64) -> String {
     }
 }
 
-fn duration_us(tape: &Tape<'_>, genesis: &Genesis, state: State) -> Option<u64> {
+fn duration_us(tape: &Tape<'_>, genesis: &Genesis, state: TapeState) -> Option<u64> {
     match state {
-        State::Sealed => note::<Seal>(tape, ObjectName::Seal)?.boot_us.checked_sub(genesis.boot_us),
-        State::Recovered => {
+        TapeState::Sealed => {
+            note::<Seal>(tape, ObjectName::Seal)?.boot_us.checked_sub(genesis.boot_us)
+        }
+        TapeState::Recovered => {
             let recovery: Recovery = note(tape, ObjectName::Recovery)?;
             recovery.last_write.0.checked_sub(genesis.created.0)
         }
-        State::Open => {
+        TapeState::Open => {
             let last = ObjectName::Checkpoint(tape.checkpoints().checked_sub(1)?);
             note::<Checkpoint>(tape, last)?.boot_us.checked_sub(genesis.boot_us)
         }
@@ -99,7 +101,7 @@ fn duration_us(tape: &Tape<'_>, genesis: &Genesis, state: State) -> Option<u64> 
 
 fn note<T: DeserializeOwned>(tape: &Tape<'_>, name: ObjectName) -> Option<T> {
     let bytes = tape.get(name).ok()?;
-    Note::parse(Kind::of(name)?, &bytes).ok()?.read().ok()
+    Note::parse(NoteKind::of(name)?, &bytes).ok()?.read().ok()
 }
 
 #[cfg(test)]

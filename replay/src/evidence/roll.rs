@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bg_recorder::chain::Link;
 use bg_recorder::genesis::{At, Genesis, Host};
-use bg_recorder::note::{Kind, Note};
+use bg_recorder::note::{Note, NoteKind};
 use bg_recorder::segment::{Header, Record, Walk};
 use bg_recorder::session::{ObjectName, SessionId};
 use bg_recorder::tape::Tape;
@@ -13,11 +13,11 @@ use bg_recorder::verdict::{Finding, Weight};
 /// All sessions that were seen, by host and count.
 #[derive(Debug, Default)]
 pub struct Roll {
-    hosts: BTreeMap<String, BTreeMap<u64, Vec<Entry>>>,
+    hosts: BTreeMap<String, BTreeMap<u64, Vec<Enrolled>>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Enrolled {
     session: SessionId,
     host: Host,
     first: Link,
@@ -29,7 +29,7 @@ impl Roll {
     pub fn enter(&mut self, tape: &Tape<'_>) {
         let Ok(bytes) = tape.get(ObjectName::Genesis) else { return };
         let Some(genesis) = genesis(&bytes) else { return };
-        let entry = Entry {
+        let entry = Enrolled {
             session: genesis.session,
             first: Link::genesis(&bytes),
             last: last_link(tape, Link::genesis(&bytes)),
@@ -68,9 +68,9 @@ impl Roll {
     }
 }
 
-impl Entry {
+impl Enrolled {
     /// Returns how this session's memory of the one before does not fit what is there.
-    fn misfit(&self, before: Option<&Vec<Entry>>) -> Option<String> {
+    fn misfit(&self, before: Option<&Vec<Enrolled>>) -> Option<String> {
         let Some(previous) = &self.host.previous else {
             return (self.host.seq != 1)
                 .then(|| format!("session {} names no session before it", self.session));
@@ -114,7 +114,7 @@ fn last_link(tape: &Tape<'_>, first: Link) -> Option<Link> {
 }
 
 fn genesis(bytes: &[u8]) -> Option<Genesis> {
-    Note::parse(Kind::Genesis, bytes).ok()?.read().ok()
+    Note::parse(NoteKind::Genesis, bytes).ok()?.read().ok()
 }
 
 fn missing(from: u64, to: u64) -> String {
@@ -125,6 +125,6 @@ fn missing(from: u64, to: u64) -> String {
     }
 }
 
-fn ids(entries: &[Entry]) -> String {
+fn ids(entries: &[Enrolled]) -> String {
     entries.iter().map(|entry| entry.session.to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,6 @@
 //! `bg-replay cat`: the output as text for grep, with everything that acts written out.
 
-use crate::evidence::admitted::{Vault, unread};
+use crate::evidence::admitted::{Admitted, unread};
 use crate::export::sink::Sink;
 use crate::failure::Failure;
 use bg_recorder::neutral::Visible;
@@ -9,7 +9,7 @@ use bg_recorder::neutral::Visible;
 ///
 /// # Errors
 /// When the tape does not open, or nobody reads.
-pub fn cat(vault: &Vault<'_>, mut sink: Sink) -> Result<(), Failure> {
+pub fn cat(vault: &Admitted<'_>, mut sink: Sink) -> Result<(), Failure> {
     let mut events = vault.events()?;
     let mut visible = Visible::default();
     while let Some(event) = events.event().map_err(unread)? {

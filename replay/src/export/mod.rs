@@ -11,7 +11,7 @@ pub mod text;
 use bg_recorder::codec::Header;
 use bg_recorder::reader::TapeEvent;
 
-use crate::evidence::admitted::{Vault, unread};
+use crate::evidence::admitted::{Admitted, unread};
 use crate::export::sink::Sink;
 use crate::failure::Failure;
 
@@ -32,7 +32,7 @@ pub trait Format {
 /// # Errors
 /// When it does not open, or the sink takes no more.
 pub fn export(
-    vault: &Vault<'_>,
+    vault: &Admitted<'_>,
     mut format: Box<dyn Format>,
     mut sink: Sink,
 ) -> Result<(), Failure> {

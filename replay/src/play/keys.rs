@@ -35,11 +35,11 @@ pub enum Key {
 /// terminal answers to queries in the recording.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    state: State,
+    state: Partial,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum Partial {
     #[default]
     Ground,
     Escape,
@@ -58,40 +58,40 @@ impl Decoder {
     pub fn byte(&mut self, byte: u8) -> Option<Key> {
         // Ctrl-C always works: in no sequence does this byte stand.
         if byte == CTRL_C {
-            self.state = State::Ground;
+            self.state = Partial::Ground;
             return Some(Key::Quit);
         }
         let (state, key) = match std::mem::take(&mut self.state) {
-            State::Ground if byte == ESCAPE => (State::Escape, None),
-            State::Ground => (State::Ground, plain(u32::from(byte))),
-            State::Escape => (after_escape(byte), None),
-            State::Shift3 => (State::Ground, arrow(byte)),
-            State::Mouse(left) if left > 1 => (State::Mouse(left - 1), None),
-            State::Mouse(_) => (State::Ground, None),
-            State::Text if byte == BELL => (State::Ground, None),
-            State::Text if byte == ESCAPE => (State::Escape, None),
-            State::Text => (State::Text, None),
-            State::Control(parameters) => control(parameters, byte),
+            Partial::Ground if byte == ESCAPE => (Partial::Escape, None),
+            Partial::Ground => (Partial::Ground, plain(u32::from(byte))),
+            Partial::Escape => (after_escape(byte), None),
+            Partial::Shift3 => (Partial::Ground, arrow(byte)),
+            Partial::Mouse(left) if left > 1 => (Partial::Mouse(left - 1), None),
+            Partial::Mouse(_) => (Partial::Ground, None),
+            Partial::Text if byte == BELL => (Partial::Ground, None),
+            Partial::Text if byte == ESCAPE => (Partial::Escape, None),
+            Partial::Text => (Partial::Text, None),
+            Partial::Control(parameters) => control(parameters, byte),
         };
         self.state = state;
         key
     }
 }
 
-fn after_escape(byte: u8) -> State {
+fn after_escape(byte: u8) -> Partial {
     match byte {
-        b'[' => State::Control(String::new()),
-        b'O' => State::Shift3,
-        b']' | b'P' | b'_' | b'^' | b'X' => State::Text,
-        ESCAPE => State::Escape,
-        _ => State::Ground,
+        b'[' => Partial::Control(String::new()),
+        b'O' => Partial::Shift3,
+        b']' | b'P' | b'_' | b'^' | b'X' => Partial::Text,
+        ESCAPE => Partial::Escape,
+        _ => Partial::Ground,
     }
 }
 
-fn control(mut parameters: String, byte: u8) -> (State, Option<Key>) {
+fn control(mut parameters: String, byte: u8) -> (Partial, Option<Key>) {
     match byte {
-        b'M' if parameters.is_empty() => (State::Mouse(3), None),
-        b'u' => (State::Ground, coded(parameters.split(';'))),
+        b'M' if parameters.is_empty() => (Partial::Mouse(3), None),
+        b'u' => (Partial::Ground, coded(parameters.split(';'))),
         b'~' => {
             // xterm's modifyOtherKeys: 27 ; modifiers ; code.
             let mut fields = parameters.split(';');
@@ -99,19 +99,19 @@ fn control(mut parameters: String, byte: u8) -> (State, Option<Key>) {
             let modifiers = fields.next();
             let code = fields.next();
             (
-                State::Ground,
+                Partial::Ground,
                 code.filter(|_| lead == Some("27"))
                     .and_then(|code| coded([code, modifiers.unwrap_or("1")].into_iter())),
             )
         }
-        0x40..=0x7e if released(&parameters) => (State::Ground, None),
-        0x40..=0x7e => (State::Ground, arrow(byte)),
-        ESCAPE => (State::Escape, None),
+        0x40..=0x7e if released(&parameters) => (Partial::Ground, None),
+        0x40..=0x7e => (Partial::Ground, arrow(byte)),
+        ESCAPE => (Partial::Escape, None),
         _ if parameters.len() < PARAMETERS_MAX => {
             parameters.push(char::from(byte));
-            (State::Control(parameters), None)
+            (Partial::Control(parameters), None)
         }
-        _ => (State::Ground, None),
+        _ => (Partial::Ground, None),
     }
 }
 

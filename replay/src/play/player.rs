@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bg_cli::answer::recorded;
 use bg_cli::say::say;
 
-use crate::evidence::admitted::Vault;
+use crate::evidence::admitted::Admitted;
 use crate::evidence::glance::{Glance, human_duration};
 use crate::failure::Failure;
 use crate::play::console::{Console, Keyboard, terminal_size};
@@ -31,7 +31,7 @@ pub struct Manner {
 
 /// How playing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum Played {
     /// At the tape's end, or by key.
     Well,
     /// By a signal, which the terminal is now ready for.
@@ -42,7 +42,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// When it does not open, or nobody looks.
-pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
+pub fn play(vault: &Admitted<'_>, manner: &Manner) -> Result<Played, Failure> {
     let reel = Reel::begin(vault)?;
     announce(vault);
     if !recorded().is_terminal() {
@@ -67,7 +67,7 @@ pub fn play(vault: &Vault<'_>, manner: &Manner) -> Result<Ended, Failure> {
 }
 
 /// Says what is about to be played.
-fn announce(vault: &Vault<'_>) {
+fn announce(vault: &Admitted<'_>) {
     let report = vault.report();
     let glance = Glance::of(vault.tape());
     let session = report.session.map_or(String::new(), |id| id.to_string());
@@ -84,24 +84,29 @@ fn announce(vault: &Vault<'_>) {
 }
 
 struct Player<'v, W> {
-    vault: &'v Vault<'v>,
+    vault: &'v Admitted<'v>,
     manner: &'v Manner,
     reel: Reel<'v>,
     stage: Stage<W>,
     pace: Pace,
     last_us: u64,
-    ended: Option<Ended>,
+    ended: Option<Played>,
 }
 
 impl<'v> Player<'v, Stdout> {
-    fn new(vault: &'v Vault<'v>, manner: &'v Manner, reel: Reel<'v>, stage: Stage<Stdout>) -> Self {
+    fn new(
+        vault: &'v Admitted<'v>,
+        manner: &'v Manner,
+        reel: Reel<'v>,
+        stage: Stage<Stdout>,
+    ) -> Self {
         let pace = Pace::new(manner.speed, Instant::now());
         Self { vault, manner, reel, stage, pace, last_us: 0, ended: None }
     }
 }
 
 impl<W: Write> Player<'_, W> {
-    fn run(mut self, mut console: Option<Console>) -> Result<Ended, Failure> {
+    fn run(mut self, mut console: Option<Console>) -> Result<Played, Failure> {
         if self.manner.from_us > 0 {
             self.seek(self.manner.from_us, console.as_mut())?;
         }
@@ -111,7 +116,7 @@ impl<W: Write> Player<'_, W> {
         Ok(ended)
     }
 
-    fn roll(&mut self, mut console: Option<&mut Console>) -> Result<Ended, Failure> {
+    fn roll(&mut self, mut console: Option<&mut Console>) -> Result<Played, Failure> {
         loop {
             if let Some(ended) = self.ended {
                 return Ok(ended);
@@ -119,7 +124,7 @@ impl<W: Write> Player<'_, W> {
             let now = Instant::now();
             self.show_due(now)?;
             self.stage.paint(now)?;
-            let Some(next_us) = self.reel.next_us() else { return Ok(Ended::Well) };
+            let Some(next_us) = self.reel.next_us() else { return Ok(Played::Well) };
             let now = Instant::now();
             let wait =
                 [self.pace.until(next_us, now), self.stage.due(now)].into_iter().flatten().min();
@@ -147,9 +152,9 @@ impl<W: Write> Player<'_, W> {
     ) -> Result<Vec<Key>, Failure> {
         let keys = console.wait(wait).map_err(|e| Failure::new("cannot read keys").because(e))?;
         if let Some(signal) = console.ended() {
-            self.ended = Some(Ended::Signal(signal));
+            self.ended = Some(Played::Signal(signal));
         } else if keys.contains(&Key::Quit) {
-            self.ended = Some(Ended::Well);
+            self.ended = Some(Played::Well);
         }
         Ok(keys)
     }
@@ -296,7 +301,7 @@ mod tests {
         let place = sample.catalog().find(&id.to_string()).unwrap();
         let (tape, report) = place.judged(&auditor.trusted().unwrap()).unwrap();
         let vault =
-            Vault::admit((&tape, report), |tape| auditor.opener(tape), Extent::Whole).unwrap();
+            Admitted::admit((&tape, report), |tape| auditor.opener(tape), Extent::Whole).unwrap();
         let mut out = Vec::new();
         let pace = Pace::new(manner.speed, Instant::now());
         let reel = Reel::begin(&vault).unwrap();
@@ -304,7 +309,7 @@ mod tests {
         let mut player =
             Player { vault: &vault, manner, reel, stage, pace, last_us: 0, ended: None };
         steps(&mut player);
-        assert_eq!(player.run(None).unwrap(), Ended::Well);
+        assert_eq!(player.run(None).unwrap(), Played::Well);
         String::from_utf8_lossy(&out).into_owned()
     }
 

@@ -3,7 +3,7 @@
 use bg_recorder::codec::Header;
 use bg_recorder::reader::{Events, TapeEvent};
 
-use crate::evidence::admitted::{Vault, unread};
+use crate::evidence::admitted::{Admitted, unread};
 use crate::failure::Failure;
 
 /// The events of a tape with a look at the next one.
@@ -18,7 +18,7 @@ impl<'v> Reel<'v> {
     ///
     /// # Errors
     /// When the tape does not open.
-    pub fn begin(vault: &'v Vault<'_>) -> Result<Self, Failure> {
+    pub fn begin(vault: &'v Admitted<'_>) -> Result<Self, Failure> {
         let mut reel = Self { events: vault.events()?, next: None };
         reel.advance()?;
         Ok(reel)
@@ -66,7 +66,7 @@ impl<'v> Reel<'v> {
 ///
 /// # Errors
 /// When the tape does not open.
-pub fn first_after(vault: &Vault<'_>, code: char, time_us: u64) -> Result<Option<u64>, Failure> {
+pub fn first_after(vault: &Admitted<'_>, code: char, time_us: u64) -> Result<Option<u64>, Failure> {
     let mut reel = Reel::begin(vault)?;
     while let Some(event) = reel.take()? {
         if event.line.code == code && event.line.time_us > time_us {
@@ -80,7 +80,7 @@ pub fn first_after(vault: &Vault<'_>, code: char, time_us: u64) -> Result<Option
 ///
 /// # Errors
 /// When the tape does not open.
-pub fn last_before(vault: &Vault<'_>, code: char, time_us: u64) -> Result<Option<u64>, Failure> {
+pub fn last_before(vault: &Admitted<'_>, code: char, time_us: u64) -> Result<Option<u64>, Failure> {
     let mut reel = Reel::begin(vault)?;
     let mut last = None;
     while reel.next_us().is_some_and(|next_us| next_us < time_us) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bg_recorder::keys::{KeyError, KeyRing, KeyService, MintedKey, WrapContext};
 use bg_recorder::segment::{Header, Record, Walk};
-use bg_recorder::store::{Entry, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 
 use crate::load::Kind;
 
@@ -65,7 +65,7 @@ impl ObjectStore for CountedStore {
         self.inner.get(key, max)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.lists.fetch_add(1, Ordering::Relaxed);
         self.inner.list(prefix)
     }

@@ -153,7 +153,7 @@ fn recoveries() -> Vec<Fault> {
             "the signature is not the signing key's",
             Bend {
                 signatures: |kind, lines| {
-                    if kind == bg_recorder::note::Kind::Recovery {
+                    if kind == bg_recorder::note::NoteKind::Recovery {
                         lines[0].bytes[20] ^= 1
                     }
                 },

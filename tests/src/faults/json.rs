@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use bg_recorder::checkpoint::Cosigned;
-use bg_recorder::note::Kind;
+use bg_recorder::note::NoteKind;
 
 use super::{Fault, as_it_is, broken, verdict};
 use crate::forge::Bend;
@@ -12,20 +12,20 @@ pub fn list() -> Vec<Fault> {
     [members(), numbers(), keys(), hosts()].into_iter().flatten().collect()
 }
 
-fn text(text: fn(Kind, &mut String)) -> Bend {
+fn text(text: fn(NoteKind, &mut String)) -> Bend {
     Bend { text, ..as_it_is() }
 }
 
 /// Writes something in the place of something else in a note of a kind.
-fn swap(kind: Kind, text: &mut String, of: Kind, from: &str, to: &str) {
+fn swap(kind: NoteKind, text: &mut String, of: NoteKind, from: &str, to: &str) {
     if kind == of && text.contains(from) {
         *text = text.replacen(from, to, 1);
     }
 }
 
 /// Puts a member into the `about` of the genesis.
-fn about(kind: Kind, text: &mut String, member: &str) {
-    swap(kind, text, Kind::Genesis, "\"about\":{", &format!("\"about\":{{{member},"));
+fn about(kind: NoteKind, text: &mut String, member: &str) {
+    swap(kind, text, NoteKind::Genesis, "\"about\":{", &format!("\"about\":{{{member},"));
 }
 
 fn members() -> Vec<Fault> {
@@ -35,7 +35,7 @@ fn members() -> Vec<Fault> {
             "genesis",
             "a member that nobody names stands twice",
             text(|kind, text| {
-                swap(kind, text, Kind::Genesis, "\"suite\":1,", "\"suite\":1,\"x\":1,\"x\":1,");
+                swap(kind, text, NoteKind::Genesis, "\"suite\":1,", "\"suite\":1,\"x\":1,\"x\":1,");
             }),
         ),
         broken(
@@ -43,7 +43,7 @@ fn members() -> Vec<Fault> {
             "genesis",
             "a member that nobody names stands twice, inside another",
             text(|kind, text| {
-                swap(kind, text, Kind::Genesis, "\"host\":{", "\"host\":{\"x\":1,\"x\":1,");
+                swap(kind, text, NoteKind::Genesis, "\"host\":{", "\"host\":{\"x\":1,\"x\":1,");
             }),
         ),
         broken(
@@ -58,7 +58,7 @@ fn members() -> Vec<Fault> {
             "a member of the seal's about stands twice",
             text(|kind, text| {
                 let twice = "\"about\":{\"exit\":0,\"exit\":1}";
-                swap(kind, text, Kind::Seal, "\"about\":{}", twice);
+                swap(kind, text, NoteKind::Seal, "\"about\":{}", twice);
             }),
         ),
         broken(
@@ -68,7 +68,7 @@ fn members() -> Vec<Fault> {
             text(|kind, text| {
                 let one = "\"o\":{\"events\":1,\"bytes\":1}";
                 let twice = format!("\"totals\":{{{one},{one}}}");
-                swap(kind, text, Kind::Seal, "\"totals\":{}", &twice);
+                swap(kind, text, NoteKind::Seal, "\"totals\":{}", &twice);
             }),
         ),
         broken(
@@ -77,7 +77,7 @@ fn members() -> Vec<Fault> {
             "a code of two letters in the totals",
             text(|kind, text| {
                 let two = "\"totals\":{\"oo\":{\"events\":1,\"bytes\":1}}";
-                swap(kind, text, Kind::Seal, "\"totals\":{}", two);
+                swap(kind, text, NoteKind::Seal, "\"totals\":{}", two);
             }),
         ),
         broken(
@@ -85,7 +85,7 @@ fn members() -> Vec<Fault> {
             "seal",
             "read_back is not there",
             text(|kind, text| {
-                swap(kind, text, Kind::Seal, "\"read_back\":{\"objects\":7},", "");
+                swap(kind, text, NoteKind::Seal, "\"read_back\":{\"objects\":7},", "");
             }),
         ),
         broken(
@@ -94,7 +94,13 @@ fn members() -> Vec<Fault> {
             "cosigned is there, and null",
             text(|kind, text| {
                 if text.contains("\"checkpoint\":0,") && !text.contains("cosigned") {
-                    swap(kind, text, Kind::Checkpoint, "\"next\":", "\"cosigned\":null,\"next\":");
+                    swap(
+                        kind,
+                        text,
+                        NoteKind::Checkpoint,
+                        "\"next\":",
+                        "\"cosigned\":null,\"next\":",
+                    );
                 }
             }),
         ),
@@ -163,7 +169,7 @@ fn numbers() -> Vec<Fault> {
             "boot_us is 2^64",
             text(|kind, text| {
                 let large = "\"boot_us\":18446744073709551616,";
-                swap(kind, text, Kind::Genesis, "\"boot_us\":5000000,", large);
+                swap(kind, text, NoteKind::Genesis, "\"boot_us\":5000000,", large);
             }),
         ),
         broken(
@@ -171,7 +177,7 @@ fn numbers() -> Vec<Fault> {
             "genesis",
             "a wall time that a tape cannot have",
             text(|kind, text| {
-                swap(kind, text, Kind::Genesis, "\"created\":\"2026", "\"created\":\"1960");
+                swap(kind, text, NoteKind::Genesis, "\"created\":\"2026", "\"created\":\"1960");
             }),
         ),
         broken(
@@ -179,7 +185,7 @@ fn numbers() -> Vec<Fault> {
             "genesis",
             "a wall time with second 60",
             text(|kind, text| {
-                swap(kind, text, Kind::Genesis, "T06:00:00.000000Z", "T05:59:60.000000Z");
+                swap(kind, text, NoteKind::Genesis, "T06:00:00.000000Z", "T05:59:60.000000Z");
             }),
         ),
         broken(
@@ -252,7 +258,7 @@ fn hosts() -> Vec<Fault> {
             "genesis",
             "the host's session before is not named, not even as null",
             text(|kind, text| {
-                swap(kind, text, Kind::Genesis, "\"seq\":1,\"previous\":null", "\"seq\":1");
+                swap(kind, text, NoteKind::Genesis, "\"seq\":1,\"previous\":null", "\"seq\":1");
             }),
         ),
         broken(

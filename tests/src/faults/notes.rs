@@ -1,7 +1,7 @@
 //! Faults of notes and of the genesis (FORMAT.md 3, 4, 5).
 
 use bg_recorder::genesis::Genesis;
-use bg_recorder::note::{Kind, Signature};
+use bg_recorder::note::{NoteKind, Signature};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SessionKey;
 
@@ -65,28 +65,28 @@ const OBJECTS: &[Row<fn(&mut Objects)>] = &[
     ),
 ];
 
-type Rewrite = fn(Kind, &mut String);
-type Resign = fn(Kind, &mut Vec<Signature>);
+type Rewrite = fn(NoteKind, &mut String);
+type Resign = fn(NoteKind, &mut Vec<Signature>);
 
 /// Texts that are not what their kind says, and signed.
 const TEXTS: &[Row<Rewrite>] = &[
     ("note_of_another_kind", GENESIS, "the genesis calls itself a seal", |kind, text| {
-        if kind == Kind::Genesis {
+        if kind == NoteKind::Genesis {
             *text = text.replace("/genesis/", "/seal/")
         }
     }),
     ("note_of_another_version", GENESIS, "the genesis calls itself version 2", |kind, text| {
-        if kind == Kind::Genesis {
+        if kind == NoteKind::Genesis {
             *text = text.replace("/v1\n", "/v2\n")
         }
     }),
     ("note_of_version_0", CHECKPOINT, "a checkpoint calls itself version 0", |kind, text| {
-        if kind == Kind::Checkpoint && text.contains("\"checkpoint\":1,") {
+        if kind == NoteKind::Checkpoint && text.contains("\"checkpoint\":1,") {
             *text = text.replace("/v1\n", "/v0\n")
         }
     }),
     ("note_member_doubled", GENESIS, "a member stands twice, and signed", |kind, text| {
-        if kind == Kind::Genesis {
+        if kind == NoteKind::Genesis {
             *text = text.replace("\"suite\":1,", "\"suite\":1,\"suite\":1,")
         }
     }),
@@ -95,7 +95,7 @@ const TEXTS: &[Row<Rewrite>] = &[
 /// Signature lines.
 const LINES: &[Row<Resign>] = &[
     ("note_without_signature", GENESIS, "no signature line", |kind, lines| {
-        if kind == Kind::Genesis {
+        if kind == NoteKind::Genesis {
             lines.clear()
         }
     }),
@@ -104,7 +104,7 @@ const LINES: &[Row<Resign>] = &[
         "seal",
         "a third signature line, which nothing covers",
         |kind, lines| {
-            if kind == Kind::Seal {
+            if kind == NoteKind::Seal {
                 lines.push(lines[1].clone())
             }
         },
@@ -114,7 +114,7 @@ const LINES: &[Row<Resign>] = &[
         "seal",
         "the seal's signatures are swapped",
         |kind, lines| {
-            if kind == Kind::Seal {
+            if kind == NoteKind::Seal {
                 lines.swap(0, 1)
             }
         },
@@ -124,7 +124,7 @@ const LINES: &[Row<Resign>] = &[
         "seal",
         "the key id is not that of the signing key",
         |kind, lines| {
-            if kind == Kind::Seal {
+            if kind == NoteKind::Seal {
                 lines[1].key_id = [0; 4]
             }
         },
@@ -134,7 +134,7 @@ const LINES: &[Row<Resign>] = &[
         "seal",
         "the name is not that of the signing key",
         |kind, lines| {
-            if kind == Kind::Seal {
+            if kind == NoteKind::Seal {
                 lines[1].name = "bg-shell/somebody".into()
             }
         },
@@ -144,7 +144,7 @@ const LINES: &[Row<Resign>] = &[
         "seal",
         "the signing key's signature was turned into its other form",
         |kind, lines| {
-            if kind == Kind::Seal {
+            if kind == NoteKind::Seal {
                 lines[1].bytes = bg_recorder::low_s::flipped(&lines[1].bytes).unwrap();
             }
         },

@@ -1,7 +1,7 @@
 //! Faults of the standby key (FORMAT.md 4 and 5): it may sign a seal, and else what it was trusted for.
 
 use bg_recorder::genesis::{Genesis, SignKey};
-use bg_recorder::note::Kind;
+use bg_recorder::note::NoteKind;
 
 use super::{Fault, as_it_is, broken, verdict};
 use crate::forge::{Bend, By, End, standby};
@@ -9,7 +9,8 @@ use crate::forge::{Bend, By, End, standby};
 pub fn list() -> Vec<Fault> {
     let named = || Bend { genesis: name, ..as_it_is() };
     let standby_for = |by| Bend { by, ..named() };
-    let seal = || standby_for(|kind| if kind == Kind::Seal { By::Standby } else { By::Signing });
+    let seal =
+        || standby_for(|kind| if kind == NoteKind::Seal { By::Standby } else { By::Signing });
     vec![
         verdict("intact_standby_unused", "intact", "none: the standby key was not needed", named()),
         verdict(
@@ -30,7 +31,7 @@ pub fn list() -> Vec<Fault> {
             "the standby key's signature under the signing key's name",
             Bend {
                 signatures: |kind, lines| {
-                    if kind == Kind::Seal {
+                    if kind == NoteKind::Seal {
                         lines[1].name = "bg-shell/practice-sign".into();
                     }
                 },
@@ -41,13 +42,15 @@ pub fn list() -> Vec<Fault> {
             "genesis_by_standby",
             "genesis",
             "the standby key signed the genesis that names it",
-            standby_for(|kind| if kind == Kind::Genesis { By::Standby } else { By::Signing }),
+            standby_for(|kind| if kind == NoteKind::Genesis { By::Standby } else { By::Signing }),
         ),
         broken(
             "cosignature_by_standby",
             "checkpoints/0000000001",
             "the standby key cosigned",
-            standby_for(|kind| if kind == Kind::Checkpoint { By::Standby } else { By::Signing }),
+            standby_for(
+                |kind| if kind == NoteKind::Checkpoint { By::Standby } else { By::Signing },
+            ),
         ),
         broken(
             "recovery_by_standby",
@@ -55,7 +58,9 @@ pub fn list() -> Vec<Fault> {
             "the standby key signed a recovery",
             Bend {
                 end: End::Recovery,
-                ..standby_for(|kind| if kind == Kind::Recovery { By::Standby } else { By::Signing })
+                ..standby_for(
+                    |kind| if kind == NoteKind::Recovery { By::Standby } else { By::Signing },
+                )
             },
         ),
         broken(
@@ -87,7 +92,7 @@ pub fn list() -> Vec<Fault> {
             "what must be absent is there as null",
             Bend {
                 text: |kind, text| {
-                    if kind == Kind::Genesis {
+                    if kind == NoteKind::Genesis {
                         *text = text.replace("\"wrap\":[", "\"standby\":null,\"wrap\":[");
                     }
                 },

@@ -27,7 +27,7 @@ pub fn list() -> Vec<Fault> {
             "what must be absent is there as null",
             Bend {
                 text: |kind, text| {
-                    if kind == bg_recorder::note::Kind::Genesis {
+                    if kind == bg_recorder::note::NoteKind::Genesis {
                         let alg = "\"alg\":\"AWS-KMS-SYMMETRIC\"";
                         *text = text.replace(alg, &format!("{alg},\"spki_sha256\":null"));
                     }

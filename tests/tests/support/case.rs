@@ -9,7 +9,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::DirStore;
 use bg_recorder::keys::KeyService as _;
 use bg_recorder::keys::local::LocalKeys;
-use bg_recorder::note::{self, Kind};
+use bg_recorder::note::{self, NoteKind};
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore as _;
@@ -97,7 +97,7 @@ impl Bench {
         let all = fact_says.as_object_mut().unwrap();
         let more = says.as_object().unwrap();
         all.extend(more.clone());
-        let text = note::text(Kind::Fact, &fact_says).unwrap();
+        let text = note::text(NoteKind::Fact, &fact_says).unwrap();
         let ring = self.keys.ring();
         let line = ring.sign.line(&ring.sign_name, self.keys.sign(&text).unwrap());
         self.store

@@ -7,7 +7,7 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::dir::DirStore;
 use bg_recorder::keys::KeyService as _;
 use bg_recorder::keys::local::LocalKeys;
-use bg_recorder::note::{self, Kind};
+use bg_recorder::note::{self, NoteKind};
 use bg_recorder::store::ObjectStore as _;
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ impl Evidence {
         ] {
             members.insert(name.into(), value);
         }
-        let text = note::text(Kind::Fact, &says).unwrap();
+        let text = note::text(NoteKind::Fact, &says).unwrap();
         let keys = LocalKeys::open_or_create(&self.state().join("keys")).unwrap();
         let signature = keys.sign(&text).unwrap();
         let line = keys.ring().sign.line(&keys.ring().sign_name, signature);

@@ -7,7 +7,7 @@ use bg_recorder::keys::local::LocalOpener;
 use bg_recorder::keys::pem::read_signing_public;
 use bg_recorder::reader::{Given, ReadError, Reader};
 use bg_recorder::sign::SigningPublic;
-use bg_recorder::store::{Entry, ObjectStore, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Report;
 use bg_recorder::verify::verify;
@@ -95,7 +95,7 @@ impl ObjectStore for Dim<'_> {
         self.memory.get(key, max)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.memory.list(prefix)
     }
 }
@@ -113,8 +113,8 @@ impl ObjectStore for Memory {
         }
     }
 
-    fn list(&self, _: &str) -> Result<Vec<Entry>, StoreError> {
-        let entry = |(key, bytes): (&String, &Vec<u8>)| Entry {
+    fn list(&self, _: &str) -> Result<Vec<Listed>, StoreError> {
+        let entry = |(key, bytes): (&String, &Vec<u8>)| Listed {
             key: key.clone(),
             len: bytes.len() as u64,
             object: true,

@@ -9,7 +9,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::format::codec::LineError;
 use crate::format::genesis::Genesis;
-use crate::format::note::{Kind, Note, NoteError};
+use crate::format::note::{Note, NoteError, NoteKind};
 use crate::format::seal::{Opener, SealError};
 use crate::format::segment::{Header, Record, SegmentError, Walk};
 use crate::format::session::ObjectName;
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         opener: &'a dyn KeyOpener,
     ) -> Result<Self, ReadError> {
         let bytes = tape.get(ObjectName::Genesis)?;
-        let genesis = Note::parse(Kind::Genesis, &bytes)?.read()?;
+        let genesis = Note::parse(NoteKind::Genesis, &bytes)?.read()?;
         let stretches = report.good.iter().copied();
         let stretches = stretches.filter(|stretch| stretch.frames > 0 || stretch.signed);
         let mut reader = Self {

@@ -1,10 +1,10 @@
 //! Verification of a tape's end: the seal, or the recovery, or both (FORMAT.md 9 and 10).
 
 use super::chain::lists;
-use super::notes::{Signer, Standing};
+use super::notes::{Signer, Worth};
 use super::{Verifier, fetch};
 use crate::format::closing::{Recovery, Seal};
-use crate::format::note::{Kind, Note};
+use crate::format::note::{Note, NoteKind};
 use crate::format::session::ObjectName;
 use crate::format::stamp::Stamp;
 use crate::read::verdict::Weight;
@@ -34,9 +34,9 @@ impl Verifier {
             return None;
         }
         let bytes = tape.get(name).ok()?;
-        let note = Note::parse(Kind::of(name)?, &bytes).ok()?;
+        let note = Note::parse(NoteKind::of(name)?, &bytes).ok()?;
         let line = note.signatures.last()?;
-        let by = |signer| self.standing(signer, note.text, line) == Standing::Valid;
+        let by = |signer| self.standing(signer, note.text, line) == Worth::Valid;
         let signed = by(Signer::Signing) || name == ObjectName::Seal && by(Signer::Standby);
         if signed { segments(&note) } else { None }
     }
@@ -87,8 +87,8 @@ impl Verifier {
             let holds = self.seal("seal", &seal);
             let line = note.signatures.last();
             let by_key =
-                line.is_some_and(|line| self.standing(signer, note.text, line) == Standing::Valid);
-            if signed != Standing::Wrong && by_key && holds && self.chain.anchored {
+                line.is_some_and(|line| self.standing(signer, note.text, line) == Worth::Valid);
+            if signed != Worth::Wrong && by_key && holds && self.chain.anchored {
                 self.stretches.sign_all();
                 self.heard = Some(("seal".to_owned(), seal.sealed));
             }
@@ -161,7 +161,7 @@ impl Verifier {
         ours && whole && agrees && listed
     }
 
-    fn recovery(&mut self, at: &str, recovery: &Recovery, signed: Standing) {
+    fn recovery(&mut self, at: &str, recovery: &Recovery, signed: Worth) {
         let session = self.session().is_none_or(|id| id == recovery.session);
         self.demand(session, at, "another session's recovery");
         let agrees = recovery.segments == self.chain.segments
@@ -178,7 +178,7 @@ impl Verifier {
         );
         let listed = lists(&self.chain.listed, &recovery.objects);
         self.require(listed, at, "lists other objects, or other digests");
-        if signed == Standing::Valid && session && agrees && listed && self.chain.anchored {
+        if signed == Worth::Valid && session && agrees && listed && self.chain.anchored {
             self.stretches.sign_all();
             self.heard = Some((at.to_owned(), Stamp(recovery.last_write.0)));
         }

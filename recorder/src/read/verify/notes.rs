@@ -10,7 +10,7 @@ use crate::format::base64;
 use crate::format::chain::{Digest, Link};
 use crate::format::checkpoint::{Checkpoint, Cosigned};
 use crate::format::genesis::{Genesis, SIGN_ALG, SignKey, WrapKey};
-use crate::format::note::{Kind, Note, Signature};
+use crate::format::note::{Note, NoteKind, Signature};
 use crate::format::session::ObjectName;
 use crate::format::sign::SigningPublic;
 use crate::read::verdict::{Signed, Weight};
@@ -25,7 +25,7 @@ pub(super) enum Signer {
 
 /// What a signature line is worth, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum Worth {
     /// It verifies.
     Valid,
     /// Nobody knows whose it should be.
@@ -67,7 +67,7 @@ impl Verifier {
         let standing = self.signatures("genesis", &note, &[Signer::Signing]);
         let trusted = self.trust(trusted);
         let formed = suits && counts && named_once;
-        self.vouched = formed && placed && standing == Standing::Valid && trusted;
+        self.vouched = formed && placed && standing == Worth::Valid && trusted;
         if self.vouched {
             self.heard = Some(("genesis".to_owned(), created));
         }
@@ -104,8 +104,8 @@ impl Verifier {
         let standing = self.signatures(&at, &note, &[Signer::Session]);
         // What somebody else signed says nothing, and names no key.
         let read = match standing {
-            Standing::Wrong => None,
-            Standing::Valid | Standing::Unknown => self.read::<Checkpoint>(name, &note),
+            Worth::Wrong => None,
+            Worth::Valid | Worth::Unknown => self.read::<Checkpoint>(name, &note),
         };
         let Some(checkpoint) = read else { return self.chain.next = None };
         let ours = self.ours(checkpoint.session, &checkpoint.boot_id);
@@ -119,7 +119,7 @@ impl Verifier {
         self.require(lists, &at, "lists other objects, or other digests");
         self.covers(n, &at, &checkpoint, standing, ours && lists && checkpoint.checkpoint == n);
         self.moment(checkpoint.boot_us, checkpoint.wall.0, &at);
-        self.chain.next = (standing == Standing::Valid).then_some(checkpoint.next);
+        self.chain.next = (standing == Worth::Valid).then_some(checkpoint.next);
         self.texts.insert(n, note.text.to_vec());
         if let Some(cosigned) = &checkpoint.cosigned {
             self.cosigned(n, &at, cosigned);
@@ -128,19 +128,12 @@ impl Verifier {
 
     /// What a checkpoint says of its segment: where it holds, the segment is signed for; where the segment is broken
     /// or cannot be read, the chain goes on from what was signed.
-    fn covers(
-        &mut self,
-        n: u64,
-        at: &str,
-        checkpoint: &Checkpoint,
-        standing: Standing,
-        fits: bool,
-    ) {
+    fn covers(&mut self, n: u64, at: &str, checkpoint: &Checkpoint, standing: Worth, fits: bool) {
         let link = self.chain.link;
         let agrees = link
             .is_none_or(|link| (link, self.chain.frames) == (checkpoint.link, checkpoint.frames));
         self.require(agrees, at, "does not agree with its segment");
-        if standing != Standing::Valid {
+        if standing != Worth::Valid {
             return;
         }
         self.heard = Some((at.to_owned(), checkpoint.wall));
@@ -172,7 +165,7 @@ impl Verifier {
     /// The standby key may seal in the signing key's place.
     pub(super) fn sealer(&mut self, note: &Note<'_>) -> Signer {
         let by_standby =
-            |line: &Signature| self.standing(Signer::Standby, note.text, line) == Standing::Valid;
+            |line: &Signature| self.standing(Signer::Standby, note.text, line) == Worth::Valid;
         if self.standby == self.sign || !note.signatures.get(1).is_some_and(by_standby) {
             return Signer::Signing;
         }
@@ -182,7 +175,7 @@ impl Verifier {
     }
 
     pub(super) fn parse<'b>(&mut self, name: ObjectName, bytes: &'b [u8]) -> Option<Note<'b>> {
-        let note = Kind::of(name).map(|kind| Note::parse(kind, bytes));
+        let note = NoteKind::of(name).map(|kind| Note::parse(kind, bytes));
         match note {
             Some(Ok(note)) => return Some(note),
             Some(Err(e)) => self.broken(&name.to_string(), None, &e.to_string()),
@@ -209,23 +202,23 @@ impl Verifier {
 
     /// Judges a note's signature lines. A line whose key is not known is not judged: what should have named the key
     /// is a finding already.
-    pub(super) fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) -> Standing {
+    pub(super) fn signatures(&mut self, at: &str, note: &Note<'_>, signers: &[Signer]) -> Worth {
         let lines = note.signatures.iter().zip(signers);
         let worst = lines.map(|(line, signer)| self.standing(*signer, note.text, line)).max();
         let standing = match worst {
             Some(worst) if note.signatures.len() == signers.len() => worst,
-            _ => Standing::Wrong,
+            _ => Worth::Wrong,
         };
         self.require(
-            standing != Standing::Wrong,
+            standing != Worth::Wrong,
             at,
             "wrong signer: a signature is missing, foreign or does not verify",
         );
         standing
     }
 
-    pub(super) fn standing(&self, signer: Signer, text: &[u8], line: &Signature) -> Standing {
-        let Some(genesis) = &self.genesis else { return Standing::Unknown };
+    pub(super) fn standing(&self, signer: Signer, text: &[u8], line: &Signature) -> Worth {
+        let Some(genesis) = &self.genesis else { return Worth::Unknown };
         let session = self.session().unwrap_or(genesis.session);
         let verifies = match signer {
             Signer::Session => self.chain.next.map(|key| key.verifies(session, text, line)),
@@ -240,9 +233,9 @@ impl Verifier {
             }
         };
         match verifies {
-            Some(true) => Standing::Valid,
-            Some(false) => Standing::Wrong,
-            None => Standing::Unknown,
+            Some(true) => Worth::Valid,
+            Some(false) => Worth::Wrong,
+            None => Worth::Unknown,
         }
     }
 }

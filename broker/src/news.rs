@@ -13,12 +13,12 @@ use crate::failure::Failure;
 /// Hears what happens. It decides nothing, fails at nothing, and holds nothing up.
 pub trait Listener: Debug + Send + Sync {
     /// Hears it.
-    fn hear(&self, notice: &Notice<'_>);
+    fn hear(&self, news: &News<'_>);
 }
 
 /// What happened.
 #[derive(Debug)]
-pub enum Notice<'n> {
+pub enum News<'n> {
     // What notify says.
     /// A receiver cannot be told anything.
     NoCourier(&'n io::Error),
@@ -115,7 +115,7 @@ pub fn nobody() -> std::sync::Arc<dyn Listener> {
     struct Nobody;
 
     impl Listener for Nobody {
-        fn hear(&self, _: &Notice<'_>) {}
+        fn hear(&self, _: &News<'_>) {}
     }
 
     std::sync::Arc::new(Nobody)
