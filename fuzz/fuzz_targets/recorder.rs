@@ -229,7 +229,7 @@ fuzz_target!(|turns: &[u8]| {
                 down.store(much / 4 % 4, Ordering::Relaxed);
             }
             _ => recorder
-                .accept(Event::Notice(&Notice::Redacted { bytes: much }))
+                .accept(Event::Notice(&Notice::Redacted { bytes: much, by: None }))
                 .and_then(|()| recorder.accept(Event::Resize { cols: u16::from(what), rows: 24 }))
                 .expect("accepted"),
         }

@@ -17,6 +17,7 @@ pub mod run;
 pub mod deadline;
 pub mod ladder;
 pub mod modes;
+pub mod question;
 pub mod screen;
 pub mod to_shell;
 

@@ -29,11 +29,11 @@ pub trait Pty: AsFd {
 
 /// What is known of how the session's terminal is read.
 pub trait Prompt {
-    /// Returns whether a program is reading a secret.
+    /// Returns how what is typed is read.
     ///
     /// # Errors
     /// When the pty is gone.
-    fn secret_entry(&self) -> io::Result<bool>;
+    fn reading(&self) -> io::Result<Reading>;
 
     /// Returns the character that means end of file to the session, if it has read all input before it.
     ///
@@ -43,6 +43,19 @@ pub trait Prompt {
 
     /// Lets go of the session's side: from now on the end of its last process is the end of the output.
     fn let_go(&mut self);
+}
+
+/// How what is typed into a terminal is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Line by line, and it is shown.
+    Lines,
+    /// Line by line, and it is not shown: a secret.
+    Secret,
+    /// Key by key, by a program that has another terminal on which a secret is read.
+    Inner,
+    /// Key by key.
+    Keys,
 }
 
 /// A pty of which both are known.

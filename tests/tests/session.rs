@@ -118,7 +118,7 @@ fn standard_output_has_the_sessions_bytes_and_standard_error_ours() {
     assert!(said.lines().all(|line| line.starts_with("bg-shell: ")), "{said}");
     for words in [
         "PRACTICE session",
-        "recorded: keys typed",
+        "recorded: output, and keys",
         "ends in 1h",
         "read back from the store: intact",
         "bg-replay play",

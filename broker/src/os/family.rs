@@ -83,7 +83,7 @@ fn named(pid: Pid) -> Survivor {
 }
 
 /// Lists the living descendants of this process, by the parents that `/proc` names (proc_pid_stat(5)).
-fn descendants() -> Vec<Pid> {
+pub fn descendants() -> Vec<Pid> {
     let processes: Vec<(i32, i32)> = fs::read_dir("/proc").map_or_else(
         |_| Vec::new(),
         |entries| {

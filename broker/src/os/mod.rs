@@ -6,6 +6,7 @@ pub mod family;
 pub mod guard;
 #[cfg(test)]
 pub mod hands;
+pub mod inner;
 pub mod keeper;
 pub mod kernel;
 pub mod keyboard;

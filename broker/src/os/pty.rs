@@ -3,13 +3,15 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use bg_relay::session::{self, Pty as _, Read};
+use bg_relay::session::{self, Pty as _, Read, Reading};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{
     LocalModes, SpecialCodeIndex, Termios, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
 };
+
+use crate::os::inner;
 
 /// The master side, never blocking.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Pty {
     master: OwnedFd,
     /// The session's side, held until its leader has ended: a session that lets go of its terminal may come back.
     side: Option<OwnedFd>,
+    /// Which of the host's terminals it is.
+    number: Option<u32>,
 }
 
 impl Pty {
@@ -29,7 +33,8 @@ impl Pty {
         unlockpt(&master)?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let session = ioctl_tiocgptpeer(&master, flags)?;
-        let pty = Self { master, side: Some(session.try_clone()?) };
+        let number = inner::number(fstat(&session)?.st_rdev);
+        let pty = Self { master, side: Some(session.try_clone()?), number };
         if let Some(settings) = like {
             tcsetattr(&session, rustix::termios::OptionalActions::Now, settings)?;
         }
@@ -78,11 +83,16 @@ impl session::Pty for Pty {
 }
 
 impl session::Prompt for Pty {
-    /// Echo off and line mode on, as getpass(3) and `read -s` do. A raw-mode program has both off, a plain prompt both
-    /// on.
-    fn secret_entry(&self) -> io::Result<bool> {
+    /// Echo off and line mode on, as getpass(3) and `read -s` do, is a secret. A raw-mode program has both off, a plain
+    /// prompt both on.
+    fn reading(&self) -> io::Result<Reading> {
         let modes = tcgetattr(&self.master)?.local_modes;
-        Ok(modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO))
+        Ok(match (modes.contains(LocalModes::ICANON), modes.contains(LocalModes::ECHO)) {
+            (true, true) => Reading::Lines,
+            (true, false) => Reading::Secret,
+            (false, _) if self.number.is_some_and(inner::reads_secret) => Reading::Inner,
+            (false, _) => Reading::Keys,
+        })
     }
 
     fn end_of_file(&self) -> io::Result<Option<u8>> {

@@ -37,7 +37,7 @@ pub fn banner(
     access: Option<&Access<'_>>,
 ) {
     let secrets = match plan.secrets {
-        Secrets::Redact => "secret prompts by length only",
+        Secrets::Redact => "local prompts without echo by length only",
         Secrets::Record => "secret prompts, too",
     };
     let left_s = ends.0.saturating_sub(SystemClock.wall_us()).div_ceil(1_000_000);
@@ -61,7 +61,7 @@ pub fn banner(
             }
         }
     }
-    say!("bg-shell: recorded: keys typed ({secrets}), output, resizes");
+    say!("bg-shell: recorded: output, and keys ({secrets})");
     say!("bg-shell: contained by a {}: {}", by.word(), price(by));
     let credentials = if access.is_some() {
         "AWS tools find their credentials"

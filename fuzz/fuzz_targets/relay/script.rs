@@ -9,7 +9,7 @@ use std::time::Duration;
 use bg_relay::deadline::Deadline;
 use bg_relay::ladder::{Ladder, Policy};
 use bg_relay::outside::{Granted, Refused, Revoked};
-use bg_relay::session::{Ended, Ending, Signal};
+use bg_relay::session::{Ended, Ending, Reading, Signal};
 use bg_relay::tape::Lane;
 use bg_relay::terminal::{Medium, Terminal};
 use bg_relay::{Cause, Outcome, Relay, Secrets};
@@ -72,7 +72,8 @@ fn step(world: &mut World, what: u8, much: u8) {
     world.law.interrupted = false;
     let many = usize::from(much);
     match what % 32 {
-        0 | 1 => world.typed.extend((0..=much).map(|n| b'a' + n % 26)),
+        0 => world.typed.extend((0..=much).map(|n| b'a' + n % 26)),
+        1 => world.typed.extend((0..=much).map(|n| if n % 8 == 7 { b'\r' } else { b'*' + n % 26 })),
         2 | 3 => write(world, many),
         4 => write(world, many * 300),
         5 => write_text(world, TEXTS[many % TEXTS.len()]),
@@ -88,7 +89,14 @@ fn step(world: &mut World, what: u8, much: u8) {
         14 => pass(u64::from(much) * 1_000_000),
         15 => world.keyboard_ended = true,
         16 => world.output_closed = true,
-        17 => world.secret = much < 128,
+        17 => {
+            world.reading = Some(match much / 64 {
+                0 => Reading::Lines,
+                1 => Reading::Secret,
+                2 => Reading::Inner,
+                _ => Reading::Keys,
+            });
+        }
         18 => world.shell_busy = much < 128,
         19 => world.store(
             (much > 0).then(|| Duration::from_secs(u64::from(much % 32))),
@@ -246,6 +254,6 @@ const TEXTS: [&str; 8] = [
     "\x1b[?1049h",
     "\x1b[?1049l",
     "\u{20ac}",
-    "AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7EXAMPLE\r\nPassword: ",
     "\x1b",
 ];

@@ -3,13 +3,12 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_recorder::stamp::Stamp;
 use bg_relay::outside::{Granted, Herald, Letterbox, News, Refused, Revoked, Switch, Tidings};
-use bg_relay::session::{Contained, Ended, Prompt, Pty, Read, Signal, Signals};
+use bg_relay::session::{Contained, Ended, Prompt, Pty, Read, Reading, Signal, Signals};
 use bg_relay::tape::{Done, Down, Keys, Store, Tape, Work};
 use bg_relay::terminal::{Keyboard, Screen, Typed};
 use rustix::termios::Winsize;
@@ -78,8 +77,8 @@ impl Pty for side::Pty {
 }
 
 impl Prompt for side::Pty {
-    fn secret_entry(&self) -> io::Result<bool> {
-        world(|world| world.pty().map(|world| world.secret))
+    fn reading(&self) -> io::Result<Reading> {
+        world(|world| world.pty().map(|world| world.reading.unwrap_or(Reading::Lines)))
     }
 
     fn end_of_file(&self) -> io::Result<Option<u8>> {

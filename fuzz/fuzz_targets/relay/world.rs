@@ -10,7 +10,7 @@ use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_relay::kernel::{Awaited, PollFlags};
 use bg_relay::outside::{Granted, News, Refused, Revoked};
-use bg_relay::session::{Ended, Ending, Read, Signal};
+use bg_relay::session::{Ended, Ending, Read, Reading, Signal};
 use bg_relay::terminal::Typed;
 
 use crate::kernel::Source;
@@ -64,8 +64,8 @@ pub struct World {
     /// The session's last process has let go of its terminal.
     pub output_closed: bool,
     pub pty_fails: bool,
-    /// The session asks for a secret.
-    pub secret: bool,
+    /// How what is typed is read; else line by line.
+    pub reading: Option<Reading>,
     /// It has not read all of its input.
     pub shell_busy: bool,
     /// Bytes that the session's terminal takes.
@@ -332,7 +332,7 @@ impl World {
     /// Somebody has something to tell.
     pub fn tell(&mut self, bytes: u64) {
         let line = Some(format!("{OURS}something was said {bytes} times"));
-        self.news.push(News { notice: Notice::Redacted { bytes: 0 }, line });
+        self.news.push(News { notice: Notice::Redacted { bytes: 0, by: None }, line });
     }
 }
 

@@ -28,10 +28,13 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Notice {
-    /// Input typed at a secret prompt (echo off, line mode on) is not on the tape.
+    /// Input typed at a secret prompt is not on the tape.
     Redacted {
         /// How many bytes were typed.
         bytes: u64,
+        /// What said that it is one, where that is not the session's own terminal: echo off, line mode on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Sign>,
     },
     /// The session's deadline is near.
     Deadline {
@@ -112,6 +115,18 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+}
+
+/// What says that a secret is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// Another terminal of the session has echo off and line mode on.
+    Inner,
+    /// The screen asks for one in words.
+    Prompt,
+    /// The screen answers keys with stars.
+    Mask,
 }
 
 /// A process that could not be killed.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bg_recorder::event::{Event, Notice};
+use bg_recorder::event::{Event, Notice, Sign};
 
 use super::{Cause, Run, Secrets};
+use crate::session::Reading;
 use crate::terminal::{Medium, Typed};
 
 /// Standard input.
@@ -29,24 +30,49 @@ impl Run<'_> {
             Typed::Ended => return self.input_ended(),
             Typed::Bytes(read) => read,
         };
-        let prompt = self.relay.pty.secret_entry();
-        let prompt =
-            prompt.inspect_err(|_| self.unreleased += read as u64).map_err(Cause::System)?;
-        let secret = prompt && self.relay.secrets == Secrets::Redact;
-        let bytes = self.buffer.get(..read).unwrap_or_default();
-        let notice = Notice::Redacted { bytes: read as u64 };
-        let event = if secret { Event::Notice(&notice) } else { Event::Input(bytes) };
-        if let Err(e) = self.relay.tape.accept(event) {
-            self.unreleased += read as u64;
-            return Err(Cause::Recorder(e));
-        }
-        self.to_shell.push(bytes);
+        let (hidden, by) = self.hidden(read)?;
+        self.accept_typed(read, hidden, by)?;
         let pty = &self.relay.pty;
         self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System)?;
-        if prompt || self.state.full_screen() {
-            self.tap.typed_elsewhere(bytes.len());
-        } else {
-            self.tap.typed(bytes);
+        let elsewhere = if self.state.full_screen() { read } else { hidden };
+        if elsewhere > 0 {
+            self.tap.typed_elsewhere(elsewhere);
+        }
+        self.tap.typed(self.buffer.get(elsewhere..read).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Returns how much of the beginning of what was typed is a secret, and what says so.
+    fn hidden(&mut self, read: usize) -> Result<(usize, Option<Sign>), Cause> {
+        let reading = self.relay.pty.reading();
+        let reading =
+            reading.inspect_err(|_| self.unreleased += read as u64).map_err(Cause::System)?;
+        let answer = self.question.answered(self.buffer.get(..read).unwrap_or_default());
+        Ok(match reading {
+            Reading::Lines => (0, None),
+            Reading::Secret => (read, None),
+            Reading::Inner => (read, Some(Sign::Inner)),
+            Reading::Keys => answer.map_or((0, None), |(hidden, sign)| (hidden, Some(sign))),
+        })
+    }
+
+    /// Has it recorded, a secret by its length, and puts it on its way.
+    fn accept_typed(&mut self, read: usize, hidden: usize, by: Option<Sign>) -> Result<(), Cause> {
+        let redacts = self.relay.secrets == Secrets::Redact;
+        let bytes = self.buffer.get(..read).unwrap_or_default();
+        let (secret, plain) = bytes.split_at(if redacts { hidden } else { 0 });
+        let notice = Notice::Redacted { bytes: secret.len() as u64, by };
+        let mut left = read;
+        for (event, bytes) in [(Event::Notice(&notice), secret), (Event::Input(plain), plain)] {
+            if bytes.is_empty() {
+                continue;
+            }
+            if let Err(e) = self.relay.tape.accept(event) {
+                self.unreleased += left as u64;
+                return Err(Cause::Recorder(e));
+            }
+            self.to_shell.push(bytes);
+            left -= bytes.len();
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::deadline::Deadline;
 use crate::kernel::Kernel;
 use crate::ladder::Ladder;
 use crate::outside::{Herald, Letterbox, Revoked, Switch};
+use crate::question::Question;
 use crate::screen::ScreenState;
 use crate::session::{Contained, Ended, Ending, Line, Signals};
 use crate::tap::{Seen, Tap};
@@ -62,7 +63,7 @@ pub struct Relay<'a> {
     pub secrets: Secrets,
 }
 
-/// What becomes of input typed while the terminal has echo off and line mode on.
+/// What becomes of input typed where a secret is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Secrets {
@@ -123,6 +124,7 @@ impl Relay<'_> {
             looked: self.kernel.monotonic(),
             relay: self,
             tap: Tap::default(),
+            question: Question::default(),
             to_shell: ToShell::default(),
             state: ScreenState::default(),
             input: Input::Open,
@@ -158,6 +160,8 @@ struct Run<'a> {
     relay: Relay<'a>,
     /// Listens for the report.
     tap: Tap,
+    /// Reads what the screen asks.
+    question: Question,
     to_shell: ToShell,
     state: ScreenState,
     input: Input,

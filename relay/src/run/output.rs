@@ -57,6 +57,7 @@ impl Run<'_> {
         let written = self.show_at_once(&chunk)?;
         self.state.feed(&chunk);
         self.tap.shown(&chunk);
+        self.question.shown(&chunk);
         self.show_rest(chunk, written);
         Ok(())
     }
