@@ -46,7 +46,7 @@ use crate::drill;
 use crate::drill::DrillArgs;
 use crate::environment::Environment;
 use crate::failure::{BG_SHELL, Failure};
-use crate::os::{keeper, words};
+use crate::os::{afresh, keeper, words};
 use crate::usage;
 use crate::world::World;
 
@@ -134,7 +134,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(words) = guide::asked(&args) {
         return guide::answer(Cli::command(), words, list);
     }
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(e) => {
             let code = misused(&BG_SHELL, &e);
@@ -145,17 +145,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut out = Answer::stdout();
-    let done = command(cli, &mut out);
+    let done = command(cli, &args, &mut out);
     BG_SHELL.end(done, out.finish())
 }
 
-fn command(cli: Cli, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
+fn command(cli: Cli, args: &[OsString], out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     if let Some(Command::Guide(guide)) = &cli.command {
         return guided(guide, out);
     }
+    let opens = matches!(cli.command, None | Some(Command::Open(_)));
+    if opens {
+        afresh::begin(args)?;
+    }
     let environment = Environment { config: cli.config, ..Environment::read()? };
     let world = World::open(environment, Arc::new(Teller))?;
-    let opens = matches!(cli.command, None | Some(Command::Open(_)));
     let inside =
         world.environment.inside.clone().filter(|_| !opens && !world.config.roles.is_empty());
     let done = dispatch(cli.command, cli.open, &world, out);

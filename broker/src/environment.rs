@@ -37,6 +37,8 @@ pub struct Environment {
     pub proxies: Vec<(&'static str, OsString)>,
     /// The certificates that AWS tools are to trust instead of the system's.
     pub ca: Option<PathBuf>,
+    /// By how many seconds a drill has the clock count as ahead.
+    pub drill_ahead_s: i64,
 }
 
 impl Environment {
@@ -66,8 +68,31 @@ impl Environment {
             terminals: names(|name, value| names_terminal(name, value, &terminals)),
             proxies: proxies(),
             ca: path("AWS_CA_BUNDLE"),
+            drill_ahead_s: drill_ahead_s(),
         })
     }
+}
+
+/// Returns the variables that have the loader and the C library run other code, or find other files.
+pub fn of_the_loader() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| steers_the_loader(name)).collect()
+}
+
+/// Returns what is kept of them for the session, if this program was started without them.
+pub fn kept() -> Option<OsString> {
+    std::env::var_os(KEPT_VARIABLE)
+}
+
+/// What ld.so(8) takes away from a program that must not obey its caller, except for the place of temporary files.
+fn steers_the_loader(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    LOADER_FAMILIES.iter().any(|family| name.starts_with(family))
+        || LOADER_VARIABLES.contains(&name.as_ref())
+}
+
+fn drill_ahead_s() -> i64 {
+    let said = std::env::var(DRILL_AHEAD_VARIABLE).ok();
+    said.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// Returns the names of the variables of which something is true.
@@ -137,12 +162,38 @@ const PROXY_VARIABLES: &[&str] = &[
     NO_PROXY[0],
     NO_PROXY[1],
 ];
+const LOADER_FAMILIES: &[&str] = &["LD_", "MALLOC_"];
+const LOADER_VARIABLES: &[&str] = &[
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "GLIBC_TUNABLES",
+    "HOSTALIASES",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "NIS_PATH",
+    "NLSPATH",
+    "RESOLV_HOST_CONF",
+    "RES_OPTIONS",
+    "TZDIR",
+];
+/// Carries what is kept from this program to the session.
+pub const KEPT_VARIABLE: &str = "BG_SHELL_KEPT";
+/// Says by how many seconds the clock is to count as ahead: in a drill, no session begins with a wrong one.
+pub const DRILL_AHEAD_VARIABLE: &str = "BG_SHELL_DRILL_AHEAD_S";
 /// Tells a session's processes which session they are in.
 pub const SESSION_VARIABLE: &str = "BG_SHELL_SESSION";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ld_so_takes_from_a_program_of_another_user_is_known() {
+        let steers = ["LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES", "GCONV_PATH", "MALLOC_PERTURB_"];
+        let does_not = ["LDFLAGS", "TMPDIR", "LANG", "TZ", "PATH", "MY_LD_PRELOAD"];
+        assert_eq!(steers.iter().find(|name| !steers_the_loader(OsStr::new(name))), None);
+        assert_eq!(does_not.iter().find(|name| steers_the_loader(OsStr::new(name))), None);
+    }
 
     #[test]
     fn only_what_says_who_calls_or_to_whom_is_taken_away() {

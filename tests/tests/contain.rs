@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use bg_recorder::session::SessionId;
 use rustix::process::Signal;
 
 use crate::support::driver::Driver;
@@ -200,6 +201,26 @@ fn a_traced_recorder_does_not_begin() {
     let said = stderr(&output);
     assert!(said.contains("this process is traced, by process "), "{said}");
     assert!(!world.home().join("ran").exists() && world.tapes().is_empty());
+}
+
+#[test]
+fn a_library_that_is_preloaded_is_the_sessions_and_never_the_recorders() {
+    let world = World::new();
+    let shell = env!("CARGO_BIN_EXE_shell-under-test");
+    let script = "date +%s; env | grep BG_SHELL_KEPT";
+    let mut faked = world.command("faketime");
+    faked.args(["-f", "+10d", shell, "open", "--", "sh", "-c", script]);
+    let output = faked.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let inside_s: u64 = shown.trim_end().parse().unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    let recorded: SessionId = world.tape().id().parse().unwrap();
+    assert!(inside_s > recorded.minted().0 / 1_000_000 + 9 * 86_400, "{shown}");
+    // Whoever is started with one that does not exist says so: this program once, the command once, nobody between.
+    let mut shell = world.shell();
+    let output = shell.env("LD_PRELOAD", "/nonexistent.so").args(["open", "--", "true"]).output();
+    let output = output.unwrap();
+    let complaints = |text: &[u8]| String::from_utf8_lossy(text).matches("/nonexistent.so").count();
+    assert_eq!((complaints(&output.stderr), complaints(&output.stdout)), (1, 1), "{output:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bg_recorder::session::SessionId;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::environment::{Environment, SESSION_VARIABLE};
+use crate::environment::SESSION_VARIABLE;
 use crate::failure::Failure;
 use crate::world::World;
 
@@ -32,8 +32,6 @@ pub struct Circumstances {
     pub config: Option<PathBuf>,
     /// More in the environment.
     pub environment: Vec<(&'static str, OsString)>,
-    /// A program that runs bg-shell, with its arguments.
-    pub through: Vec<OsString>,
 }
 
 /// An open session.
@@ -148,14 +146,7 @@ impl<'a> Responder<'a> {
     }
 
     fn shell(&self, circumstances: &Circumstances) -> Command {
-        let mut shell = match circumstances.through.split_first() {
-            Some((program, args)) => {
-                let mut through = Command::new(program);
-                through.args(args).arg(&self.program);
-                through
-            }
-            None => Command::new(&self.program),
-        };
+        let mut shell = Command::new(&self.program);
         let named = circumstances.config.as_ref().or(self.world.environment.config.as_ref());
         if let Some(config) = named {
             shell.env("BG_SHELL_CONFIG", config);
@@ -269,13 +260,6 @@ fn complaint(said: &str, status: ExitStatus) -> String {
     let told =
         error.or(last).map_or_else(|| format!("bg-shell ended with {status}"), ToOwned::to_owned);
     hint.map_or_else(|| told.clone(), |hint| format!("{told} ({hint})"))
-}
-
-/// Returns a program that is on the PATH.
-pub fn find_on_path(program: &str, environment: &Environment) -> Option<PathBuf> {
-    std::env::split_paths(&environment.path)
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
 }
 
 fn within(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {

@@ -22,6 +22,7 @@ use rustix::process::{
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+use crate::os::afresh::give_back;
 use crate::os::cgroup::Cgroup;
 use crate::os::family::{Family, Toll};
 use crate::os::words::{
@@ -212,6 +213,7 @@ fn leader(family: &Family, command: &[OsString]) -> io::Result<Pid> {
         }
         own_terminal()
     };
+    give_back(&mut command);
     // SAFETY: the closure makes system calls that are async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(inside) };
     Ok(Pid::from_child(&command.spawn()?))

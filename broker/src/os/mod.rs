@@ -1,5 +1,6 @@
 //! The edges of the system: pty, terminal, signals, processes. The only room with unsafe code.
 
+pub mod afresh;
 pub mod cgroup;
 pub mod contain;
 pub mod family;

@@ -381,6 +381,7 @@ mod tests {
             terminals: Vec::new(),
             proxies: Vec::new(),
             ca: None,
+            drill_ahead_s: 0,
         };
         World::open(environment, crate::news::nobody()).unwrap()
     }

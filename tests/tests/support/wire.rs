@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -26,6 +27,8 @@ pub enum Fault {
     Status(u16, &'static str),
     /// The server is never asked: success comes back.
     Swallow,
+    /// The server's answer says that it is so many seconds later than it is.
+    Dated(i64),
 }
 
 /// A request that passed, or tried to.
@@ -206,6 +209,7 @@ impl Shared {
             Some(Fault::Swallow) => {
                 b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()
             }
+            Some(Fault::Dated(late_s)) => dated(&self.upstream(&request)?, *late_s),
             _ => self.upstream(&request)?,
         };
         {
@@ -361,6 +365,20 @@ fn deliver(client: &mut TcpStream, answer: &[u8], fault: Option<&Fault>) -> io::
     client.shutdown(Shutdown::Write)
 }
 
+/// Returns an answer with another date.
+fn dated(answer: &[u8], late_s: i64) -> Vec<u8> {
+    let end = find(answer, b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let is_date = |line: &&str| line.to_ascii_lowercase().starts_with("date:");
+    let mut lines: Vec<&str> = head.split("\r\n").filter(|line| !is_date(line)).collect();
+    let words = ["-u".to_owned(), format!("-d{late_s} seconds"), HTTP_DATE.to_owned()];
+    let date = Command::new("date").env("LC_ALL", "C").args(words).output().unwrap();
+    assert!(date.status.success(), "{date:?}");
+    let date = format!("date: {}", String::from_utf8_lossy(&date.stdout).trim_end());
+    lines.push(&date);
+    [lines.join("\r\n").as_bytes(), &answer[end..]].concat()
+}
+
 /// Holds the connection until the client gives up.
 fn silence(client: &mut TcpStream) -> io::Result<()> {
     let mut nothing = [0; 1_024];
@@ -426,6 +444,9 @@ fn percent_decoded(text: &str) -> String {
     }
     String::from_utf8(bytes).unwrap()
 }
+
+/// A date as HTTP has it (RFC 9110, 5.6.7), for date(1).
+const HTTP_DATE: &str = "+%a, %d %b %Y %H:%M:%S GMT";
 
 fn address(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
