@@ -88,7 +88,7 @@ fn who_may_make_a_cgroup_is_held_by_one_and_the_host_stays_what_it_is() {
     assert!(find.output().unwrap().stdout.is_empty());
 }
 
-fn cgroups_here() -> bool {
+pub fn cgroups_here() -> bool {
     let made = Command::new("sh").args(["-c", MAKES_CGROUPS]).status().unwrap().success();
     if !made {
         println!("skipped: no cgroup v2 that this user may make something in");

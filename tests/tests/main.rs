@@ -59,6 +59,7 @@ mod stack;
 mod subreaper;
 mod support;
 mod terminal;
+mod tools;
 mod variables;
 mod vectors;
 mod window;

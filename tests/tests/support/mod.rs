@@ -16,6 +16,7 @@ pub mod meddler;
 pub mod memory;
 pub mod process;
 pub mod random;
+pub mod resident;
 pub mod sandbox;
 pub mod second;
 pub mod stack;
