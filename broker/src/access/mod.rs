@@ -93,7 +93,8 @@ impl<'a> Access<'a> {
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;
         let local = |e| Failure::new("cannot set the credentials endpoint up").because(e);
         let vault = Arc::new(Vault::default());
-        let endpoint = Endpoint::bind(&edge, Arc::clone(&vault)).map_err(local)?;
+        let endpoint =
+            Endpoint::bind(&edge, Arc::clone(&vault), Arc::clone(&world.clock)).map_err(local)?;
         let private = Private::make(world.evidence().state(), session).map_err(local)?;
         Ok(Self {
             case: Case::new(session, world.store()),

@@ -1,5 +1,6 @@
 //! How an access is opened: each step is written down before it has effects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bg_aws::fault::{CallError, CallKind};
@@ -60,7 +61,9 @@ impl Access<'_> {
         let reach = self.world.reach(role.profiles.revoker.as_deref());
         let early = Early::wait(&self.switch, self.claim.session, role.role_name(), reach);
         self.early = early.map_err(no_thread)?;
-        killswitch::watch(self.world.store(), self.claim.session, self.switch.clone())
+        let clock = Arc::clone(&self.world.clock);
+        let session = self.claim.session;
+        killswitch::watch(self.world.store(), session, self.switch.clone(), clock)
             .map_err(no_thread)
     }
 

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::process::ExitCode;
 
 use bg_recorder::approval::statement::Principal;
+use bg_recorder::stamp::Stamp;
 
 use crate::config::{Config, Mfa, RoleConfig};
 use crate::failure::Failure;
-use crate::request::dossier::signers;
 use crate::request::signer::approvers;
+use crate::request::signer::signers;
 use crate::world::World;
 use bg_cli::answer::Answer;
 
@@ -28,7 +29,11 @@ pub fn check(world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
     let mut wrong = Vec::new();
     for (name, role) in &world.config.roles {
         lines.push(format!("  role      {name}: {} (quorum {})", role.arn, role.quorum));
-        wrong.extend(faults(role).into_iter().map(|what| format!("  WRONG     {name}: {what}")));
+        wrong.extend(
+            faults(role, world.clock.now())
+                .into_iter()
+                .map(|what| format!("  WRONG     {name}: {what}")),
+        );
     }
     if let Some(role) = &world.config.drill.role
         && !world.config.roles.contains_key(role)
@@ -42,7 +47,7 @@ pub fn check(world: &World, out: &mut Answer<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// Reads what a role names: a file that is missing is found now, and not at 2 a.m.
-fn faults(role: &RoleConfig) -> Vec<String> {
+fn faults(role: &RoleConfig, now: Stamp) -> Vec<String> {
     let mut faults = Vec::new();
     for (what, path) in role.files() {
         if what == "mfa.secrets" && !path.is_dir() {
@@ -56,7 +61,7 @@ fn faults(role: &RoleConfig) -> Vec<String> {
     let Ok((_, signers)) = signers(role).map_err(|e| faults.push(e.to_string())) else {
         return faults;
     };
-    let people = approvers(&signers);
+    let people = approvers(&signers, now);
     let others = people.len().saturating_sub(1);
     if others < usize::try_from(role.quorum).unwrap_or(usize::MAX) {
         faults.push(format!(

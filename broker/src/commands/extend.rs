@@ -26,8 +26,8 @@ use crate::commands::confirm::confirm;
 use crate::config::PRACTICE;
 use crate::failure::Failure;
 use crate::outage::letterbox::{Handed, NotGranted, hand, petition};
-use crate::request::dossier::signers;
 use crate::request::filing::nonce;
+use crate::request::signer::signers;
 use crate::request::signer::{Signer, SignerArgs};
 use crate::world::World;
 

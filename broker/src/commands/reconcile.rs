@@ -13,6 +13,7 @@ use bg_recorder::keys::KeyService;
 use bg_recorder::life::Life;
 use bg_recorder::note::NOTE_MAX;
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::store::ObjectStore;
 use clap::Args;
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ pub fn reconcile(
 ) -> Result<ExitCode, Failure> {
     // What is in the outbox is tried again.
     world.notifier();
-    let docket = Docket::of(&*world.store(), world.is_practice())?;
+    let docket = Docket::of(&*world.store(), world.is_practice(), world.clock.now())?;
     let keys = world.keys()?;
     let has =
         |session, fact: &str| docket.0.get(&session).is_some_and(|facts| facts.contains(fact));
@@ -83,7 +84,11 @@ pub fn reconcile(
         if let Ok(Outcome::Ended(revocation)) = &outcome {
             herald::late(world, *session, revocation);
         }
-        if args.json { out.json(&line(*session, &outcome)) } else { tell(*session, &outcome) }
+        if args.json {
+            out.json(&line(*session, &outcome))
+        } else {
+            tell(*session, &outcome, world.clock.now())
+        }
     }
     let closed = |session: &SessionId| {
         [OPEN, DENIED, PROVED, GATE].into_iter().all(|fact| has(*session, fact))
@@ -209,13 +214,13 @@ fn is_live(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<b
     Ok(matches!(life, Life::Live { .. }) && !over)
 }
 
-fn tell(session: SessionId, outcome: &Result<Outcome, Failure>) {
+fn tell(session: SessionId, outcome: &Result<Outcome, Failure>, now: Stamp) {
     match outcome {
         Ok(Outcome::Live) => say!("bg-shell: session {session} runs, and closes its access itself"),
         Ok(Outcome::Closed) => say!("bg-shell: session {session} is closed, its gate, too"),
         Ok(Outcome::Ended(revocation)) => {
             say!("bg-shell: session {session}:");
-            summary::revocation(revocation);
+            summary::revocation(revocation, now);
         }
         // The next session is looked at all the same.
         Err(failure) => BG_SHELL.tell(failure),

@@ -56,7 +56,7 @@ pub fn recover(
     let Swept { closed, recovered: all } = orphans(world)?;
     for (session, revocation) in &closed {
         say!("bg-shell: session {session} was killed; its access is revoked by its name");
-        summary::revocation(revocation);
+        summary::revocation(revocation, world.clock.now());
     }
     for recovered in &all {
         if args.json { out.json(&line(recovered)) } else { tell(recovered) }

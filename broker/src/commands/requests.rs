@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 use crate::config::RoleConfig;
 use crate::failure::Failure;
 use crate::request::decide::describe;
-use crate::request::dossier::{Dossier, FACT_MAX, REQUESTS, find, ids_of, listed, signers};
-use crate::request::signer::{Signer, SignerArgs};
+use crate::request::dossier::{Dossier, FACT_MAX};
+use crate::request::lookup::{REQUESTS, find, ids_of, listed};
+use crate::request::signer::{Signer, SignerArgs, signers};
 use crate::request::standing::Standing;
 use crate::world::World;
 
@@ -58,7 +59,8 @@ pub fn requests(
     world: &World,
     out: &mut Answer<'_>,
 ) -> Result<ExitCode, Failure> {
-    let one = args.id.as_deref().map(|id| find(&*world.store(), id)).transpose()?;
+    let id = args.id.as_deref();
+    let one = id.map(|id| find(&*world.store(), id, world.clock.now())).transpose()?;
     if args.policy {
         return policy(world, one, out);
     }
@@ -92,7 +94,7 @@ impl List<'_> {
     /// this take minutes.
     fn all(&mut self, out: &mut Answer<'_>) -> Result<bool, Failure> {
         let entries = listed(&*self.world.store())?;
-        let mut ids = ids_of(&entries);
+        let mut ids = ids_of(&entries, self.world.clock.now());
         let mut passed_over = 0;
         if !self.args.all {
             let since = since(self.world);

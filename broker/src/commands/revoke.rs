@@ -53,31 +53,32 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
     }
     let blind = |failure: Failure| failure.hint(BLIND_HINT);
     let keys = world.keys().map_err(blind)?;
-    let session =
-        Docket::of(&*world.store(), world.is_practice()).map_err(blind)?.find(&args.session)?;
+    let session = Docket::of(&*world.store(), world.is_practice(), world.clock.now())
+        .map_err(blind)?
+        .find(&args.session)?;
     ask(&Case::new(session, world.store()), &*keys, &args.reason)?;
     let Some(closing) = abandoned::closing(world, session, &*keys, Gone::Silent)? else {
         say!("bg-shell: session {session} has no access; should it get one, it is ended at once");
         return Ok(ExitCode::SUCCESS);
     };
     if let Some(revocation) = closing.proved() {
-        return Ok(told(session, &revocation));
+        return Ok(told(world, session, &revocation));
     }
     deny(&closing);
     wait(&closing, args.wait)?;
     Ok(match closing.proved() {
-        Some(revocation) => told(session, &revocation),
+        Some(revocation) => told(world, session, &revocation),
         None if is_live(&closing)? => {
             let revocation = closing.pend(RUNS);
             let opened = closing.case.trusted(&*keys, OPEN).ok().flatten();
             let why = revocation.to_string();
             herald::pending(world, session, opened.as_ref(), (&closing.name, &why));
-            told(session, &revocation)
+            told(world, session, &revocation)
         }
         None => {
             let revocation = closing.run(None);
             herald::late(world, session, &revocation);
-            told(session, &revocation)
+            told(world, session, &revocation)
         }
     })
 }
@@ -127,7 +128,9 @@ fn ask(case: &Case, keys: &dyn KeyService, reason: &str) -> Result<(), Failure> 
 fn deny(closing: &Closing<'_>) {
     let denied = match closing.deny() {
         Ok(denied) => denied,
-        Err(why) => return summary::revocation(&closing.pend(&why.to_string())),
+        Err(why) => {
+            return summary::revocation(&closing.pend(&why.to_string()), closing.world.clock.now());
+        }
     };
     let id = denied.request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
     say!("bg-shell: denied by the inline policy {}{id}", denied.policy);
@@ -138,8 +141,8 @@ fn deny(closing: &Closing<'_>) {
     }
 }
 
-fn told(session: SessionId, revocation: &Revocation) -> ExitCode {
-    summary::revocation(revocation);
+fn told(world: &World, session: SessionId, revocation: &Revocation) -> ExitCode {
+    summary::revocation(revocation, world.clock.now());
     match revocation {
         Revocation::Pending { .. } => pending(session, "its access is not proved closed"),
         _ => ExitCode::SUCCESS,

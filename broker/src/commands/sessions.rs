@@ -70,7 +70,7 @@ pub fn sessions(
     world: &World,
     out: &mut Answer<'_>,
 ) -> Result<ExitCode, Failure> {
-    let docket = Docket::of(&*world.store(), world.is_practice())?;
+    let docket = Docket::of(&*world.store(), world.is_practice(), world.clock.now())?;
     let keys = world.keys()?;
     let Chosen { sessions, passed_over } = choose(&docket, args.all, SystemClock.now());
     let known = sessions.iter().flat_map(|(session, facts)| {

@@ -12,7 +12,7 @@ use std::{fmt, io};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
 use bg_aws::edge::Edge;
-use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::clock::Clock;
 use data_encoding::HEXLOWER;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -41,6 +41,7 @@ struct Desk {
     path: String,
     token: Zeroizing<String>,
     vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Endpoint {
@@ -48,7 +49,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When there is no port or no randomness.
-    pub fn bind(edge: &Edge, vault: Arc<Vault>) -> io::Result<Self> {
+    pub fn bind(edge: &Edge, vault: Arc<Vault>, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let desk = Desk {
@@ -56,6 +57,7 @@ impl Endpoint {
             path: format!("/credentials/{}", *random()?),
             token: random()?,
             vault,
+            clock,
         };
         let desk = Arc::new(desk);
         let runtime = edge.runtime();
@@ -127,7 +129,7 @@ impl Desk {
         if let Err(why) = self.entitled(request) {
             return refusal(StatusCode::FORBIDDEN, why);
         }
-        match self.vault.answer(SystemClock.now()) {
+        match self.vault.answer(self.clock.now()) {
             Answer::Credentials(body) => reply(StatusCode::OK, Bytes::from_owner(body)),
             Answer::NotYet(why) => refusal(StatusCode::SERVICE_UNAVAILABLE, why),
             Answer::Over(why) => refusal(StatusCode::FORBIDDEN, why),
@@ -196,6 +198,7 @@ mod tests {
 
     use aws_credential_types::Credentials;
     use bg_aws::edge::Reach;
+    use bg_recorder::clock::SystemClock;
     use serde_json::Value;
 
     use bg_recorder::stamp::Stamp;
@@ -212,8 +215,12 @@ mod tests {
         fn new() -> Self {
             let reach = Reach { region: Some("us-east-1".into()), ..Reach::default() };
             let vault = Arc::new(Vault::default());
-            let endpoint =
-                Endpoint::bind(&Edge::open(&reach).unwrap(), Arc::clone(&vault)).unwrap();
+            let endpoint = Endpoint::bind(
+                &Edge::open(&reach).unwrap(),
+                Arc::clone(&vault),
+                Arc::new(SystemClock),
+            )
+            .unwrap();
             Self { vault, endpoint }
         }
 

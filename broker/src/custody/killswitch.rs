@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bg_recorder::clock::Clock;
 use bg_recorder::facts::case::{Case, CaseError, REVOKE};
 use bg_recorder::session::SessionId;
 use bg_recorder::store::ObjectStore;
@@ -30,6 +31,7 @@ pub fn watch(
     store: Arc<dyn ObjectStore>,
     session: SessionId,
     target: impl Target + 'static,
+    clock: Arc<dyn Clock>,
 ) -> io::Result<()> {
     let look = move || {
         let case = Case::new(session, store);
@@ -37,7 +39,7 @@ pub fn watch(
             if let Some((by, reason)) = pulled(&case) {
                 return target.revoke(by, reason);
             }
-            thread::sleep(PERIOD);
+            clock.wait(PERIOD);
         }
     };
     thread::Builder::new().name("killswitch".into()).spawn(look).map(drop)
@@ -62,6 +64,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
+    use bg_recorder::clock::SystemClock;
     use bg_recorder::dir::DirStore;
     use bg_recorder::keys::local::LocalKeys;
 
@@ -85,7 +88,8 @@ mod tests {
     ) -> (Arc<dyn ObjectStore>, Receiver<(String, String)>) {
         let (sender, receiver) = channel();
         let store: Arc<dyn ObjectStore> = Arc::new(DirStore::new(dir.join("evidence")));
-        watch(Arc::clone(&store), session, Session(Mutex::new(sender))).unwrap();
+        watch(Arc::clone(&store), session, Session(Mutex::new(sender)), Arc::new(SystemClock))
+            .unwrap();
         (store, receiver)
     }
 

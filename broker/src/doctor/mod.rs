@@ -79,6 +79,7 @@ pub fn doctor(args: &DoctorArgs, world: &World, out: &mut Answer<'_>) -> Result<
 
 /// What can be looked at once it is known which services answer; what a silent one would have to say is left out.
 fn checks<'c>(eyes: &'c Eyes<'_>, roles: Vec<(&'c str, &'c RoleConfig)>) -> Vec<Check<'c>> {
+    let world = eyes.world;
     let mut checks: Vec<Check<'c>> = Vec::new();
     for (name, role) in roles {
         checks.push(unless_silent(eyes, "iam", format!("role {name}"), move |findings| {
@@ -91,9 +92,9 @@ fn checks<'c>(eyes: &'c Eyes<'_>, roles: Vec<(&'c str, &'c RoleConfig)>) -> Vec<
         checks.push(unless_silent(eyes, "sts", format!("principals {name}"), move |findings| {
             principals::check(name, role, eyes, findings);
         }));
-        checks.push(Box::new(move |findings| signers::check(name, role, findings)));
+        let now = world.clock.now();
+        checks.push(Box::new(move |findings| signers::check(name, role, now, findings)));
     }
-    let world = eyes.world;
     checks.push(unless_silent(eyes, "kms", "keys".into(), |findings| keys::check(eyes, findings)));
     checks.push(unless_silent(eyes, "s3", "bucket".into(), |findings| {
         bucket::check(eyes, findings);

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use bg_recorder::approval::signers::{AllowedSigners, Entry, SIGNERS_MAX, SignersError};
 use bg_recorder::dir::read_limited;
+use bg_recorder::stamp::Stamp;
 
 use super::finding::Finding;
 use crate::config::RoleConfig;
 use crate::request::signer::approvers;
 
 /// Checks a role's allowed_signers.
-pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
+pub fn check(name: &str, role: &RoleConfig, now: Stamp, findings: &mut Vec<Finding>) {
     let check = format!("signers {name}");
     let path = &role.allowed_signers;
     let signers = match read(path) {
@@ -48,7 +49,7 @@ pub fn check(name: &str, role: &RoleConfig, findings: &mut Vec<Finding>) {
         ));
         return;
     }
-    findings.push(quorum(check, approvers(&signers).len(), role.quorum));
+    findings.push(quorum(check, approvers(&signers, now).len(), role.quorum));
 }
 
 fn quorum(check: String, has: usize, quorum: u32) -> Finding {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bg_cli::named::{Named, beginning};
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::facts::case::CASES;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -21,9 +20,9 @@ impl Docket {
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub fn of(store: &dyn ObjectStore, practice: bool) -> Result<Self, Failure> {
+    pub fn of(store: &dyn ObjectStore, practice: bool, now: Stamp) -> Result<Self, Failure> {
         let docket = Self::read(store)?;
-        if practice { docket.with_recent_tapes(store) } else { Ok(docket) }
+        if practice { docket.with_recent_tapes(store, now) } else { Ok(docket) }
     }
 
     fn read(store: &dyn ObjectStore) -> Result<Self, Failure> {
@@ -38,8 +37,8 @@ impl Docket {
         Ok(docket)
     }
 
-    fn with_recent_tapes(mut self, store: &dyn ObjectStore) -> Result<Self, Failure> {
-        for prefix in recent_days() {
+    fn with_recent_tapes(mut self, store: &dyn ObjectStore, now: Stamp) -> Result<Self, Failure> {
+        for prefix in recent_days(now) {
             for entry in store.list(&prefix).map_err(unlisted)? {
                 let name = entry.key.strip_prefix(&prefix).and_then(|key| key.split_once('/'));
                 if let Some((Ok(session), "genesis")) =
@@ -69,13 +68,9 @@ impl Docket {
     }
 }
 
-fn recent_days() -> [String; 2] {
-    let now = SystemClock.wall_us();
-    let yesterday = now.saturating_sub(86_400_000_000);
-    [yesterday, now].map(|at| {
-        let day = Stamp(at).day();
-        format!("sessions/{day}/")
-    })
+fn recent_days(now: Stamp) -> [String; 2] {
+    let yesterday = Stamp(now.0.saturating_sub(86_400_000_000));
+    [yesterday, now].map(|at| format!("sessions/{}/", at.day()))
 }
 
 fn unlisted(e: StoreError) -> Failure {

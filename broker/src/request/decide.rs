@@ -10,9 +10,10 @@ use bg_recorder::stamp::Stamp;
 
 use crate::failure::Failure;
 use crate::notify::{Message, Occasion};
-use crate::request::dossier::{Because, Dossier, REASON_MAX, REQUESTS, find, signers};
+use crate::request::dossier::{Because, Dossier, REASON_MAX};
 use crate::request::filing::{nonce, store};
-use crate::request::signer::{Signer, SignerArgs};
+use crate::request::lookup::{REQUESTS, find};
+use crate::request::signer::{Signer, SignerArgs, signers};
 use crate::request::standing::Standing;
 use crate::request::terms::minute;
 use crate::world::World;
@@ -32,7 +33,7 @@ impl<'a> Bench<'a> {
     /// When there is none, or it has ended.
     pub fn take(world: &'a World, id: &str, decision: Decision) -> Result<Self, Failure> {
         let now = world.clock.now();
-        let dossier = Dossier::open(world, find(&*world.store(), id)?, now)?;
+        let dossier = Dossier::open(world, find(&*world.store(), id, now)?, now)?;
         let standing = dossier.standing(now);
         let late = decision == Decision::Approve && now > dossier.request().expires;
         if !standing.is_open() || late {

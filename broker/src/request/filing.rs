@@ -14,8 +14,9 @@ use crate::config::{PRACTICE, RoleConfig};
 use crate::failure::Failure;
 use crate::news::News;
 use crate::notify::{Message, Occasion};
-use crate::request::dossier::{Filed, REQUESTS, signers};
-use crate::request::signer::{Signer, SignerArgs, approvers};
+use crate::request::dossier::Filed;
+use crate::request::lookup::REQUESTS;
+use crate::request::signer::{Signer, SignerArgs, approvers, signers};
 use crate::request::terms;
 use crate::request::terms::{approvals, minute};
 use crate::world::World;
@@ -151,7 +152,8 @@ pub fn filed(world: &World, request: &Request) {
 /// Says who may approve, and who hears of it: where nobody is told, the requester has to.
 fn asked(world: &World, request: &Request) {
     let people = world.role(&request.role).and_then(signers);
-    let people = people.map(|(_, signers)| approvers(&signers)).unwrap_or_default();
+    let people =
+        people.map(|(_, signers)| approvers(&signers, world.clock.now())).unwrap_or_default();
     let others: Vec<&str> = people
         .iter()
         .map(Principal::as_str)

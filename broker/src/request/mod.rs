@@ -4,6 +4,7 @@ pub mod decide;
 pub mod dossier;
 pub mod filing;
 pub mod grant;
+pub mod lookup;
 pub mod signer;
 pub mod standing;
 pub mod terms;

@@ -10,10 +10,10 @@ use bg_recorder::approval::APPROVAL_NAMESPACE;
 use bg_recorder::approval::key::{Presence, PublicKey};
 use bg_recorder::approval::signers::{AllowedSigners, Entry};
 use bg_recorder::approval::statement::Principal;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::stamp::Stamp;
 use clap::Args;
 
+use crate::config::RoleConfig;
 use crate::failure::Failure;
 use crate::news::News;
 use crate::world::World;
@@ -129,10 +129,28 @@ impl Drop for Candidate {
     }
 }
 
-/// Returns those whose keys may approve today, and whose names can stand on an approval. A pattern stands for nobody in
+/// Reads the allowed_signers file of a role.
+///
+/// # Errors
+/// When it cannot be read, or one line of it cannot.
+pub fn signers(role: &RoleConfig) -> Result<(Vec<u8>, AllowedSigners), Failure> {
+    let path = role.allowed_signers.display();
+    let text = std::fs::read(&role.allowed_signers).map_err(|e| {
+        Failure::new(format!("cannot read {path}"))
+            .because(e)
+            .hint("see allowed_signers of the role")
+    })?;
+    let signers = AllowedSigners::parse(&text).map_err(|e| {
+        Failure::new(format!("cannot use {path}"))
+            .because(e)
+            .hint("see ssh-keygen(1), ALLOWED SIGNERS")
+    })?;
+    Ok((text, signers))
+}
+
+/// Returns those whose keys may approve at a time, and whose names can stand on an approval. A pattern stands for nobody in
 /// particular, so it adds nobody.
-pub fn approvers(signers: &AllowedSigners) -> BTreeSet<Principal> {
-    let now = SystemClock.now();
+pub fn approvers(signers: &AllowedSigners, now: Stamp) -> BTreeSet<Principal> {
     let may = |entry: &&Entry| {
         let person = entry.principal().unwrap_or_default();
         // Whoever is asked for their presence will be present.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bg_cli::say::say;
 use bg_recorder::ahead::Ahead;
 use bg_recorder::cause::chain;
-use bg_recorder::clock::{Clock as _, SystemClock};
+use bg_recorder::clock::Clock;
 use bg_recorder::event::Survivor;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::neutral::neutral;
@@ -40,7 +40,7 @@ pub fn banner(
         Secrets::Redact => "local prompts without echo by length only",
         Secrets::Record => "secret prompts, too",
     };
-    let left_s = ends.0.saturating_sub(SystemClock.wall_us()).div_ceil(1_000_000);
+    let left_s = ends.0.saturating_sub(world.clock.wall_us()).div_ceil(1_000_000);
     let limit =
         humantime::format_duration(Duration::from_secs(plan.max_duration.as_secs().min(left_s)));
     match access.map(Access::claim) {
@@ -81,7 +81,7 @@ fn price(by: Containment) -> &'static str {
 }
 
 /// Says whether the access is over. What is not proved is not called revoked.
-pub fn revocation(revocation: &Revocation) {
+pub fn revocation(revocation: &Revocation, now: Stamp) {
     match revocation {
         Revocation::None { why } => say!("bg-shell: nothing to revoke: {why}"),
         Revocation::Revoked { probe, elapsed_ms, .. } => {
@@ -93,7 +93,7 @@ pub fn revocation(revocation: &Revocation) {
         }
         Revocation::Pending { why, dead_by } => {
             say!("bg-shell: REVOKE PENDING: {why}");
-            if *dead_by < SystemClock.now() {
+            if *dead_by < now {
                 let certain = dead_by.after(MARGIN).clock();
                 say!(
                     "bg-shell: its credentials ended at {} UTC; clocks differ: it counts as over at {certain}",
@@ -119,6 +119,8 @@ pub struct Summary {
     pub lasted: Duration,
     /// Where the evidence is.
     pub store: Arc<dyn ObjectStore>,
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Summary {
@@ -169,7 +171,7 @@ impl Summary {
         let ahead = Ahead::new(Arc::clone(&self.store));
         let tape =
             Tape::list(&ahead, &self.session.prefix(self.created), Some(self.session)).ok()?;
-        Some(verify(&tape, std::slice::from_ref(&self.trusted), SystemClock.wall_us()))
+        Some(verify(&tape, std::slice::from_ref(&self.trusted), self.clock.wall_us()))
     }
 
     fn verdict(&self, report: &Report) {
