@@ -35,8 +35,8 @@ fn sources(package: &str) -> Vec<PathBuf> {
         }
     }
     assert!(!found.is_empty());
-    // replay's sample.rs makes tapes for its unit tests, and is compiled for those only.
-    found.retain(|path| stem(path) != "sample");
+    // Compiled for unit tests only; replay's sample.rs makes tapes for them.
+    found.retain(|path| !["sample", "tests"].contains(&stem(path)));
     found
 }
 
