@@ -248,7 +248,7 @@ const MAKES_CGROUPS: &str = r#"at=$(awk '$3 == "cgroup2" { print $2; exit }' /pr
 dir=$at$(sed -n 's/^0:://p' /proc/self/cgroup)/bg-shell-test-$$
 [ -n "$at" ] && mkdir "$dir" 2>/dev/null && [ -e "$dir/cgroup.kill" ] && rmdir "$dir""#;
 /// Runs a program in which a system call is refused (seccomp(2)): what container runtimes and AppArmor do.
-const WITHOUT: &str = r#"
+pub const WITHOUT: &str = r#"
 import ctypes, os, struct, sys
 arm = os.uname().machine == "aarch64"
 number = {"mount": 40 if arm else 165, "unshare": 97 if arm else 272}[sys.argv[1]]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::contain::WITHOUT;
 use crate::support::stack::Stack;
 use crate::support::world::{World, stderr};
 
@@ -209,6 +210,33 @@ fn the_practice_world_is_looked_at_without_an_account() {
     let (code, findings) = look(&mut world.shell());
     assert_eq!(code, Some(0), "{findings:#?}");
     assert!(findings.iter().any(|finding| finding["check"] == "spool"), "{findings:#?}");
+}
+
+#[test]
+fn the_containment_that_is_told_is_the_one_that_a_session_gets() {
+    let world = World::new();
+    let (_, findings) = look(&mut world.shell());
+    let found = findings.iter().find(|finding| finding["check"] == "containment").unwrap();
+    assert_eq!(found["verdict"], "ok");
+    world.record("true");
+    let genesis = world.tape().note("genesis");
+    let by = genesis["about"]["containment"].as_str().unwrap();
+    assert!(found["saw"].as_str().unwrap().starts_with(by), "{by}: {found}");
+}
+
+#[test]
+fn a_containment_that_is_demanded_and_cannot_be_had_is_found() {
+    let world = World::new();
+    world.contain("namespace");
+    let shell = env!("CARGO_BIN_EXE_shell-under-test");
+    let mut without = world.command("python3");
+    without.args(["-c", WITHOUT, "mount", shell]);
+    let (code, findings) = look(&mut without);
+    let wrong: Vec<&Value> = findings.iter().filter(|found| found["verdict"] == "fail").collect();
+    let [found] = wrong[..] else { panic!("{findings:#?}") };
+    assert_eq!((&found["check"], code), (&json!("containment practice"), Some(1)));
+    let saw = found["saw"].as_str().unwrap();
+    assert!(saw.contains("a namespace is demanded: its own /proc: Operation not"), "{saw}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod boundary;
 mod bucket;
 mod clock;
+mod containment;
 mod eyes;
 mod finding;
 mod key_files;
@@ -57,11 +58,14 @@ pub fn doctor(args: &DoctorArgs, world: &World, out: &mut Answer<'_>) -> Result<
         Some(name) => vec![(name.as_str(), world.role(name)?)],
         None => world.config.roles.iter().map(|(name, role)| (name.as_str(), role)).collect(),
     };
-    let eyes = Eyes::open(world, args.profile.as_deref())?;
     let mut table = Table { json: args.json, out };
     let mut findings = Vec::new();
+    // While this process has no other children: a keeper that is let go takes all of them with it.
+    containment::check(world, &mut findings);
+    table.tell(&findings);
+    let eyes = Eyes::open(world, args.profile.as_deref())?;
     if !roles.is_empty() || world.config.evidence.kms_key.is_some() {
-        findings = round::run(reach::checks(&eyes), |found| table.tell(found));
+        findings.append(&mut round::run(reach::checks(&eyes), |found| table.tell(found)));
         let mut heard = Vec::new();
         clock::check(&eyes, &mut heard);
         table.tell(&heard);

@@ -14,10 +14,12 @@ use std::time::Duration;
 
 use bg_relay::session::{self, Ended, Ending};
 use rustix::process::{getpid, set_child_subreaper};
+use rustix::termios::Winsize;
 use serde::{Deserialize, Serialize};
 
-use crate::os::cgroup::Cgroup;
+use crate::os::cgroup::{Cgroup, NAME};
 use crate::os::family::Family;
+use crate::os::pty::Pty;
 use crate::os::variables::Variables;
 use crate::os::words;
 
@@ -43,6 +45,18 @@ impl Containment {
             Self::Subreaper => "subreaper",
         }
     }
+}
+
+/// Tries a containment out: a keeper is started that way, starts nothing, and is let go.
+///
+/// # Errors
+/// When it cannot be had here.
+pub fn try_out(by: Containment) -> io::Result<()> {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let (_master, side) = Pty::open(size, None)?;
+    let name = format!("{NAME}tried-{}", getpid().as_raw_nonzero());
+    let command = ["true".into()];
+    Contained::prepare(Some(by), &name, &side, &command, &Variables::default()).map(drop)
 }
 
 /// A keeper that is ready, with no session process yet.
