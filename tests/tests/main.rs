@@ -18,6 +18,7 @@ mod bucket;
 mod bytes;
 mod campaign;
 mod cast;
+mod chroot;
 mod closeout;
 mod cloud;
 mod config;

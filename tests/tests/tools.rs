@@ -1,5 +1,6 @@
 //! Inside is like outside: everyday programs do in a session what they do without one, whoever runs them.
 
+mod gpg;
 mod ssh;
 mod vim;
 
