@@ -4,6 +4,9 @@
 //!
 //! It knows neither program, and reads no environment: that is handed in.
 
+// Others link this crate: what it offers says what it is.
+#![warn(missing_docs)]
+
 // What is said.
 pub mod answer;
 pub mod failure;

@@ -3,6 +3,9 @@
 //! What it touches are seams: the kernel, the terminal, the session, the tape, and those who may end or lengthen a
 //! session. Who runs it brings them; the fuzz target brings a script. In reading order:
 
+// Others link this crate: what it offers says what it is.
+#![warn(missing_docs)]
+
 // What the loop stands on.
 pub mod kernel;
 pub mod outside;

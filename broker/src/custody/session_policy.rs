@@ -20,7 +20,7 @@ pub fn narrowed(
         None => vec![json!({"Effect": "Allow", "Action": "*", "Resource": "*"})],
         Some(text) => {
             let path = || role.session_policy.clone().unwrap_or_default();
-            parse(text).map_err(|why| PolicyError::NotAPolicy(path(), why))?
+            parse(text).map_err(|why| PolicyError::NotAPolicy { path: path(), why })?
         }
     };
     let policy = with_denies(statements, &role.arn, deadline);
@@ -39,24 +39,43 @@ fn with_denies(mut statements: Vec<Value>, role_arn: &str, deadline: Stamp) -> S
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
-fn parse(text: &[u8]) -> Result<Vec<Value>, String> {
-    let policy: Map<String, Value> = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+fn parse(text: &[u8]) -> Result<Vec<Value>, NotAPolicy> {
+    let policy: Map<String, Value> = serde_json::from_slice(text)?;
     if policy.get("Version").is_some_and(|version| version != "2012-10-17") {
-        return Err("its Version is not 2012-10-17".into());
+        return Err(NotAPolicy::Version);
     }
     match policy.get("Statement") {
         Some(Value::Array(statements)) if !statements.is_empty() => Ok(statements.clone()),
         Some(statement @ Value::Object(_)) => Ok(vec![statement.clone()]),
-        _ => Err("it has no Statement".into()),
+        _ => Err(NotAPolicy::Empty),
     }
+}
+
+/// Why a text is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAPolicy {
+    /// It is no JSON object.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It is in the older language, whose defaults differ.
+    #[error("its Version is not 2012-10-17")]
+    Version,
+    /// It allows nothing and denies nothing.
+    #[error("it has no Statement")]
+    Empty,
 }
 
 /// Why a session has no policy, and so no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// It is no policy.
-    #[error("{path} is not a policy: {1}", path = .0.display())]
-    NotAPolicy(PathBuf, String),
+    #[error("{path} is not a policy: {why}", path = .path.display())]
+    NotAPolicy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NotAPolicy,
+    },
     /// STS takes no more.
     #[error(
         "the session policy has {len} characters, {POLICY_MAX} are the most; {DENIES} are ours"
@@ -128,7 +147,7 @@ mod tests {
             r#"{"Statement": []}"#,
             r#"{"Version": "2008-10-17", "Statement": [{}]}"#,
         ] {
-            assert!(matches!(policy(Some(text)), Err(PolicyError::NotAPolicy(..))), "{text}");
+            assert!(matches!(policy(Some(text)), Err(PolicyError::NotAPolicy { .. })), "{text}");
         }
     }
 

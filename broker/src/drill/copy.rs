@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::account::probe::{self, Proof};
 use crate::config::{Probe, RoleConfig};
+use crate::drill::log::Wrong;
 use crate::world::World;
 
 pub struct Copy {
@@ -34,15 +35,16 @@ impl Copy {
     ///
     /// # Errors
     /// When it does not answer with credentials.
-    pub fn take(world: &World, role: &RoleConfig, url: &str, token: &str) -> Result<Self, String> {
-        let body = fetch(url, token).map_err(|e| format!("the credentials endpoint: {e}"))?;
+    pub fn take(world: &World, role: &RoleConfig, url: &str, token: &str) -> Result<Self, Wrong> {
+        let body =
+            fetch(url, token).map_err(|e| Wrong::Saw(format!("the credentials endpoint: {e}")))?;
         let answer: Answer = serde_json::from_str(&body)
-            .map_err(|_| "the credentials endpoint gave no credentials".to_owned())?;
+            .map_err(|_| "the credentials endpoint gave no credentials")?;
         // They move into what is zeroed.
         let Answer { access_key_id, secret_access_key, token } = answer;
         let credentials =
             Credentials::new(access_key_id, secret_access_key, Some(token), None, "bg-shell drill");
-        let edge = world.edge(None).map_err(|e| e.to_string())?;
+        let edge = world.edge(None)?;
         Ok(Self { edge: edge.with_credentials(credentials), probe: role.probe })
     }
 
@@ -50,21 +52,20 @@ impl Copy {
     ///
     /// # Errors
     /// When it does not.
-    pub fn works(&self) -> Result<String, String> {
+    pub fn works(&self) -> Result<String, Wrong> {
         let action = self.probe.action();
-        probe::allowed(&self.edge, self.probe, PATIENCE, &SystemClock)
-            .map(|_| format!("{action} works"))
-            .map_err(|e| e.to_string())
+        probe::allowed(&self.edge, self.probe, PATIENCE, &SystemClock)?;
+        Ok(format!("{action} works"))
     }
 
     /// Waits until it is denied explicitly, three times in a row.
     ///
     /// # Errors
     /// When it is not.
-    pub fn is_denied(&self) -> Result<String, String> {
+    pub fn is_denied(&self) -> Result<String, Wrong> {
         let action = self.probe.action();
         let proof = probe::denied(&self.edge, self.probe, Stamp(u64::MAX), PATIENCE, &SystemClock);
-        match proof.map_err(|e| e.to_string())? {
+        match proof? {
             Proof::Denied { .. } => {
                 Ok(format!("{action} with a copy of its credentials is denied"))
             }

@@ -1,8 +1,15 @@
 //! The steps of a drill, as they went.
 
+use std::io;
 use std::time::{Duration, Instant};
 
+use bg_aws::fault::CallError;
+use bg_recorder::facts::case::CaseError;
+use bg_recorder::store::StoreError;
 use serde::Serialize;
+
+use crate::account::probe::NotProved;
+use crate::failure::Failure;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
@@ -26,6 +33,47 @@ pub struct Log {
     pub to_revoke_ms: Option<u64>,
 }
 
+/// Why a step went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Wrong {
+    /// What was seen instead.
+    #[error("{0}")]
+    Saw(String),
+    /// A command of ours could not be carried out.
+    #[error("{0}")]
+    Failed(Failure),
+    /// A file or a process.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The evidence store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The facts around the session.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// What is stored is not what it should be.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// AWS refused, or did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// AWS did not answer as it should.
+    #[error(transparent)]
+    NotProved(#[from] NotProved),
+}
+
+impl From<Failure> for Wrong {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(saw: &str) -> Self {
+        Self::Saw(saw.to_owned())
+    }
+}
+
 /// A step went wrong: what would follow has no sense. The log says it.
 #[derive(Debug)]
 pub struct Stopped;
@@ -38,14 +86,14 @@ impl Log {
     pub fn step<T>(
         &mut self,
         step: &str,
-        work: impl FnOnce() -> Result<(T, String), String>,
+        work: impl FnOnce() -> Result<(T, String), Wrong>,
     ) -> Result<T, Stopped> {
         let began = Instant::now();
         let done = work();
         let took_ms = Some(millis(began.elapsed()));
         let (passed, saw) = match &done {
             Ok((_, saw)) => (true, saw.clone()),
-            Err(why) => (false, why.clone()),
+            Err(why) => (false, why.to_string()),
         };
         self.steps.push(Step { step: step.to_owned(), took_ms, passed, saw });
         done.map(|(result, _)| result).map_err(|_| Stopped)

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bg_recorder::session::SessionId;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::drill::log::Wrong;
 use crate::environment::SESSION_VARIABLE;
 use crate::failure::Failure;
 use crate::world::World;
@@ -61,7 +62,7 @@ impl<'a> Responder<'a> {
     ///
     /// # Errors
     /// When it ends with another code than these.
-    pub fn runs(&self, args: &[&OsStr], codes: &[i32]) -> Result<String, String> {
+    pub fn runs(&self, args: &[&OsStr], codes: &[i32]) -> Result<String, Wrong> {
         self.runs_under(&Circumstances::default(), args, codes)
     }
 
@@ -74,9 +75,9 @@ impl<'a> Responder<'a> {
         circumstances: &Circumstances,
         args: &[&OsStr],
         codes: &[i32],
-    ) -> Result<String, String> {
+    ) -> Result<String, Wrong> {
         let output = self.shell(circumstances).args(args).stdin(Stdio::null()).output();
-        let output = output.map_err(|e| format!("cannot run bg-shell: {e}"))?;
+        let output = output.map_err(not_run)?;
         match output.status.code() {
             Some(code) if codes.contains(&code) => {
                 Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
@@ -89,9 +90,11 @@ impl<'a> Responder<'a> {
     ///
     /// # Errors
     /// When it ends before that.
-    pub fn opens(&self, args: &[&OsStr], circumstances: &Circumstances) -> Result<Session, String> {
+    pub fn opens(&self, args: &[&OsStr], circumstances: &Circumstances) -> Result<Session, Wrong> {
         let said = self.place.join("said");
-        let file = |path: &Path| File::create(path).map_err(|e| format!("{}: {e}", path.display()));
+        let file = |path: &Path| {
+            File::create(path).map_err(|e| Wrong::Saw(format!("{}: {e}", path.display())))
+        };
         let mut shell = self.shell(circumstances);
         shell
             .arg("open")
@@ -100,7 +103,7 @@ impl<'a> Responder<'a> {
             .arg(&self.place)
             .args(&self.command);
         shell.stdin(Stdio::piped()).stdout(file(&self.place.join("screen"))?).stderr(file(&said)?);
-        let mut child = shell.spawn().map_err(|e| format!("cannot run bg-shell: {e}"))?;
+        let mut child = shell.spawn().map_err(not_run)?;
         let ready = self.place.join("ready");
         let mut ended = None;
         let arrived = within(PATIENCE, || {
@@ -135,14 +138,14 @@ impl<'a> Responder<'a> {
     ///
     /// # Errors
     /// When they do not end.
-    pub fn works(&self) -> Result<i32, String> {
+    pub fn works(&self) -> Result<i32, Wrong> {
         let done = self.place.join("done");
         let mut code = None;
         within(PATIENCE, || {
             code = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok());
             code.is_some()
         });
-        code.ok_or_else(|| "its commands did not end in two minutes".to_owned())
+        code.ok_or_else(|| "its commands did not end in two minutes".into())
     }
 
     fn shell(&self, circumstances: &Circumstances) -> Command {
@@ -168,9 +171,10 @@ impl Session {
     ///
     /// # Errors
     /// When it ends with another code.
-    pub fn leave(&mut self, code: i32) -> Result<String, String> {
+    pub fn leave(&mut self, code: i32) -> Result<String, Wrong> {
         if let Some(stdin) = self.child.stdin.as_mut() {
-            stdin.write_all(b"\n").map_err(|e| format!("nobody reads the responder: {e}"))?;
+            let unread = |e| Wrong::Saw(format!("nobody reads the responder: {e}"));
+            stdin.write_all(b"\n").map_err(unread)?;
         }
         self.ends(code)
     }
@@ -179,7 +183,7 @@ impl Session {
     ///
     /// # Errors
     /// When it does not, or with another code.
-    pub fn ends(&mut self, code: i32) -> Result<String, String> {
+    pub fn ends(&mut self, code: i32) -> Result<String, Wrong> {
         let mut ended = None;
         within(PATIENCE, || {
             ended = self.child.try_wait().ok().flatten();
@@ -190,7 +194,7 @@ impl Session {
             Some(status) => {
                 Err(complaint(&fs::read_to_string(&self.said).unwrap_or_default(), status))
             }
-            None => Err("it did not end in two minutes".to_owned()),
+            None => Err("it did not end in two minutes".into()),
         }
     }
 
@@ -198,15 +202,17 @@ impl Session {
     ///
     /// # Errors
     /// When there is none.
-    pub fn kill(&mut self) -> Result<(), String> {
-        self.child.kill().and_then(|()| self.child.wait()).map(drop).map_err(|e| e.to_string())
+    pub fn kill(&mut self) -> Result<(), Wrong> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Waits until no process of the session lives.
     ///
     /// # Errors
     /// When some do.
-    pub fn has_no_process(&self) -> Result<String, String> {
+    pub fn has_no_process(&self) -> Result<String, Wrong> {
         let mut left = 0;
         let gone = within(GONE_PATIENCE, || {
             left = processes(self.id);
@@ -215,7 +221,7 @@ impl Session {
         if gone {
             Ok("no process of the session lives".into())
         } else {
-            Err(format!("{left} processes live on"))
+            Err(Wrong::Saw(format!("{left} processes live on")))
         }
     }
 }
@@ -253,13 +259,17 @@ fn processes(session: SessionId) -> usize {
 }
 
 /// Returns the first error that bg-shell told with its first hint, or how it ended.
-fn complaint(said: &str, status: ExitStatus) -> String {
+fn complaint(said: &str, status: ExitStatus) -> Wrong {
     let hint = said.lines().find_map(|line| line.strip_prefix("bg-shell: hint: "));
     let error = said.lines().find_map(|line| line.strip_prefix("bg-shell: error: "));
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
     let told =
         error.or(last).map_or_else(|| format!("bg-shell ended with {status}"), ToOwned::to_owned);
-    hint.map_or_else(|| told.clone(), |hint| format!("{told} ({hint})"))
+    Wrong::Saw(hint.map_or_else(|| told.clone(), |hint| format!("{told} ({hint})")))
+}
+
+fn not_run(e: io::Error) -> Wrong {
+    Wrong::Saw(format!("cannot run bg-shell: {e}"))
 }
 
 fn within(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {

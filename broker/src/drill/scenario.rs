@@ -11,7 +11,7 @@ use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
 
 use super::copy::Copy;
-use super::log::{Log, Stopped, millis};
+use super::log::{Log, Stopped, Wrong, millis};
 use super::responder::{Circumstances, Responder, SHOWN_VARIABLE, Session};
 use super::valve::Valve;
 use super::{Drill, Fault, altered};
@@ -57,7 +57,7 @@ impl Play<'_> {
         let copy = self.copy(&session, log)?;
         log.step("commands", || match self.responder.works()? {
             0 => Ok(((), "they ran".to_owned())),
-            code => Err(format!("the last one ended with {code}")),
+            code => Err(Wrong::Saw(format!("the last one ended with {code}"))),
         })?;
         match self.drill.fault {
             None => self.leaves(&mut session, log)?,
@@ -111,7 +111,7 @@ impl Play<'_> {
     }
 
     /// Arranges what is to break.
-    fn circumstances(&self) -> Result<((Circumstances, Option<Valve>), String), String> {
+    fn circumstances(&self) -> Result<((Circumstances, Option<Valve>), String), Wrong> {
         let world = self.drill.world;
         let endpoint = world.config.aws.endpoint.clone();
         let store = world.config.evidence.endpoint.clone().or_else(|| endpoint.clone());
@@ -119,7 +119,7 @@ impl Play<'_> {
         let mut valve = None;
         let saw = match self.drill.fault {
             Some(Fault::StoreDown) => {
-                let opened = Valve::open(&store.unwrap_or_default()).map_err(|e| e.to_string())?;
+                let opened = Valve::open(&store.unwrap_or_default())?;
                 let url = opened.url();
                 circumstances.config = Some(self.alter(|table| {
                     altered::set(table, "evidence", "endpoint", Some(&url));
@@ -151,18 +151,14 @@ impl Play<'_> {
         Ok(((circumstances, valve), saw))
     }
 
-    fn alter(&self, change: impl FnOnce(&mut toml::Table)) -> Result<PathBuf, String> {
-        let text = altered::configuration(self.drill.world, change).map_err(|e| e.to_string())?;
+    fn alter(&self, change: impl FnOnce(&mut toml::Table)) -> Result<PathBuf, Wrong> {
+        let text = altered::configuration(self.drill.world, change)?;
         let path = self.responder.place.join("config.toml");
-        altered::write(&path, &text).map_err(|e| e.to_string())?;
+        altered::write(&path, &text)?;
         Ok(path)
     }
 
-    fn open(
-        &self,
-        request: Option<&str>,
-        circumstances: &Circumstances,
-    ) -> Result<Session, String> {
+    fn open(&self, request: Option<&str>, circumstances: &Circumstances) -> Result<Session, Wrong> {
         let mut args: Vec<&OsStr> =
             ["--reason", REASON, "--role", &self.drill.name].map(OsStr::new).into();
         if let Some(request) = request {
@@ -233,7 +229,7 @@ impl Play<'_> {
         log.step("spool", || {
             match std::fs::read_dir(self.drill.world.evidence().spool()).map_or(0, Iterator::count)
             {
-                0 => Err("nothing was kept".to_owned()),
+                0 => Err("nothing was kept".into()),
                 kept => Ok(((), format!("{kept} kept"))),
             }
         })?;
@@ -250,15 +246,15 @@ impl Play<'_> {
         log.step("exit", || session.leave(0).map(|saw| ((), saw)))?;
         log.step("pending", || {
             let case = Case::new(session.id, self.drill.world.store());
-            let facts = case.facts().map_err(|e| e.to_string())?;
+            let facts = case.facts()?;
             if facts.iter().any(|fact| fact == PROVED) {
-                return Err("it was called revoked".to_owned());
+                return Err("it was called revoked".into());
             }
             let pending = facts.iter().any(|fact| fact.starts_with(PENDING));
             if pending {
                 Ok(((), "it is called pending".to_owned()))
             } else {
-                Err("nothing says so".to_owned())
+                Err("nothing says so".into())
             }
         })?;
         self.reconcile(log)?;
@@ -282,17 +278,17 @@ impl Play<'_> {
         log: &mut Log,
     ) -> Result<(), Stopped> {
         let issued = || {
-            let listed = self.drill.world.store().list(CASES).map_err(|e| e.to_string())?;
-            Ok::<_, String>(
+            let listed = self.drill.world.store().list(CASES)?;
+            Ok::<_, Wrong>(
                 listed.iter().filter(|entry| entry.key.ends_with(&format!("/{ACTIVE}"))).count(),
             )
         };
         log.step("refused", || {
             let before = issued()?;
             match self.open(request, how) {
-                Ok(session) => Err(format!("session {} began", session.id)),
-                Err(_) if issued()? > before => Err("credentials were issued".to_owned()),
-                Err(why) => Ok(((), why)),
+                Ok(session) => Err(Wrong::Saw(format!("session {} began", session.id))),
+                Err(_) if issued()? > before => Err("credentials were issued".into()),
+                Err(why) => Ok(((), why.to_string())),
             }
         })
     }

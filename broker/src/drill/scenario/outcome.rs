@@ -11,14 +11,14 @@ use bg_recorder::verify::verify;
 use serde_json::Value;
 
 use super::Play;
-use crate::drill::log::{Log, Stopped};
+use crate::drill::log::{Log, Stopped, Wrong};
 
 impl Play<'_> {
     /// The report names the key that was shown, and how to rotate it.
-    pub(super) fn is_told(&self, session: SessionId) -> Result<((), String), String> {
+    pub(super) fn is_told(&self, session: SessionId) -> Result<((), String), Wrong> {
         let key = format!("{CASES}{session}/report.json");
-        let bytes = self.drill.world.store().get(&key, REPORT_MAX).map_err(|e| e.to_string())?;
-        let report: Value = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+        let bytes = self.drill.world.store().get(&key, REPORT_MAX)?;
+        let report: Value = serde_json::from_slice(&bytes)?;
         let found = report.pointer("/exposures/found").and_then(Value::as_array);
         let named = found.into_iter().flatten().any(|one| {
             let rotate = one.get("rotate").map(Value::to_string).unwrap_or_default();
@@ -28,60 +28,59 @@ impl Play<'_> {
         if named {
             Ok(((), "the report says how to rotate it".to_owned()))
         } else {
-            Err("no report names it".to_owned())
+            Err("no report names it".into())
         }
     }
 
     pub(super) fn is_denied(&self, session: SessionId, log: &mut Log) -> Result<(), Stopped> {
         log.step("denied", || {
-            let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
+            let keys = self.drill.world.keys()?;
             let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, DENIED);
-            let fact = fact.map_err(|e| e.to_string())?.ok_or("there is no Deny")?;
+            let fact = fact?.ok_or("there is no Deny")?;
             let policy =
                 fact.says.get("policy").and_then(Value::as_str).unwrap_or_default().to_owned();
             Ok(((), format!("by {policy}")))
         })
     }
 
-    pub(super) fn proved(&self, session: SessionId) -> Result<(Option<u64>, String), String> {
-        let keys = self.drill.world.keys().map_err(|e| e.to_string())?;
+    pub(super) fn proved(&self, session: SessionId) -> Result<(Option<u64>, String), Wrong> {
+        let keys = self.drill.world.keys()?;
         let fact = Case::new(session, self.drill.world.store()).trusted(&*keys, PROVED);
-        let fact = fact.map_err(|e| e.to_string())?.ok_or("it is not proved")?;
+        let fact = fact?.ok_or("it is not proved")?;
         match serde_json::from_value(Value::Object(fact.says)) {
             Ok(Revocation::Revoked { elapsed_ms, probe, .. }) => {
                 Ok((Some(elapsed_ms), format!("{probe} is denied, {elapsed_ms} ms after the end")))
             }
-            other => Err(format!("not by a denial: {other:?}")),
+            other => Err(Wrong::Saw(format!("not by a denial: {other:?}"))),
         }
     }
 
-    pub(super) fn reported(&self, session: SessionId) -> Result<((), String), String> {
-        let facts =
-            Case::new(session, self.drill.world.store()).facts().map_err(|e| e.to_string())?;
+    pub(super) fn reported(&self, session: SessionId) -> Result<((), String), Wrong> {
+        let facts = Case::new(session, self.drill.world.store()).facts()?;
         let there = facts.iter().any(|fact| fact == "report.json");
         if there {
             Ok(((), "the incident report is stored".to_owned()))
         } else {
-            Err("there is none".to_owned())
+            Err("there is none".into())
         }
     }
 
-    pub(super) fn tape(&self, session: SessionId, wanted: Verdict) -> Result<((), String), String> {
+    pub(super) fn tape(&self, session: SessionId, wanted: Verdict) -> Result<((), String), Wrong> {
         let world = self.drill.world;
         let minted = session.minted();
-        let keys = world.keys().map_err(|e| e.to_string())?;
+        let keys = world.keys()?;
         let trusted = [keys.ring().sign.clone()];
         for prefix in [session.prefix(minted), session.prefix(minted.after(A_DAY))] {
             let store = world.store();
-            let tape = Tape::list(&*store, &prefix, Some(session)).map_err(|e| e.to_string())?;
+            let tape = Tape::list(&*store, &prefix, Some(session))?;
             if tape.objects.is_empty() {
                 continue;
             }
             let report = verify(&tape, &trusted, SystemClock.wall_us());
             let saw = format!("{}, {} frames", report.verdict, report.frames);
-            return if report.verdict == wanted { Ok(((), saw)) } else { Err(saw) };
+            return if report.verdict == wanted { Ok(((), saw)) } else { Err(Wrong::Saw(saw)) };
         }
-        Err("there is none".to_owned())
+        Err("there is none".into())
     }
 }
 
