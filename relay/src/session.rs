@@ -35,12 +35,6 @@ pub trait Prompt {
     /// When the pty is gone.
     fn reading(&self) -> io::Result<Reading>;
 
-    /// Returns the character that means end of file to the session, if it has read all input before it.
-    ///
-    /// # Errors
-    /// When the pty is gone.
-    fn end_of_file(&self) -> io::Result<Option<u8>>;
-
     /// Lets go of the session's side: from now on the end of its last process is the end of the output.
     fn let_go(&mut self);
 }
@@ -62,6 +56,22 @@ pub enum Reading {
 pub trait Line: Pty + Prompt {}
 
 impl<T: Pty + Prompt> Line for T {}
+
+/// The session's standard input where nobody types it. What is written arrives byte for byte, and dropping it is the
+/// end of it. It never waits.
+pub trait Inlet: AsFd {
+    /// Writes input; returns how much was taken.
+    ///
+    /// # Errors
+    /// A broken pipe where nobody can read it any more.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Returns how many bytes of what was taken nobody has read.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    fn unread(&self) -> io::Result<u64>;
+}
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

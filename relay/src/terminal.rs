@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::termios::Winsize;
+use serde::Serialize;
 
 use crate::tape::Lane;
 
@@ -22,7 +23,8 @@ pub struct Terminal {
 }
 
 /// What one direction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Medium {
     /// A terminal.
     Terminal,

@@ -15,6 +15,11 @@ impl ToShell {
         self.bytes.is_empty()
     }
 
+    /// Returns how many bytes are still to be written.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     /// Adds bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

@@ -227,7 +227,7 @@ fn a_library_that_is_preloaded_is_the_sessions_and_never_the_recorders() {
 fn a_process_of_a_session_leaves_no_core_unless_that_is_asked_for_inside() {
     let world = World::new();
     let output = world.record("ulimit -S -c; ulimit -S -c $(ulimit -H -c) && echo may");
-    assert_eq!(output.stdout, b"0\r\nmay\r\n", "{}", stderr(&output));
+    assert_eq!(output.stdout, b"0\nmay\n", "{}", stderr(&output));
 }
 
 #[test]

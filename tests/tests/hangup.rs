@@ -52,7 +52,7 @@ fn output_that_nobody_reads_any_more_ends_the_session() {
     let mut child = shell.spawn().unwrap();
     let mut first = [0; 10];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"more\r\nmore");
+    assert_eq!(&first, b"more\nmore\n");
     let status = ended(&mut child);
     assert_eq!(status.code(), Some(128 + 1), "{}", world.said());
     sealed(&world);
@@ -93,14 +93,23 @@ fn a_reader_that_never_came_leaves_no_session_behind() {
 }
 
 #[test]
-fn a_full_device_for_standard_output_ends_the_session() {
-    let world = World::new();
-    let mut shell: Command = world.quiet_shell();
-    shell.args(["open", "--", "sh", "-c", "echo one; exec sleep 1000"]);
-    shell.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
-    assert_eq!(ended(&mut shell.spawn().unwrap()).code(), Some(128 + 1), "{}", world.said());
-    sealed(&world);
-    assert_eq!(world.tape().output(), b"one\r\n");
+fn a_full_device_for_standard_output_is_told_and_is_no_success() {
+    for script in ["echo one; exec sleep 1000", "echo one", "seq 300000"] {
+        let world = World::new();
+        let mut shell: Command = world.quiet_shell();
+        shell.args(["open", "--", "sh", "-c", script]);
+        shell.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        assert_eq!(ended(&mut shell.spawn().unwrap()).code(), Some(125), "{}", world.said());
+        let said = world.said();
+        let sentence = "error: what the session wrote cannot be written: No space left on device";
+        assert!(said.contains(sentence), "{said}");
+        sealed_as(&world, "output-failure");
+        assert!(world.tape().output().starts_with(if script == "seq 300000" {
+            b"1\n2\n"
+        } else {
+            b"one\n"
+        }));
+    }
 }
 
 fn ended(child: &mut std::process::Child) -> ExitStatus {
@@ -113,9 +122,13 @@ fn ended(child: &mut std::process::Child) -> ExitStatus {
 }
 
 fn sealed(world: &World) {
+    sealed_as(world, "hangup");
+}
+
+fn sealed_as(world: &World, how: &str) {
     let tape = world.tape();
     tape.assert_intact();
-    assert_eq!(tape.note("seal")["about"]["ended"], "hangup");
+    assert_eq!(tape.note("seal")["about"]["ended"], how);
     assert_eq!(world.processes(), []);
     assert_eq!(world.spools().len(), 0);
 }

@@ -10,10 +10,11 @@ fn a_script_on_standard_input_is_run_and_recorded() {
     let world = World::new();
     let output = fed(&world, b"echo $((6*7)); exit 5\n", &["sh"]);
     assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("42\r\n"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("42\n"), "{output:?}");
     let tape = world.tape();
     tape.assert_intact();
-    assert!(tape.input().starts_with(b"echo $((6*7)); exit 5\n"));
+    assert_eq!(tape.input(), b"echo $((6*7)); exit 5\n");
+    assert_eq!(tape.note("genesis")["about"]["input"], "stream");
     assert_eq!(tape.output(), output.stdout);
 }
 
@@ -34,7 +35,7 @@ fn every_program_of_a_session_sees_the_end_of_an_ended_input() {
         &["sh", "-c", "cat >$HOME/a; cat >$HOME/b; cat >$HOME/c; echo done"],
     );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(output.stdout.ends_with(b"done\r\n"), "{output:?}");
+    assert!(output.stdout.ends_with(b"done\n"), "{output:?}");
     let read = |name: &str| std::fs::read(world.home().join(name)).unwrap();
     assert_eq!((read("a"), read("b"), read("c")), (b"one line\n".to_vec(), vec![], vec![]));
 }
@@ -71,17 +72,70 @@ fn a_file_is_as_good_as_a_pipe() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("from a file\r\n"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("from a file\n"), "{output:?}");
 }
 
 #[test]
-fn five_megabytes_arrive_byte_for_byte_through_a_terminal_in_line_mode() {
+fn every_byte_of_a_pipe_goes_in_and_comes_out_as_it_is() {
+    let world = World::new();
+    // What a terminal in line mode obeys, cuts or changes: ^C, ^D, ^Z, carriage returns, lines beyond 4,095 bytes.
+    let all: Vec<u8> = (0..=255).chain((0..=255).rev()).cycle().take(20_000).collect();
+    let long = [&b"x".repeat(100_000), &b"\n"[..]].concat();
+    let bytes = [&b"select 1;\n\x03\x04\x1a"[..], &all, &long, &all, b"no line feed"].concat();
+    let output = fed(&world, &bytes, &["cat"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let tape = world.tape();
+    tape.assert_intact();
+    for (what, found) in
+        [("shown", &output.stdout), ("input", &tape.input()), ("output", &tape.output())]
+    {
+        assert!(*found == bytes, "{what}: {} of {} bytes", found.len(), bytes.len());
+    }
+    assert_eq!(tape.notices("unread").len(), 0);
+}
+
+#[test]
+fn what_a_program_does_not_read_of_its_input_is_said() {
+    let world = World::new();
+    for command in ["dd bs=1 count=5 of=$HOME/got", "dd bs=1 count=5 of=$HOME/got; exec <&-; wait"]
+    {
+        let output = fed(&world, &b"0123456789".repeat(30_000), &["sh", "-c", command]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(std::fs::read(world.home().join("got")).unwrap(), b"01234");
+        let tape = world.tapes().pop().unwrap();
+        tape.assert_intact();
+        let unread = tape.notices("unread")[0]["bytes"].as_u64().unwrap();
+        assert_eq!(tape.input().len() as u64 - unread, 5);
+    }
+}
+
+#[test]
+fn input_that_nobody_reads_holds_no_deadline_up() {
+    let world = World::new();
+    let mut shell = world.shell();
+    shell.args(["open", "--max-duration", "1s", "--", "sleep", "1000"]);
+    let output = shell.stdin(std::fs::File::open("/dev/zero").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+    world.tape().assert_intact();
+}
+
+#[test]
+fn whoever_asks_the_terminal_hears_that_nobody_types() {
+    let world = World::new();
+    let ask =
+        "import getpass\ntry:\n getpass.getpass('secret: ')\nexcept EOFError:\n print('nobody')";
+    let output = fed(&world, b"for the program\n", &["python3", "-c", ask]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stdout.ends_with(b"nobody\n"), "{output:?}");
+}
+
+#[test]
+fn five_megabytes_arrive_byte_for_byte() {
     let world = World::new();
     let lines: String = (0..100_000)
         .map(|n| format!("line {n:06} of a dump that is restored in an emergency\n"))
         .collect();
-    let output =
-        fed(&world, lines.as_bytes(), &["sh", "-c", "stty -echo; cat >$HOME/a; wc -c <$HOME/a"]);
+    let output = fed(&world, lines.as_bytes(), &["sh", "-c", "cat >$HOME/a; wc -c <$HOME/a"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(
         std::fs::read(world.home().join("a")).unwrap() == lines.as_bytes(),

@@ -9,7 +9,7 @@ fn a_session_inside_a_session_is_refused() {
     let text = String::from_utf8(output.stdout).unwrap();
     let outer = world.tape();
     assert!(text.contains(&format!("already recorded, as session {}", outer.id())), "{text}");
-    assert!(text.contains("--nested") && text.ends_with("inner=125\r\n"), "{text}");
+    assert!(text.contains("--nested") && text.ends_with("inner=125\n"), "{text}");
     assert!(!world.home().join("ran").exists());
 }
 
@@ -23,7 +23,7 @@ fn a_session_may_be_nested_knowingly_and_names_the_outer_one() {
     let [outer, inner] = &world.tapes()[..] else { panic!("{:?}", world.tapes()) };
     assert_eq!(inner.note("genesis")["about"]["parent"], outer.id(), "{}", stderr(&output));
     assert_eq!(outer.note("genesis")["about"]["parent"], serde_json::Value::Null);
-    assert!(text.contains(&format!("<{}>", inner.id())) && text.ends_with("inner=9\r\n"), "{text}");
+    assert!(text.contains(&format!("<{}>", inner.id())) && text.ends_with("inner=9\n"), "{text}");
     outer.assert_intact();
     inner.assert_intact();
     assert_eq!(inner.note("genesis")["host"]["seq"], 2);

@@ -16,7 +16,7 @@ fn a_session_under_a_subreaper_is_recorded_and_says_so() {
     let output = shell.args(["sh", "-c", "echo here; exit 3"]).output().unwrap();
     assert_eq!(
         (output.status.code(), &*output.stdout),
-        (Some(3), &b"here\r\n"[..]),
+        (Some(3), &b"here\n"[..]),
         "{}",
         stderr(&output)
     );

@@ -40,11 +40,11 @@ fn a_practice_session_has_no_aws_credentials_and_keeps_what_carries_none() {
 #[test]
 fn variables_that_name_the_terminal_name_the_sessions() {
     let world = World::new();
-    let script = "test $(tty) = \"$GPG_TTY\" && test $(tty) = \"$SSH_TTY\" && echo same";
+    let script = "tty=$(readlink /proc/$$/fd/1); test $tty = \"$GPG_TTY\" && test $tty = \"$SSH_TTY\" && echo same";
     let mut shell = world.shell();
     shell.args(["open", "--", "sh", "-c", script]);
     let output = shell.env("GPG_TTY", "/dev/pts/99").env("SSH_TTY", "/dev/pts/99").output();
-    assert_eq!(output.unwrap().stdout, b"same\r\n");
+    assert_eq!(output.unwrap().stdout, b"same\n");
     let output = world.record("echo \"<$GPG_TTY$SSH_TTY>\"");
-    assert_eq!(output.stdout, b"<>\r\n", "{}", stderr(&output));
+    assert_eq!(output.stdout, b"<>\n", "{}", stderr(&output));
 }

@@ -13,6 +13,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bg_relay::session::{self, Ended, Ending};
+use bg_relay::terminal::Medium;
 use rustix::process::{getpid, set_child_subreaper};
 use rustix::termios::Winsize;
 use serde::{Deserialize, Serialize};
@@ -53,10 +54,26 @@ impl Containment {
 /// When it cannot be had here.
 pub fn try_out(by: Containment) -> io::Result<()> {
     let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-    let (_master, side) = Pty::open(size, None)?;
+    let (_master, terminal) = Pty::open(size, None, Medium::Terminal, Medium::Terminal)?;
+    let sides = Sides { terminal, inlet: None };
     let name = format!("{NAME}tried-{}", getpid().as_raw_nonzero());
     let command = ["true".into()];
-    Contained::prepare(Some(by), &name, &side, &command, &Variables::default()).map(drop)
+    Contained::prepare(Some(by), &name, &sides, &command, &Variables::default()).map(drop)
+}
+
+/// What a session's leader begins with.
+#[derive(Debug)]
+pub struct Sides {
+    /// The session's side of its terminal.
+    pub terminal: OwnedFd,
+    /// Its standard input, where that is not the terminal.
+    pub inlet: Option<OwnedFd>,
+}
+
+impl Sides {
+    fn input(&self) -> &OwnedFd {
+        self.inlet.as_ref().unwrap_or(&self.terminal)
+    }
 }
 
 /// A keeper that is ready, with no session process yet.
@@ -71,19 +88,19 @@ pub struct Contained {
 }
 
 impl Contained {
-    /// Starts a keeper that will run `command` on the session's side of the pty. Where no containment is `wanted`, it
-    /// is the best that leaves the host what it is; one that is wanted is had, or nothing is. `name` is the cgroup's.
+    /// Starts a keeper that will run `command` on the session's sides. Where no containment is `wanted`, it is the best
+    /// that leaves the host what it is; one that is wanted is had, or nothing is. `name` is the cgroup's.
     ///
     /// # Errors
     /// When no keeper can be started, or not with what is wanted.
     pub fn prepare(
         wanted: Option<Containment>,
         name: &str,
-        session: &OwnedFd,
+        sides: &Sides,
         command: &[OsString],
         variables: &Variables,
     ) -> io::Result<Self> {
-        let start = |by| Self::keeper(by, name, session, command, variables);
+        let start = |by| Self::keeper(by, name, sides, command, variables);
         match wanted {
             Some(by) => start(by),
             None => start(Containment::Cgroup).or_else(|_| start(Containment::Subreaper)),
@@ -93,7 +110,7 @@ impl Contained {
     fn keeper(
         by: Containment,
         name: &str,
-        session: &OwnedFd,
+        sides: &Sides,
         command: &[OsString],
         variables: &Variables,
     ) -> io::Result<Self> {
@@ -119,8 +136,8 @@ impl Contained {
                 .args(command)
                 .envs(variables.set.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::from(OwnedFd::from(theirs)))
-                .stdout(Stdio::from(session.try_clone()?))
-                .stderr(Stdio::from(session.try_clone()?))
+                .stdout(Stdio::from(sides.terminal.try_clone()?))
+                .stderr(Stdio::from(sides.input().try_clone()?))
                 .spawn()?
         };
         let control = BufReader::new(ours);

@@ -29,7 +29,8 @@ use crate::os::words::{
     ARGUMENT, CGROUP, END, FAILED, GO, INIT, NAMESPACE, READY, SUBREAPER, last_word, this_program,
 };
 
-/// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output.
+/// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output, the
+/// session's standard input as standard error.
 pub fn run(args: &[OsString]) -> ExitCode {
     let kept = close_inherited().and_then(|()| match args.split_first() {
         Some((mode, command)) if mode == NAMESPACE => namespace(command),
@@ -86,7 +87,7 @@ fn namespace(command: &[OsString]) -> io::Result<()> {
     // SAFETY: the closure makes system calls that are async-signal-safe, and allocates nothing.
     unsafe { init.pre_exec(own_proc) };
     let mut init = init.spawn().map_err(|e| because("its own /proc", e))?;
-    drop_terminal()?;
+    drop_sides()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     init.wait()?;
     Ok(())
@@ -141,7 +142,7 @@ fn keep(family: Family, command: &[OsString]) -> io::Result<()> {
             return teller.tell(&format!("not-started {} 0 {e}", e.raw_os_error().unwrap_or(0)));
         }
     };
-    drop_terminal()?;
+    drop_sides()?;
     let kept = Arc::new(Kept { family, teller, status: OnceLock::new() });
     let listening = Arc::clone(&kept);
     thread::Builder::new().spawn(move || listening.listen(words))?;
@@ -202,10 +203,14 @@ impl Kept {
 
 fn leader(family: &Family, command: &[OsString]) -> io::Result<Pid> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let terminal =
-        || -> io::Result<Stdio> { Ok(Stdio::from(rustix::stdio::stdout().try_clone_to_owned()?)) };
+    let side = |fd: BorrowedFd<'_>| -> io::Result<Stdio> { Ok(fd.try_clone_to_owned()?.into()) };
+    let terminal = || side(rustix::stdio::stdout());
     let mut command = Command::new(program);
-    command.args(args).stdin(terminal()?).stdout(terminal()?).stderr(terminal()?);
+    command
+        .args(args)
+        .stdin(side(rustix::stdio::stderr())?)
+        .stdout(terminal()?)
+        .stderr(terminal()?);
     let door = family.cgroup.as_ref().map(Cgroup::door).transpose()?;
     let inside = move || {
         if let Some(door) = &door {
@@ -226,11 +231,11 @@ fn own_terminal() -> io::Result<()> {
     // A core holds tokens. Who wants one says so inside: ulimit -c.
     let maximum = getrlimit(Resource::Core).maximum;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum })?;
-    Ok(ioctl_tiocsctty(rustix::stdio::stdin())?)
+    Ok(ioctl_tiocsctty(rustix::stdio::stdout())?)
 }
 
-/// Lets go of the session's terminal, so that its last process's end is its end.
-fn drop_terminal() -> io::Result<()> {
+/// Lets go of the session's sides, so that its last process's end is their end.
+fn drop_sides() -> io::Result<()> {
     let null = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
     rustix::stdio::dup2_stdout(&null)?;
     Ok(rustix::stdio::dup2_stderr(&null)?)

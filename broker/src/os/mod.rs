@@ -7,6 +7,7 @@ pub mod family;
 pub mod guard;
 #[cfg(test)]
 pub mod hands;
+pub mod inlet;
 pub mod inner;
 pub mod keeper;
 pub mod kernel;

@@ -4,11 +4,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bg_relay::session::{self, Pty as _, Read, Reading};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use bg_relay::terminal::Medium;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{
-    LocalModes, SpecialCodeIndex, Termios, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, Winsize, tcgetattr,
+    tcsetattr, tcsetwinsize,
 };
 
 use crate::os::inner;
@@ -24,24 +25,43 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// Opens a pair; returns the master and the session's side, which keeps the settings of `like` if given.
+    /// Opens a pair; returns the master and the session's side, which has the settings of `like` if given, as far as they
+    /// suit what this process's own input and output are.
     ///
     /// # Errors
     /// When the system has no pty left.
-    pub fn open(size: Winsize, like: Option<&Termios>) -> io::Result<(Self, OwnedFd)> {
+    pub fn open(
+        size: Winsize,
+        like: Option<Termios>,
+        input: Medium,
+        output: Medium,
+    ) -> io::Result<(Self, OwnedFd)> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         unlockpt(&master)?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let session = ioctl_tiocgptpeer(&master, flags)?;
         let number = inner::number(fstat(&session)?.st_rdev);
         let pty = Self { master, side: Some(session.try_clone()?), number };
-        if let Some(settings) = like {
-            tcsetattr(&session, rustix::termios::OptionalActions::Now, settings)?;
-        }
+        let settings = like.map_or_else(|| tcgetattr(&session), Ok)?;
+        tcsetattr(&session, OptionalActions::Now, &suiting(settings, input, output))?;
         pty.resize(size)?;
         fcntl_setfl(&pty.master, fcntl_getfl(&pty.master)? | OFlags::NONBLOCK)?;
         Ok((pty, session))
     }
+}
+
+fn suiting(mut settings: Termios, input: Medium, output: Medium) -> Termios {
+    if input == Medium::Stream {
+        // Nobody types: who asks the terminal for a key, such as for a password, hears at once that there is none.
+        settings.local_modes.remove(LocalModes::ICANON);
+        settings.special_codes[SpecialCodeIndex::VMIN] = 0;
+        settings.special_codes[SpecialCodeIndex::VTIME] = 0;
+    }
+    if output == Medium::Stream {
+        // A file gets the bytes that were written, without carriage returns.
+        settings.output_modes.remove(OutputModes::OPOST);
+    }
+    settings
 }
 
 impl session::Pty for Pty {
@@ -93,14 +113,6 @@ impl session::Prompt for Pty {
             (false, _) if self.number.is_some_and(inner::reads_secret) => Reading::Inner,
             (false, _) => Reading::Keys,
         })
-    }
-
-    fn end_of_file(&self) -> io::Result<Option<u8>> {
-        let Some(side) = &self.side else { return Ok(None) };
-        let mut unread = [PollFd::new(side, PollFlags::IN)];
-        poll(&mut unread, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-        let unread = unread.iter().any(|fd| fd.revents().contains(PollFlags::IN));
-        Ok((!unread).then_some(tcgetattr(&self.master)?.special_codes[SpecialCodeIndex::VEOF]))
     }
 
     fn let_go(&mut self) {

@@ -318,7 +318,7 @@ fn genesis<T>(value: T) -> Known<T> {
 
 const TYPED: &str = "as typed, best effort: followed from the keys, so what the shell added from its history or by \
     completion is missing (marked partial); what was typed at secret prompts and into full-screen programs is left \
-    out; the tape is what counts";
+    out; of a file or a pipe, the lines that are text are here; the tape is what counts";
 const SHOWN: &str =
     "found by pattern as it went over the screen or was typed; other secrets may be on the tape";
 const NOT_KNOWN: &str = "the recorder did not live to say it, or had nothing to say it for; it is on the \

@@ -73,6 +73,11 @@ pub(super) fn finish(
             ));
         }
         Cause::System(e) => return Err(Failure::new(format!("the session was ended: {e}"))),
+        Cause::Output(e) => {
+            return Err(Failure::new("what the session wrote cannot be written")
+                .because(e)
+                .hint("its tape has all of it: bg-replay export"));
+        }
         Cause::Deadline => {
             return Err(Failure::new("the session's time was over")
                 .hint("open another one, or a longer one with --max-duration")
@@ -110,6 +115,7 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
         Cause::Exit => ("exit", None),
         Cause::Deadline => ("deadline", None),
         Cause::HangUp => ("hangup", None),
+        Cause::Output(e) => ("output-failure", Some(e.to_string())),
         Cause::Signal(name) => ("signal", Some((*name).to_owned())),
         Cause::Revoked(Revoked { by, reason }) => ("revoked", Some(format!("by {by}: {reason}"))),
         Cause::NoAccess(why) => ("no-access", Some(why.clone())),

@@ -11,6 +11,7 @@ use bg_recorder::genesis::Limits;
 use bg_recorder::keys::KeyService;
 use bg_recorder::record::{Begins, RecordError, Recorder, Setup};
 use bg_recorder::session::SessionId;
+use bg_relay::terminal::Terminal;
 use rustix::termios::Winsize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -77,6 +78,7 @@ pub(super) fn about(
     plan: &Plan,
     environment: &Environment,
     size: Winsize,
+    terminal: &Terminal,
     by: Containment,
     digest: Option<Digest>,
 ) -> Map<String, Value> {
@@ -88,7 +90,7 @@ pub(super) fn about(
         "approvals": [], "custody": "none",
         "secrets": plan.secrets, "outage": plan.outage, "max_duration_s": plan.max_duration.as_secs(),
         "program": command.program(), "command_sha256": command.digest(), "parent": plan.parent, "containment": by,
-        "cols": size.ws_col, "rows": size.ws_row, "term": environment.term,
+        "cols": size.ws_col, "rows": size.ws_row, "term": environment.term, "input": terminal.input,
         "recorder": {"name": "bg-shell", "version": env!("CARGO_PKG_VERSION"), "digest": digest},
     }))
 }

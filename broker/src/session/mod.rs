@@ -9,7 +9,6 @@ mod genesis;
 mod stage;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -23,7 +22,9 @@ use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_relay::deadline::Deadline;
 use bg_relay::ladder::{Ladder, Policy};
+use bg_relay::terminal::{Medium, Terminal};
 use bg_relay::{Cause, Outcome};
+use rustix::termios::Winsize;
 
 use self::ending::{RECOVER_HINT, close, finish};
 use self::genesis::{about, begin, digest_of_this_program, header};
@@ -34,7 +35,8 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::herald::Herald;
 use crate::os::cgroup::NAME;
-use crate::os::contain::Contained;
+use crate::os::contain::{Contained, Sides};
+use crate::os::inlet::Inlet;
 use crate::os::pty::Pty;
 use crate::os::raw;
 use crate::os::signals::Signals;
@@ -67,13 +69,12 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
     let mut access = grant.map(prepare).transpose()?;
     let terminal = terminal::own().map_err(system("cannot use standard output"))?;
-    let (pty, side) =
-        Pty::open(size, raw::settings().as_ref()).map_err(system("cannot open a pty"))?;
+    let (pty, inlet, sides) = sides(size, &terminal).map_err(system("cannot open a pty"))?;
     let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
     let variables = variables(session, environment, access.as_ref(), bare.as_ref());
-    let contained = contain(session, plan, environment, variables, side)?;
+    let contained = contain(session, plan, environment, variables, sides)?;
     let digest = digest.and_then(|digest| digest.join().ok()?);
-    let genesis = about(plan, environment, size, contained.by, digest);
+    let genesis = about(plan, environment, size, &terminal, contained.by, digest);
     let reason =
         access.as_ref().map(|access| access.claim().reason.clone()).or_else(|| plan.reason.clone());
     let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();
@@ -96,6 +97,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let stage = Stage {
         clock,
         pty,
+        inlet,
         contained,
         terminal,
         signals,
@@ -139,19 +141,27 @@ fn variables(
     }
 }
 
-/// Gets the session's processes a keeper, on their side of the pty.
+/// Makes what lies between this process and the session: a pty, and a pipe where standard input is no terminal.
+fn sides(size: Winsize, terminal: &Terminal) -> io::Result<(Pty, Option<Inlet>, Sides)> {
+    let (pty, side) = Pty::open(size, raw::settings(), terminal.input, terminal.output)?;
+    let stream = terminal.input == Medium::Stream;
+    let (inlet, theirs) = stream.then(Inlet::open).transpose()?.unzip();
+    Ok((pty, inlet, Sides { terminal: side, inlet: theirs }))
+}
+
+/// Gets the session's processes a keeper, on their sides.
 fn contain(
     session: SessionId,
     plan: &Plan,
     environment: &Environment,
     mut variables: Variables,
-    side: OwnedFd,
+    sides: Sides,
 ) -> Result<Contained, Failure> {
     variables
-        .name_terminal(&environment.terminals, &side)
+        .name_terminal(&environment.terminals, &sides.terminal)
         .map_err(system("cannot name the session's terminal"))?;
     let name = format!("{NAME}{session}");
-    Contained::prepare(plan.containment, &name, &side, &plan.command, &variables).map_err(|e| {
+    Contained::prepare(plan.containment, &name, &sides, &plan.command, &variables).map_err(|e| {
         let failure = Failure::new(match plan.containment {
             Some(by) => format!("cannot contain the session by a {}", by.word()),
             None => "cannot contain the session".to_owned(),

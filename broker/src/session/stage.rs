@@ -14,6 +14,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use crate::custody::switch::Switch;
 use crate::herald::Herald;
 use crate::os::contain::Contained;
+use crate::os::inlet::Inlet;
 use crate::os::kernel::System;
 use crate::os::pty::Pty;
 use crate::os::raw::RawMode;
@@ -24,6 +25,7 @@ use crate::outage::letterbox::Letterbox;
 pub(super) struct Stage<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) pty: Pty,
+    pub(super) inlet: Option<Inlet>,
     pub(super) contained: Contained,
     pub(super) terminal: Terminal,
     pub(super) signals: Signals,
@@ -58,6 +60,7 @@ impl Stage<'_> {
             keys: &keys,
             terminal: self.terminal,
             pty: Box::new(self.pty),
+            inlet: self.inlet.map(|inlet| Box::new(inlet) as _),
             contained: Box::new(self.contained),
             signals: Box::new(self.signals),
             deadline: self.deadline,

@@ -194,6 +194,7 @@ pub fn ended(cause: &Cause) -> String {
         Cause::Exit => "ended".into(),
         Cause::Deadline => "was ended by its deadline".into(),
         Cause::HangUp => "was ended: its terminal hung up".into(),
+        Cause::Output(e) => format!("was ended: what it wrote cannot be written: {e}"),
         Cause::Signal(name) => format!("was ended by {name}"),
         Cause::Revoked(revoked) => format!("was revoked by {}", revoked.by),
         Cause::NoAccess(_) => "had no access, and was ended".into(),

@@ -16,15 +16,17 @@ use crate::world::{Track, now_us, world};
 pub enum Source {
     Keyboard,
     Pty,
+    Inlet,
     Signals,
     Keeper,
     Worker(Track),
 }
 
 impl Source {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Keyboard,
         Self::Pty,
+        Self::Inlet,
         Self::Signals,
         Self::Keeper,
         Self::Worker(Track::Scribe),
@@ -45,7 +47,7 @@ impl Source {
 }
 
 /// One descriptor for each source, for as long as the process lives.
-static TOKENS: LazyLock<[OwnedFd; 6]> =
+static TOKENS: LazyLock<[OwnedFd; 7]> =
     LazyLock::new(|| Source::ALL.map(|_| File::open("/dev/null").expect("/dev/null").into()));
 
 /// The script, as a kernel and as a clock.

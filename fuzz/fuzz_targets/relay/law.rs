@@ -17,6 +17,8 @@ pub struct Law {
     /// What the shell may get: what was accepted for it, and how much of that it took.
     for_shell: Vec<u8>,
     took: usize,
+    /// How much of what it took nobody has read.
+    pub unread: u64,
     /// What was read from the session, and how much of it the recorder has accepted, or refused.
     pub output: Vec<u8>,
     judged_output: usize,
@@ -76,22 +78,19 @@ impl Law {
                 self.accepted.extend_from_slice(bytes);
             }
             Event::Input(bytes) => {
-                // An end-of-file character is typed by nobody.
-                if self.judged < self.typed.len() {
-                    assert!(
-                        self.typed[self.judged..].starts_with(bytes),
-                        "another key is recorded"
-                    );
-                    self.judged += bytes.len();
-                } else {
-                    assert_eq!(*bytes, [4]);
-                }
+                assert!(self.typed[self.judged..].starts_with(bytes), "another key is recorded");
+                self.judged += bytes.len();
                 self.for_shell.extend_from_slice(bytes);
             }
             Event::Notice(Notice::Redacted { bytes, .. }) if *bytes > 0 => {
                 let secret = &self.typed[self.judged..][..*bytes as usize];
                 self.for_shell.extend_from_slice(secret);
                 self.judged += secret.len();
+            }
+            Event::Notice(Notice::Unread { bytes }) => {
+                let kept = self.unread + (self.for_shell.len() - self.took) as u64;
+                assert_eq!(*bytes, kept, "it is not known how much was read");
+                self.took = self.for_shell.len();
             }
             _ => {}
         }

@@ -97,7 +97,8 @@ fn step(world: &mut World, what: u8, much: u8) {
                 _ => Reading::Keys,
             });
         }
-        18 => world.shell_busy = much < 128,
+        18 if much > 128 => world.law.unread = 0,
+        18 if much > 120 => world.inlet_closed = true,
         19 => world.store(
             (much > 0).then(|| Duration::from_secs(u64::from(much % 32))),
             u64::from(much) * 512,
@@ -164,6 +165,7 @@ fn leave(world: &mut World) {
         world.shell_room = usize::MAX / 2;
         world.screen_room = usize::MAX / 2;
         world.output_closed = true;
+        world.law.unread = 0;
         world.word.get_or_insert(Ended {
             how: Ending::Exited(0),
             killed: 0,
@@ -220,6 +222,7 @@ fn run(limit: Duration, policy: u8, how: u8) -> Outcome {
         keys: &Side,
         terminal,
         pty: Box::new(side::Pty),
+        inlet: (kind(1) == Medium::Stream).then(|| Box::new(side::Inlet) as _),
         contained: Box::new(side::Keeper),
         signals: Box::new(side::Signals),
         deadline: Deadline::new(now_us(), limit),

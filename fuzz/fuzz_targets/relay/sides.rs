@@ -8,7 +8,7 @@ use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_recorder::stamp::Stamp;
 use bg_relay::outside::{Granted, Herald, Letterbox, News, Refused, Revoked, Switch, Tidings};
-use bg_relay::session::{Contained, Ended, Prompt, Pty, Read, Reading, Signal, Signals};
+use bg_relay::session::{Contained, Ended, Inlet, Prompt, Pty, Read, Reading, Signal, Signals};
 use bg_relay::tape::{Done, Down, Keys, Store, Tape, Work};
 use bg_relay::terminal::{Keyboard, Screen, Typed};
 use rustix::termios::Winsize;
@@ -37,7 +37,7 @@ macro_rules! awaited {
 pub mod side {
     use super::{AsFd, BorrowedFd, Source};
 
-    awaited!(Keyboard Pty Signals Keeper);
+    awaited!(Keyboard Pty Inlet Signals Keeper);
 }
 
 impl Keyboard for side::Keyboard {
@@ -81,15 +81,18 @@ impl Prompt for side::Pty {
         world(|world| world.pty().map(|world| world.reading.unwrap_or(Reading::Lines)))
     }
 
-    fn end_of_file(&self) -> io::Result<Option<u8>> {
-        world(|world| {
-            let unread = world.let_go || world.shell_busy;
-            world.pty().map(|_| (!unread).then_some(4))
-        })
-    }
-
     fn let_go(&mut self) {
         world(|world| world.let_go = true);
+    }
+}
+
+impl Inlet for side::Inlet {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        world(|world| world.write_inlet(bytes))
+    }
+
+    fn unread(&self) -> io::Result<u64> {
+        Ok(world(|world| world.law.unread))
     }
 }
 

@@ -66,9 +66,9 @@ pub struct World {
     pub pty_fails: bool,
     /// How what is typed is read; else line by line.
     pub reading: Option<Reading>,
-    /// It has not read all of its input.
-    pub shell_busy: bool,
-    /// Bytes that the session's terminal takes.
+    /// All who could read its standard input have closed it, where that is no terminal.
+    pub inlet_closed: bool,
+    /// Bytes that the session takes.
     pub shell_room: usize,
     pub let_go: bool,
     /// Bytes that the screen takes.
@@ -128,6 +128,10 @@ impl World {
                 flag(!self.output.is_empty() || hung, PollFlags::IN)
                     | flag(self.shell_room > 0, PollFlags::OUT)
                     | flag(hung, PollFlags::HUP)
+            }
+            Source::Inlet => {
+                flag(self.shell_room > 0, PollFlags::OUT)
+                    | flag(self.inlet_closed, PollFlags::OUT | PollFlags::ERR)
             }
             Source::Signals => flag(!self.signals.is_empty(), PollFlags::IN),
             Source::Keeper => flag(self.word.is_some(), PollFlags::IN),
@@ -192,6 +196,19 @@ impl World {
         let len = bytes.len().min(self.shell_room);
         self.shell_room -= len;
         self.law.took(len);
+        Ok(len)
+    }
+
+    /// The session's input, where that is no terminal.
+    pub fn write_inlet(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.law.reaches_shell(bytes);
+        if self.inlet_closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let len = bytes.len().min(self.shell_room);
+        self.shell_room -= len;
+        self.law.took(len);
+        self.law.unread += len as u64;
         Ok(len)
     }
 

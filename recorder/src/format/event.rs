@@ -69,8 +69,13 @@ pub enum Notice {
         /// Why.
         why: String,
     },
-    /// Standard input ended; the session is sent its end-of-file character.
+    /// Standard input ended.
     StdinClosed,
+    /// The session never read the last of its input.
+    Unread {
+        /// How many bytes.
+        bytes: u64,
+    },
     /// Processes that outlived the session's leader were killed.
     Killed {
         /// How many.

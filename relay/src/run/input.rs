@@ -1,22 +1,24 @@
-//! From the keyboard to the shell.
+//! From the keyboard to the shell, or from whatever standard input is.
 
+use std::io;
 use std::time::Duration;
 
 use bg_recorder::event::{Event, Notice, Sign};
 
 use super::{Cause, Run, Secrets};
 use crate::session::Reading;
-use crate::terminal::{Medium, Typed};
+use crate::terminal::Typed;
+use crate::to_shell::ToShell;
 
 /// Standard input.
 pub enum Input {
     /// It is read.
     Open,
-    /// It ended; the session is sent its end-of-file character whenever it has read everything.
-    Closed {
-        /// When the next one is due.
+    /// It ended; the session's ends when somebody has read all before it.
+    Ended {
+        /// When that is looked at again.
         next: Duration,
-        /// How long to wait after it.
+        /// How long to wait after that.
         pause: Duration,
     },
     /// Nothing more is taken.
@@ -30,10 +32,13 @@ impl Run<'_> {
             Typed::Ended => return self.input_ended(),
             Typed::Bytes(read) => read,
         };
+        if self.relay.inlet.is_some() { self.fed(read) } else { self.typed(read) }
+    }
+
+    fn typed(&mut self, read: usize) -> Result<(), Cause> {
         let (hidden, by) = self.hidden(read)?;
         self.accept_typed(read, hidden, by)?;
-        let pty = &self.relay.pty;
-        self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System)?;
+        self.flush_input()?;
         let elsewhere = if self.state.full_screen() { read } else { hidden };
         if elsewhere > 0 {
             self.tap.typed_elsewhere(elsewhere);
@@ -77,40 +82,70 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Takes what nobody types: no byte of it is a key.
+    fn fed(&mut self, read: usize) -> Result<(), Cause> {
+        let bytes = self.buffer.get(..read).unwrap_or_default();
+        if let Err(e) = self.relay.tape.accept(Event::Input(bytes)) {
+            self.unreleased += read as u64;
+            return Err(Cause::Recorder(e));
+        }
+        self.tap.fed(bytes);
+        self.to_shell.push(bytes);
+        self.flush_input()
+    }
+
+    /// Writes what the session takes now of what was recorded for it.
+    pub(super) fn flush_input(&mut self) -> Result<(), Cause> {
+        let Some(inlet) = &self.relay.inlet else {
+            let pty = &self.relay.pty;
+            return self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System);
+        };
+        match self.to_shell.flush(|bytes| inlet.write(bytes)) {
+            // All of its readers have closed it.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.shut_inlet(),
+            flushed => flushed.map_err(Cause::System),
+        }
+    }
+
     fn input_ended(&mut self) -> Result<(), Cause> {
         self.record(Event::Notice(&Notice::StdinClosed))?;
         // The end of a terminal is a hang-up.
-        if self.relay.terminal.input == Medium::Terminal {
+        if self.relay.inlet.is_none() {
             self.input = Input::Shut;
             return self.end(Cause::HangUp);
         }
-        self.input = Input::Closed { next: self.relay.kernel.monotonic(), pause: EOF_PAUSE_MIN };
+        self.input = Input::Ended { next: self.relay.kernel.monotonic(), pause: END_PAUSE_MIN };
         Ok(())
     }
 
-    /// Returns whether an end-of-file character may follow now: what was typed before it is on its way.
-    pub(super) fn takes_end_of_input(&self) -> bool {
-        self.to_shell.is_empty() && !self.output_ended && self.ended.is_none()
-    }
-
-    /// Gives a session whose standard input has ended its end-of-file character (termios(3), VEOF) whenever it
-    /// has read all before it: an ended pipe stays ended for every program that reads it.
+    /// Ends the session's input when all of it was read: until then it is known how much was not.
     pub(super) fn end_of_input(&mut self) -> Result<(), Cause> {
-        let Input::Closed { next, pause } = self.input else { return Ok(()) };
-        if self.relay.kernel.monotonic() < next || !self.takes_end_of_input() {
+        let Input::Ended { next, pause } = self.input else { return Ok(()) };
+        let now = self.relay.kernel.monotonic();
+        let Some(inlet) = self.relay.inlet.as_ref().filter(|_| self.to_shell.is_empty()) else {
+            return Ok(());
+        };
+        if now < next {
             return Ok(());
         }
-        self.input = Input::Closed {
-            next: self.relay.kernel.monotonic() + pause,
-            pause: EOF_PAUSE_MAX.min(pause * 2),
-        };
-        if let Some(character) = self.relay.pty.end_of_file().map_err(Cause::System)? {
-            self.record(Event::Input(&[character]))?;
-            self.to_shell.push(&[character]);
+        if inlet.unread().map_err(Cause::System)? == 0 {
+            self.relay.inlet = None;
+            self.input = Input::Shut;
+        } else {
+            self.input = Input::Ended { next: now + pause, pause: END_PAUSE_MAX.min(pause * 2) };
         }
         Ok(())
+    }
+
+    /// Nobody reads it any more. What was recorded of it and not read is said: it had no effect.
+    pub(super) fn shut_inlet(&mut self) -> Result<(), Cause> {
+        let Some(inlet) = self.relay.inlet.take() else { return Ok(()) };
+        self.input = Input::Shut;
+        let bytes = inlet.unread().map_err(Cause::System)? + self.to_shell.left() as u64;
+        self.to_shell = ToShell::default();
+        if bytes == 0 { Ok(()) } else { self.record(Event::Notice(&Notice::Unread { bytes })) }
     }
 }
 
-const EOF_PAUSE_MIN: Duration = Duration::from_millis(50);
-const EOF_PAUSE_MAX: Duration = Duration::from_secs(1);
+const END_PAUSE_MIN: Duration = Duration::from_millis(1);
+const END_PAUSE_MAX: Duration = Duration::from_secs(1);

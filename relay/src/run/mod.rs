@@ -21,7 +21,7 @@ use crate::ladder::Ladder;
 use crate::outside::{Herald, Letterbox, Revoked, Switch};
 use crate::question::Question;
 use crate::screen::ScreenState;
-use crate::session::{Contained, Ended, Ending, Line, Signals};
+use crate::session::{Contained, Ended, Ending, Inlet, Line, Signals};
 use crate::tap::{Seen, Tap};
 use crate::tape::{Keys, Lane, Store, Tape};
 use crate::terminal::Terminal;
@@ -45,6 +45,8 @@ pub struct Relay<'a> {
     pub terminal: Terminal,
     /// The session's terminal.
     pub pty: Box<dyn Line>,
+    /// Its standard input, where that is no terminal.
+    pub inlet: Option<Box<dyn Inlet>>,
     /// The session's processes.
     pub contained: Box<dyn Contained>,
     /// Signals to this process.
@@ -82,6 +84,8 @@ pub enum Cause {
     Deadline,
     /// The terminal or the reader of our output is gone.
     HangUp,
+    /// What it wrote could not be written any more.
+    Output(io::Error),
     /// A signal asked for it.
     Signal(&'static str),
     /// Somebody revoked it.
@@ -243,6 +247,7 @@ impl Run<'_> {
         if self.ended.is_some() {
             self.relay.switch.off("the session is over");
             self.relay.pty.let_go();
+            self.shut_inlet()?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! From the shell to the screen: read, accepted, shown, each overlapping with the next.
 
+use std::io;
 use std::time::Duration;
 
 use bg_recorder::event::Event;
@@ -42,8 +43,8 @@ impl Run<'_> {
         while let Some((chunk, shown)) = self.relay.terminal.slow.done().map_err(Cause::System)? {
             self.spare.push(chunk);
             self.shown = self.relay.kernel.monotonic();
-            if shown.is_err() {
-                self.screen_lost()?;
+            if let Err(e) = shown {
+                self.screen_lost(e)?;
             }
         }
         Ok(())
@@ -77,7 +78,7 @@ impl Run<'_> {
         }
         match self.relay.terminal.screen.write(chunk) {
             Ok(written) => Ok(written),
-            Err(_) => self.screen_lost().map(|()| 0),
+            Err(e) => self.screen_lost(e).map(|()| 0),
         }
     }
 
@@ -149,15 +150,25 @@ impl Run<'_> {
         self.hurry && self.since(self.shown) > STOPPED
     }
 
-    fn screen_lost(&mut self) -> Result<(), Cause> {
+    /// Nobody sees the output any more. Who left is one thing, a full disk another: then the output is incomplete, also
+    /// where the session has ended meanwhile.
+    fn screen_lost(&mut self, e: io::Error) -> Result<(), Cause> {
         self.screen_lost = true;
-        self.end(Cause::HangUp)
+        let left =
+            e.kind() == io::ErrorKind::BrokenPipe || self.relay.terminal.output == Medium::Terminal;
+        if left {
+            return self.end(Cause::HangUp);
+        }
+        if self.ended.is_some() && self.ending.is_none() {
+            self.ending = Some((Cause::Output(e), self.relay.kernel.monotonic()));
+            return Ok(());
+        }
+        self.end(Cause::Output(e))
     }
 
-    /// Writes what the session's terminal takes now, and a line of ours if there is one.
+    /// Writes what the session takes now, and a line of ours if there is one.
     pub(super) fn flush(&mut self) -> Result<(), Cause> {
-        let pty = &self.relay.pty;
-        self.to_shell.flush(|bytes| pty.write(bytes)).map_err(Cause::System)?;
+        self.flush_input()?;
         if self.warning.is_some() { self.draw_warning() } else { Ok(()) }
     }
 

@@ -1,5 +1,6 @@
 //! What can be done now, and how long nothing can.
 
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use super::input::Input;
@@ -29,24 +30,27 @@ impl Run<'_> {
         let reads_input = takes_input && self.to_shell.is_empty() && self.has_room();
         let reads_output = !self.output_ended && room && relay.scribe.outstanding() < SEALED_MAX;
         let flags = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
-        let pty =
-            flags(reads_output, PollFlags::IN) | flags(!self.to_shell.is_empty(), PollFlags::OUT);
+        let writes = flags(!self.to_shell.is_empty(), PollFlags::OUT);
+        let fed = relay.inlet.is_some();
+        let pty = flags(reads_output, PollFlags::IN) | flags(!fed, writes);
+        let inlet = relay.inlet.as_deref().map_or(relay.pty.as_fd(), |inlet| inlet.as_fd());
         let mut awaited = [
             Awaited::new(&*relay.signals, PollFlags::IN),
             Awaited::new(&relay.scribe, PollFlags::IN),
             Awaited::new(&relay.terminal.slow, PollFlags::IN),
             Awaited::new(&*relay.pty, pty),
+            Awaited::new(&inlet, flags(fed, writes)),
             Awaited::new(&*relay.contained, flags(self.ended.is_none(), PollFlags::IN)),
             Awaited::new(&*relay.terminal.keyboard, flags(reads_input, PollFlags::IN)),
         ];
         relay.kernel.poll(&mut awaited, self.patience()).map_err(Cause::System)?;
-        let [signals, sealed, shown, output, control, stdin] =
+        let [signals, sealed, shown, output, _, control, stdin] =
             awaited.map(|awaited| awaited.readable());
         let output = reads_output && output;
         Ok(Ready { signals, control, chunks: sealed || shown, output, stdin })
     }
 
-    /// Returns how long `poll` may wait: until the recorder, the deadline or an end of file is due.
+    /// Returns how long `poll` may wait: until the recorder, the deadline or a look at the input's end is due.
     fn patience(&self) -> Duration {
         let mut wait_ms = STORE_LOOK_MS;
         if self.relay.scribe.outstanding() == 0 {
@@ -55,8 +59,8 @@ impl Run<'_> {
         if !self.hurry {
             wait_ms = wait_ms.min(self.relay.deadline.next_ms(self.relay.clock.boot_us()));
         }
-        if let Input::Closed { next, .. } = self.input
-            && self.takes_end_of_input()
+        if let Input::Ended { next, .. } = self.input
+            && self.to_shell.is_empty()
         {
             let until = next.saturating_sub(self.relay.kernel.monotonic()).as_millis();
             wait_ms = wait_ms.min(u64::try_from(until).unwrap_or(u64::MAX).saturating_add(1));

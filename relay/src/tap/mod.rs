@@ -1,6 +1,7 @@
 //! What the report needs of a session's plaintext: the recorder can never open its own tape, so it listens while the
 //! session runs. Memory is bounded, and a flood costs a search for a few words.
 
+mod lines;
 mod patterns;
 mod scan;
 mod typing;
@@ -12,6 +13,7 @@ use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 
+use self::lines::Lines;
 use self::patterns::Secret;
 pub use self::patterns::SecretKind;
 use self::scan::{Hit, Scanner};
@@ -22,13 +24,14 @@ use self::typing::{TypedLine, Typing};
 pub struct Tap {
     output: Scanner,
     typing: Typing,
+    lines: Lines,
     seen: Seen,
 }
 
 /// What was heard. It holds no secret: those are masked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Lines that were typed, best effort.
+    /// Lines that were typed, best effort, or that came from a file or a pipe.
     pub commands: Vec<Typed>,
     /// How many more there were.
     pub commands_more: u64,
@@ -93,6 +96,13 @@ impl Tap {
         }
     }
 
+    /// Takes input that was accepted and that nobody typed.
+    pub fn fed(&mut self, bytes: &[u8]) {
+        for line in self.lines.feed(bytes) {
+            self.seen.command(line);
+        }
+    }
+
     /// Takes the length of what was typed at a secret prompt, or into a full-screen program: no part of a line.
     pub fn typed_elsewhere(&mut self, len: usize) {
         self.typing.skip(len);
@@ -100,6 +110,9 @@ impl Tap {
 
     /// Returns what was heard.
     pub fn finish(mut self) -> Seen {
+        if let Some(line) = self.lines.finish() {
+            self.seen.command(line);
+        }
         for hit in self.output.finish() {
             self.seen.expose(&hit, Stream::Output);
         }

@@ -186,7 +186,7 @@ impl Typing {
 
 const ESC: u8 = 0x1b;
 /// The most characters of a line that are kept.
-const LINE_MAX: usize = 2_048;
+pub const LINE_MAX: usize = 2_048;
 /// The most bytes of a key's sequence.
 const KEY_MAX: usize = 32;
 

@@ -160,7 +160,7 @@ fn what_carries_no_credentials_reaches_the_session_and_no_proxy_sees_its_token()
     let output = open.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let hosts = "127.0.0.1,.corp.example,127.0.0.1";
-    let expected = format!("7\r\n{hosts}\r\n{hosts}\r\n");
+    let expected = format!("7\n{hosts}\n{hosts}\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
 

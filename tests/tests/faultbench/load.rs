@@ -25,7 +25,7 @@ pub const ROWS: &[Row] = &[
         must: "the session goes on; every byte is on the tape",
         run_in: RunIn::Every,
         run: |_| {
-            let script = "stty raw -echo; exec dd if=/dev/zero bs=20000000 count=1 iflag=fullblock status=none";
+            let script = "exec dd if=/dev/zero bs=20000000 count=1 iflag=fullblock status=none";
             let stage = Stage::local();
             let seen = Flood::of(&stage, script).seen(&stage);
             let whole = seen.shown_bytes == 20_000_000;
@@ -58,8 +58,7 @@ pub const ROWS: &[Row] = &[
 fn flood(effort: Effort) -> Seen {
     let stage = Stage::local();
     let bytes = effort.pick(20_000_000, 2_000_000_000);
-    let script =
-        format!("stty raw -echo; yes 'a line of a log that says nothing new' | head -c {bytes}");
+    let script = format!("yes 'a line of a log that says nothing new' | head -c {bytes}");
     let seen = Flood::of(&stage, &script).seen(&stage);
     let whole = seen.shown_bytes == bytes;
     seen.demand(whole, "not all of it was shown")
@@ -89,8 +88,7 @@ fn flood_of_log(_: Effort) -> Seen {
         );
     }
     std::fs::write(stage.world.home().join("log"), text).unwrap();
-    let script =
-        format!("stty raw -echo; while cat $HOME/log; do :; done 2>/dev/null | head -c {bytes}");
+    let script = format!("while cat $HOME/log; do :; done 2>/dev/null | head -c {bytes}");
     let seen = Flood::of(&stage, &script).seen(&stage);
     let whole = seen.shown_bytes == bytes;
     let stored = stored_bytes(&stage.world.state().join("evidence"));
@@ -113,7 +111,7 @@ fn black_hole(effort: Effort) -> Seen {
     let seconds = effort.pick(5, 600);
     let go_on = stage.world.home().join("healed");
     let script = format!(
-        "stty raw -echo; n=0; while test $n -lt {seconds}; do n=$((n+1)); head -c 750000 /dev/urandom | base64 | head -c 1000000; sleep 1; done; until test -e {}; do sleep 0.1; done",
+        "n=0; while test $n -lt {seconds}; do n=$((n+1)); head -c 750000 /dev/urandom | base64 | head -c 1000000; sleep 1; done; until test -e {}; do sleep 0.1; done",
         go_on.display()
     );
     let healer = |wire: &Wire, flood: &Flood| {

@@ -157,7 +157,7 @@ fn few_descriptors(effort: Effort) -> Seen {
         let output =
             limited.args(["open", "--reason", "few", "--", "echo", "started"]).output().unwrap();
         match (output.status.success(), &*output.stdout) {
-            (true, b"started\r\n") => whole += 1,
+            (true, b"started\n") => whole += 1,
             (false, b"") => refused += 1,
             _ => wrong.push(format!("{limit}: {:?} {}", output.status.code(), stderr(&output))),
         }
