@@ -1,5 +1,7 @@
 //! What cannot begin: one line, one hint, an exit code, and no session.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::support::world::{World, stderr};
@@ -45,6 +47,31 @@ fn without_a_place_for_evidence_there_is_no_session() {
     let output = shell.output().unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(stderr(&output).contains("no place for the practice world"), "{}", stderr(&output));
+}
+
+#[test]
+fn where_somebody_else_may_change_keys_and_recordings_there_is_no_session() {
+    let world = World::new();
+    fs::create_dir(world.state()).unwrap();
+    let refused = |why: &str| {
+        let output = world.record("touch ran");
+        assert_eq!(output.status.code(), Some(125), "{why}");
+        let said = stderr(&output);
+        assert!(
+            said.contains("cannot keep keys and recordings in") && said.contains(why),
+            "{said}"
+        );
+        assert!(!world.home().join("ran").exists() && world.spools().is_empty());
+    };
+    fs::set_permissions(world.state(), fs::Permissions::from_mode(0o777)).unwrap();
+    refused("anybody may change what is in it");
+    fs::set_permissions(world.state(), fs::Permissions::from_mode(0o755)).unwrap();
+    if rustix::process::getuid().is_root() {
+        std::os::unix::fs::chown(world.state(), Some(65534), Some(65534)).unwrap();
+        refused("it belongs to nobody");
+        std::os::unix::fs::chown(world.state(), Some(0), Some(0)).unwrap();
+    }
+    assert_eq!(world.record("exit 3").status.code(), Some(3));
 }
 
 #[test]

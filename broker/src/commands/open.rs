@@ -12,7 +12,7 @@ use crate::commands::orphans;
 use crate::config::PRACTICE;
 use crate::environment::{Environment, SESSION_VARIABLE};
 use crate::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND};
-use crate::os::{guard, raw};
+use crate::os::{guard, raw, user};
 use crate::request::dossier;
 use crate::request::grant::GrantArgs;
 use crate::request::signer::SignerArgs;
@@ -88,8 +88,15 @@ pub fn open(args: OpenArgs, world: &World) -> Result<ExitCode, Failure> {
     }
     guard::close()?;
     let plan = plan(args, world)?;
+    kept_by_us_alone(world.evidence().state())?;
     orphans::before_a_session(world);
     session::run(&plan, world)
+}
+
+fn kept_by_us_alone(state: &Path) -> Result<(), Failure> {
+    let Some(why) = user::objection(state) else { return Ok(()) };
+    let place = state.display();
+    Err(Failure::new(format!("cannot keep keys and recordings in {place}: {why}")).hint(STATE_HINT))
 }
 
 fn plan(args: OpenArgs, world: &World) -> Result<Plan, Failure> {
@@ -228,4 +235,5 @@ fn find(program: &OsStr, path: &OsStr) -> Result<PathBuf, Failure> {
     }
 }
 
+const STATE_HINT: &str = "make it this user's alone, or name another: evidence.state, or in the practice world XDG_STATE_HOME";
 const OTHER_SHELL: &str = "/bin/sh";
