@@ -851,7 +851,7 @@ class Tape:
         self.chain, self.torn = Chain(), 0
         self.last_boot = self.last_wall = self.last_header = self.last_checkpoint_wall = None
         self.longest_window, self.has_crypto, self.sealed_well = 0, True, False
-        self.last_cosigned = -1
+        self.last_cosigned, self.end_kind = -1, None
 
     # -- Findings (section 12)
 
@@ -971,7 +971,8 @@ class Tape:
             self.say("unverifiable", name, f"not readable: {why}")
         self.check_genesis()
         end = self.claimed_end()
-        last = max(self.segment_numbers | self.checkpoint_numbers, default=-1)
+        behind = max(self.segment_numbers | self.checkpoint_numbers, default=-1)
+        before = max(self.numbers_until(self.segment_numbers | self.checkpoint_numbers, end), default=-1)
         expected = 0
         for number in sorted(self.segment_numbers | self.checkpoint_numbers):
             if number != expected:
@@ -979,7 +980,7 @@ class Tape:
                 self.chain, self.session_key = Chain(anchored=False), None
             if end is not None and number >= end:
                 self.behind_the_end(number)
-            self.check_numbered(number, last)
+            self.check_numbered(number, before if number <= before else behind)
             expected = number + 1
         if self.ended is not None:
             self.chain, self.session_key, self.torn = self.ended
@@ -1005,10 +1006,24 @@ class Tape:
                     (name, key_id) == (key.name, key.key_id) and key.signed(note.text, signature) for key in keys
                 )
                 if signed:
-                    return self.note_members(note, kind)["segments"]
+                    members = self.note_members(note, kind)
+                    self.end_kind = kind
+                    self.forget_checkpoint(members["objects"], members["segments"])
+                    return members["segments"]
             except (Broken, OSError, ImportError):
                 continue
         return None
+
+    def forget_checkpoint(self, objects, segments):
+        """Section 9: a recovery that ends with a segment was signed when that had no checkpoint."""
+        last = segments - 1
+        if objects and objects[-1][0] == segment_name(last) and last in self.checkpoint_numbers:
+            self.checkpoint_numbers.discard(last)
+            self.fault(checkpoint_name(last), "fork: the recovery knows no such checkpoint")
+
+    def is_sealed(self):
+        """Whether there is a seal, and no other end that a signing key signed."""
+        return "seal" in self.notes and self.end_kind != "recovery"
 
     def behind_the_end(self, number):
         """Section 9: what stands behind the signed end was not written by the recorder, or the end was not."""
@@ -1031,13 +1046,13 @@ class Tape:
         """Section 3: a checkpoint needs its segment; only the last segment of an unsealed tape may lack its own."""
         covered = number in self.checkpoint_numbers
         if number in self.segment_numbers:
-            self.check_segment(number, number != last or covered or "seal" in self.notes)
+            self.check_segment(number, number != last or covered or self.is_sealed())
         else:
             self.broken(segment_name(number), "missing: deleted, its checkpoint is there")
             self.chain = Chain(anchored=False)
         if covered:
             self.check_checkpoint(number)
-        elif number != last or "seal" in self.notes:
+        elif number != last or self.is_sealed():
             self.broken(checkpoint_name(number), "missing")
             self.session_key = None
 

@@ -142,6 +142,34 @@ fn recoveries() -> Vec<Fault> {
         )
         .unopened(),
         broken(
+            "recovered_before_a_planted_checkpoint",
+            "checkpoints/0000000002",
+            "somebody else wrote the checkpoint that the recovered tape's last segment never had",
+            recovered(),
+        )
+        .edit(|o| plant(o, "checkpoints/0000000002", "checkpoints/0000000001")),
+        broken(
+            "recovered_before_a_further_checkpoint",
+            "checkpoints/0000000003",
+            "somebody else wrote a checkpoint behind the end of a recovered tape",
+            recovered(),
+        )
+        .edit(|o| plant(o, "checkpoints/0000000003", "checkpoints/0000000001")),
+        broken(
+            "recovered_before_a_further_segment",
+            "segments/0000000003",
+            "somebody else wrote a segment behind the cut one that a recovered tape ends with",
+            recovered(),
+        )
+        .edit(|o| plant(o, "segments/0000000003", "segments/0000000001")),
+        broken(
+            "recovered_beside_a_squatted_seal",
+            SEAL,
+            "somebody else wrote under the seal's name, and the tape was recovered in a segment",
+            recovered(),
+        )
+        .edit(|o| drop(o.insert(SEAL.into(), b"garbage".to_vec()))),
+        broken(
             "recovery_with_a_torn_tail",
             RECOVERY,
             "the torn frame is still in the store",
@@ -161,6 +189,12 @@ fn recoveries() -> Vec<Fault> {
             },
         ),
     ]
+}
+
+/// Puts the bytes of one object under the name of another.
+fn plant(objects: &mut Objects, name: &str, from: &str) {
+    let bytes = objects[from].clone();
+    objects.insert(name.to_owned(), bytes);
 }
 
 fn recovered() -> Bend {

@@ -10,16 +10,38 @@ use crate::format::stamp::Stamp;
 use crate::read::verdict::Weight;
 use crate::store::tape::Tape;
 
+/// Where a tape ends by the word of its signed end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SignedEnd {
+    /// How many segments it has.
+    pub segments: u64,
+    /// What it ends with.
+    pub after: After,
+}
+
+/// The last object before a tape's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// A segment that has a checkpoint, or none at all.
+    Checkpoint,
+    /// A segment that has none.
+    Segment,
+}
+
 impl Verifier {
-    /// Returns after how many segments the tape ends by the word of a note that a signing key signed. What stands
-    /// behind it was not written by its recorder, and must not hide what was.
-    pub(super) fn claimed_end(&self, tape: &Tape<'_>) -> Option<u64> {
+    /// Returns where the tape ends by the word of a note that a signing key signed. What stands behind it was not
+    /// written by its recorder, and must not hide what was.
+    pub(super) fn claimed_end(&self, tape: &Tape<'_>) -> Option<SignedEnd> {
         let seal = self.signed_end(tape, ObjectName::Seal, |note| {
-            note.read::<Seal>().ok().map(|seal| seal.segments)
+            let seal: Seal = note.read().ok()?;
+            Some(SignedEnd { segments: seal.segments, after: After::Checkpoint })
         });
         seal.or_else(|| {
             self.signed_end(tape, ObjectName::Recovery, |note| {
-                note.read::<Recovery>().ok().map(|recovery| recovery.segments)
+                let recovery: Recovery = note.read().ok()?;
+                let bare = matches!(recovery.objects.last(), Some((ObjectName::Segment(_), _)));
+                let after = if bare { After::Segment } else { After::Checkpoint };
+                Some(SignedEnd { segments: recovery.segments, after })
             })
         })
     }
@@ -28,8 +50,8 @@ impl Verifier {
         &self,
         tape: &Tape<'_>,
         name: ObjectName,
-        segments: impl Fn(&Note<'_>) -> Option<u64>,
-    ) -> Option<u64> {
+        end: impl Fn(&Note<'_>) -> Option<SignedEnd>,
+    ) -> Option<SignedEnd> {
         if !self.vouched || !tape.objects.contains_key(&name) {
             return None;
         }
@@ -38,13 +60,15 @@ impl Verifier {
         let line = note.signatures.last()?;
         let by = |signer| self.standing(signer, note.text, line) == Worth::Valid;
         let signed = by(Signer::Signing) || name == ObjectName::Seal && by(Signer::Standby);
-        if signed { segments(&note) } else { None }
+        if signed { end(&note) } else { None }
     }
 
     /// Somebody else wrote under the names that come next, or the end was written while the session went on.
     pub(super) fn behind_the_end(&mut self, tape: &Tape<'_>, n: u64) {
         if self.ended.is_none() {
             self.ended = Some(self.chain.clone());
+            // A tape may end in a cut segment. What comes behind its end is no part of it, and cuts nothing.
+            self.chain.cut = None;
         }
         for name in [ObjectName::Segment(n), ObjectName::Checkpoint(n)] {
             if tape.objects.contains_key(&name) {

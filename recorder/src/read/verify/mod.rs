@@ -36,10 +36,10 @@ pub fn verify(tape: &Tape<'_>, trusted: &[SigningPublic], now_us: u64) -> Report
     }
     let end = verifier.claimed_end(tape);
     for n in numbers(tape) {
-        if end.is_some_and(|end| n >= end) {
+        if end.is_some_and(|end| n >= end.segments) {
             verifier.behind_the_end(tape, n);
         }
-        verifier.pair(tape, n);
+        verifier.pair(tape, n, end);
     }
     verifier.endings(tape);
     verifier.finish(tape, now_us)

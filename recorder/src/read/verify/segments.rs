@@ -1,5 +1,6 @@
 //! Verification of segments (FORMAT.md 6 and 7).
 
+use super::end::{After, SignedEnd};
 use super::{Verifier, fetch};
 use crate::format::chain::Digest;
 use crate::format::genesis::WRAP_ALG;
@@ -9,18 +10,22 @@ use crate::read::verdict::{Stretch, Weight};
 use crate::store::tape::Tape;
 
 impl Verifier {
-    /// Segment n and its checkpoint: only the last segment may lack one, and no checkpoint its segment.
-    pub(super) fn pair(&mut self, tape: &Tape<'_>, n: u64) {
+    /// Segment n and its checkpoint: only the last segment may lack one, and no checkpoint its segment. Behind the
+    /// signed end nothing is missed.
+    pub(super) fn pair(&mut self, tape: &Tape<'_>, n: u64, end: Option<SignedEnd>) {
+        let behind = end.is_some_and(|end| n >= end.segments);
         if n != self.chain.expected {
-            let hole = format!("missing, up to segment {}", n - 1);
-            self.broken(&ObjectName::Segment(self.chain.expected).to_string(), None, &hole);
+            if !behind {
+                let hole = format!("missing, up to segment {}", n - 1);
+                self.broken(&ObjectName::Segment(self.chain.expected).to_string(), None, &hole);
+            }
             self.chain.forget();
             self.chain.next = None;
         }
         self.chain.expected = n + 1;
         let segment = ObjectName::Segment(n);
-        let checkpoint = ObjectName::Checkpoint(n);
-        match fetch(tape, segment, self) {
+        let missed = !behind || tape.objects.contains_key(&segment);
+        match missed.then(|| fetch(tape, segment, self)).flatten() {
             Some(bytes) => self.segment(n, &bytes),
             None => {
                 self.chain.listed.push((segment, None));
@@ -28,19 +33,33 @@ impl Verifier {
             }
         }
         self.chain.segments = n + 1;
-        let last = n + 1 >= tape.segments();
-        if tape.objects.contains_key(&checkpoint) {
-            self.chain.checkpoints = n + 1;
-            match fetch(tape, checkpoint, self) {
-                Some(bytes) => self.checkpoint(n, &bytes),
-                None => {
-                    self.chain.listed = vec![(checkpoint, None)];
-                    self.chain.next = None;
-                }
+        let last = match end {
+            Some(end) if !behind => n + 1 >= end.segments,
+            _ => n + 1 >= tape.segments(),
+        };
+        let checkpoint = ObjectName::Checkpoint(n);
+        if !tape.objects.contains_key(&checkpoint) {
+            if !last && !behind {
+                self.broken(&checkpoint.to_string(), None, "missing");
+                self.chain.next = None;
             }
-        } else if !last {
-            self.broken(&checkpoint.to_string(), None, "missing");
-            self.chain.next = None;
+        } else if last && !behind && end.is_some_and(|end| end.after == After::Segment) {
+            let what = "fork: the recovery was signed when there was no such checkpoint";
+            self.fault(&checkpoint.to_string(), None, what);
+        } else {
+            self.covered(tape, n);
+        }
+    }
+
+    fn covered(&mut self, tape: &Tape<'_>, n: u64) {
+        let checkpoint = ObjectName::Checkpoint(n);
+        self.chain.checkpoints = n + 1;
+        match fetch(tape, checkpoint, self) {
+            Some(bytes) => self.checkpoint(n, &bytes),
+            None => {
+                self.chain.listed = vec![(checkpoint, None)];
+                self.chain.next = None;
+            }
         }
     }
 
