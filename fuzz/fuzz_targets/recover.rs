@@ -70,6 +70,8 @@ struct Left {
     prefix: String,
     /// Each file by its name in the spool; the last segment is still growing.
     files: Vec<(String, Vec<u8>)>,
+    /// The mark that tells the spool from one that somebody made.
+    lock: Vec<u8>,
     practice: Practice,
     keys: LocalKeys,
 }
@@ -113,11 +115,12 @@ fn left() -> &'static Left {
         let dir = practice.spool().join(session.to_string());
         let mut files = Vec::new();
         read(&dir, "", &mut files);
+        let lock = fs::read(dir.join("lock")).expect("a lock");
         // A recorder that ends has no spool any more; here it ends without its store.
         drop(recorder.finish(Map::new(), Duration::ZERO));
         fs::remove_dir_all(&dir).expect("removed");
         let keys = open();
-        Left { session, prefix, files, practice, keys }
+        Left { session, prefix, files, lock, practice, keys }
     })
 }
 
@@ -168,6 +171,7 @@ fuzz_target!(|changes: &[u8]| {
         fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         fs::write(path, bytes).expect("written");
     }
+    fs::write(dir.join("lock"), &left.lock).expect("written");
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     for _ in 0..2 {
         let root = left.practice.spool();
@@ -181,4 +185,5 @@ fuzz_target!(|changes: &[u8]| {
         }
     }
     drop(fs::remove_dir_all(&dir));
+    drop(fs::remove_dir_all(dir.with_extension("fork")));
 });

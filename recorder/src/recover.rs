@@ -3,6 +3,7 @@
 mod orphan;
 pub mod owner;
 mod remains;
+mod stored;
 
 use std::fs::{self, File};
 use std::io;
@@ -12,11 +13,13 @@ use std::sync::Arc;
 use self::orphan::Orphan;
 use self::owner::{NotOurs, ours};
 use self::remains::{begun, whole_note};
+use self::stored::Stored;
 use crate::clock::Clock;
 use crate::format::genesis::Genesis;
 use crate::format::note::{self, NOTE_MAX, Note, NoteError, NoteKind, Signature};
 use crate::format::session::{ObjectName, SessionId};
-use crate::keys::{KeyError, KeyService};
+use crate::format::sign::SigningPublic;
+use crate::keys::{KeyError, KeyRing, KeyService};
 use crate::read::verdict::{Finding, Report, Verdict, Weight};
 use crate::read::verify::verify;
 use crate::record::host::HostCount;
@@ -49,7 +52,7 @@ pub fn recover_all(
     keys: &dyn KeyService,
     clock: &dyn Clock,
 ) -> io::Result<Vec<Recovered>> {
-    let recovered = orphans(root, state, &**store, clock)?.into_iter().map(|(spool, lock)| {
+    let recovered = orphans(root, state, store, keys, clock)?.into_iter().map(|(spool, lock)| {
         let session =
             spool.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         let outcome = lock.and_then(|lock| {
@@ -67,7 +70,8 @@ pub fn recover_all(
 fn orphans(
     root: &Path,
     state: &Path,
-    store: &dyn ObjectStore,
+    store: &Arc<dyn ObjectStore>,
+    keys: &dyn KeyService,
     clock: &dyn Clock,
 ) -> io::Result<Vec<(PathBuf, Result<File, RecoverError>)>> {
     let dirs = spool::all(root)?;
@@ -78,16 +82,21 @@ fn orphans(
     let mut count = HostCount::open(state)?;
     count.adopt(&dirs)?;
     for dir in dirs {
-        if let Err(why) = ours(&dir, count.id(), store, clock.wall_us()) {
+        let lock = spool::lock(&dir);
+        // A spool that is locked has a living recorder.
+        if matches!(lock, Ok(None)) {
+            continue;
+        }
+        if let Err(why) = ours(&dir, count.id(), store, keys.ring(), clock.wall_us()) {
             orphans.push((dir, Err(RecoverError::NotOurs(why))));
             continue;
         }
-        // A spool that is locked has a living recorder. One that vanishes meanwhile was finished by it.
-        match spool::lock(&dir) {
+        match lock {
             Ok(Some(lock)) if begun(&dir) => orphans.push((dir, Ok(lock))),
             // No genesis, no session: its recorder, or the machine, died before anything could happen. What
             // cannot be cleared now is looked at again by the next start.
             Ok(Some(_)) => spool::clear(&dir).unwrap_or(()),
+            // One that vanishes meanwhile was finished by its recorder.
             Ok(None) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => orphans.push((dir, Err(RecoverError::Spool(e)))),
@@ -105,52 +114,82 @@ fn recover(
 ) -> Result<Report, RecoverError> {
     let bytes = read_limited(&dir.join("genesis"), NOTE_MAX as u64).map_err(RecoverError::Spool)?;
     let genesis: Genesis = Note::parse(NoteKind::Genesis, &bytes)?.read()?;
+    if !is_signed(&bytes, keys.ring()) {
+        return Err(RecoverError::Stranger);
+    }
     let prefix = genesis.session.prefix(genesis.created);
     let carrier = Carrier { store: Arc::clone(store), spool: dir.to_owned(), prefix };
-    let known = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?.objects;
-    let mut orphan = Orphan::new(&genesis, &bytes, &carrier, known);
-    orphan.ship(&bytes)?;
-    let sealed = match whole_note(dir, ObjectName::Seal, NoteKind::Seal) {
-        Some(seal) => orphan.put(ObjectName::Seal, &seal)?,
-        None => orphan.sealed(keys)?,
-    };
-    let tape = Tape::list(&**store, &carrier.prefix, Some(genesis.session))?;
-    if !sealed && !tape.objects.contains_key(&ObjectName::Recovery) {
-        let recovery = orphan.recovery(&genesis, clock)?;
-        let text = note::text(NoteKind::Recovery, &recovery)?;
-        let signature = signature(&genesis, keys, &text)?;
-        orphan.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
+    let stored = Stored::of(&carrier, &genesis, keys.ring())?;
+    let mut orphan = Orphan::new(&genesis, &bytes, &carrier, stored)?;
+    if orphan.put(ObjectName::Genesis, &bytes)? {
+        finish(&mut orphan, &genesis, keys, clock)?;
     }
-    orphan.look_behind();
     let ahead = Ahead::new(Arc::clone(store));
     let tape = Tape::list(&ahead, &carrier.prefix, Some(genesis.session))?;
     let report = verify(&tape, &keys.ring().trusted(), clock.wall_us());
     let link = orphan.link;
     let fork = orphan.fork;
-    if matches!(report.verdict, Verdict::Recovered | Verdict::Intact) {
-        // The next session remembers where this one ended: a tail that is cut off later is seen.
-        HostCount::open(state)
-            .and_then(|count| count.ended(genesis.session, link))
-            .map_err(|e| RecoverError::Left(report.verdict, e))?;
-        spool::clear(dir).map_err(|e| RecoverError::Left(report.verdict, e))?;
-    } else if let Some(fork) = fork {
-        return set_aside(dir, fork, report);
+    match report.verdict {
+        Verdict::Recovered | Verdict::Intact => {
+            // The next session remembers where this one ended: a tail that is cut off later is seen.
+            HostCount::open(state)
+                .and_then(|count| count.ended(genesis.session, link))
+                .map_err(|e| RecoverError::Left(report.verdict, e))?;
+            spool::clear(dir).map_err(|e| RecoverError::Left(report.verdict, e))?;
+            Ok(report)
+        }
+        Verdict::Broken => set_aside(dir, fork, report),
+        Verdict::Live | Verdict::Unfinished | Verdict::Unverifiable => Ok(report),
     }
+}
+
+/// Ships what can be shipped, and gives the tape its end where it has none.
+fn finish(
+    orphan: &mut Orphan<'_>,
+    genesis: &Genesis,
+    keys: &dyn KeyService,
+    clock: &dyn Clock,
+) -> Result<(), RecoverError> {
+    orphan.ship()?;
+    let sealed = match whole_note(orphan.spool(), ObjectName::Seal, NoteKind::Seal) {
+        Some(seal) => orphan.put(ObjectName::Seal, &seal)?,
+        None => orphan.ends_with(ObjectName::Seal)?,
+    };
+    if !sealed && !orphan.ends_with(ObjectName::Recovery)? {
+        let text = note::text(NoteKind::Recovery, &orphan.recovery(clock))?;
+        let signature = signature(genesis, keys, &text)?;
+        orphan.put(ObjectName::Recovery, &note::assemble(&text, &[signature]))?;
+    }
+    orphan.look_behind();
+    Ok(())
+}
+
+/// A tape that is broken although all that could be shipped was is so for ever, and no later recovery could do more. What
+/// its spool has is kept beside the spools, and told.
+fn set_aside(
+    dir: &Path,
+    fork: Option<ObjectName>,
+    mut report: Report,
+) -> Result<Report, RecoverError> {
+    let aside = dir.with_extension("fork");
+    fs::rename(dir, &aside).map_err(RecoverError::Spool)?;
+    let why = match fork {
+        Some(_) => "fork: the store has other bytes under this name",
+        None => "nothing more can be shipped",
+    };
+    let what = format!("{why}; what was recorded is kept in {}", aside.display());
+    let object = fork.map_or_else(|| ".".to_owned(), |fork| fork.to_string());
+    report.findings.push(Finding { object, frame: None, what, weight: Weight::Fault });
     Ok(report)
 }
 
-/// What cannot be shipped because somebody else's bytes stand under its name is kept beside the spools, and told: no
-/// later recovery could do more.
-fn set_aside(dir: &Path, fork: ObjectName, mut report: Report) -> Result<Report, RecoverError> {
-    let aside = dir.with_extension("fork");
-    fs::rename(dir, &aside).map_err(RecoverError::Spool)?;
-    let what = format!(
-        "fork: the store has other bytes under this name; what was recorded is kept in {}",
-        aside.display()
-    );
-    let object = fork.to_string();
-    report.findings.push(Finding { object, frame: None, what, weight: Weight::Fault });
-    Ok(report)
+/// Returns whether a key that is taken here signed a genesis, whatever it was called then.
+fn is_signed(genesis: &[u8], ring: &KeyRing) -> bool {
+    let Ok(note) = Note::parse(NoteKind::Genesis, genesis) else { return false };
+    let by = |key: &SigningPublic| {
+        note.signatures.iter().any(|line| key.verifies_line(&line.name, note.text, line))
+    };
+    ring.trusted().iter().any(by)
 }
 
 /// A session that began without its key service ends without it, too: its genesis names the standby key.
@@ -178,6 +217,9 @@ pub enum RecoverError {
     /// The genesis in it is not one.
     #[error("the spooled genesis is not whole: {0}")]
     Note(#[from] NoteError),
+    /// Another configuration's session.
+    #[error("its genesis is not signed by a key that is configured here")]
+    Stranger,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,10 +19,13 @@ use bg_recorder::note::{Note, NoteKind};
 use bg_recorder::practice::Practice;
 use bg_recorder::reader::{Events, Reader, TapeEvent};
 use bg_recorder::record::{Begins, Recorder, Setup};
+use bg_recorder::recover::owner::NotOurs;
+use bg_recorder::recover::{RecoverError, recover_all};
 use bg_recorder::segment::Header;
 use bg_recorder::session::{ObjectName, SessionId};
 use bg_recorder::stamp::Stamp;
 use bg_recorder::standby::Standby;
+use bg_recorder::store::ObjectStore;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::Report;
 use bg_recorder::verify::verify;
@@ -95,6 +98,21 @@ impl Bench {
             begins: Begins::Stored,
         })
         .unwrap()
+    }
+
+    fn recover(&self) -> Result<Report, RecoverError> {
+        let practice = self.practice();
+        let store: Arc<dyn ObjectStore> = Arc::new(DirStore::new(practice.evidence()));
+        let keys = LocalKeys::open_or_create(&practice.keys()).unwrap();
+        let (spool, state) = (practice.spool(), &practice.root);
+        let mut all = recover_all(&spool, state, &store, &keys, &*self.clock).unwrap();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0).outcome
+    }
+
+    fn tape_dir(&self) -> PathBuf {
+        let prefix = self.session.prefix(Stamp(1_795_413_600_000_000));
+        self.practice().evidence().join(prefix)
     }
 
     fn look<T>(&self, look: impl FnOnce(&Tape<'_>, &Report, &Path) -> T) -> T {
@@ -263,25 +281,44 @@ fn a_recorder_that_is_dropped_leaves_an_orphan_that_recovers_whole() {
     let mut recorder = bench.begin();
     recorder.accept(Event::Output(b"released")).unwrap();
     drop(recorder);
-    let practice = bench.practice();
-    let store: Arc<dyn bg_recorder::store::ObjectStore> =
-        Arc::new(DirStore::new(practice.evidence()));
-    let keys = LocalKeys::open_or_create(&practice.keys()).unwrap();
-    let all = bg_recorder::recover::recover_all(
-        &practice.spool(),
-        &practice.root,
-        &store,
-        &keys,
-        &*bench.clock,
-    )
-    .unwrap();
-    assert_eq!(all.len(), 1);
-    let report = all[0].outcome.as_ref().unwrap();
+    let report = bench.recover().unwrap();
     assert_eq!(
         (report.verdict.to_string().as_str(), report.frames),
         ("recovered", 2),
         "{report:?}"
     );
+}
+
+#[test]
+fn a_spool_without_its_recorders_mark_waits_until_the_session_was_not_heard_of() {
+    let bench = Bench::new();
+    let mut recorder = bench.begin();
+    recorder.accept(Event::Output(b"released")).unwrap();
+    bench.clock.pass(20);
+    recorder.accept(Event::Output(b"more")).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while bench.look(|tape, _, _| tape.checkpoints()) == 0 {
+        assert!(std::time::Instant::now() < deadline);
+    }
+    drop(recorder);
+    let spool = bench.practice().spool().join(bench.session.to_string());
+    std::fs::write(spool.join("lock"), "somebody else's").unwrap();
+    let alive = |outcome: &Result<Report, RecoverError>| {
+        matches!(outcome, Err(RecoverError::NotOurs(NotOurs::Alive(_))))
+    };
+    assert!(alive(&bench.recover()));
+    bench.clock.pass(29);
+    assert!(alive(&bench.recover()), "its checkpoint was made 29 s ago");
+    bench.clock.pass(1);
+    // What anybody can write says nothing of the session.
+    let (signed, planted) =
+        [0, 1].map(|n| bench.tape_dir().join(format!("checkpoints/{n:010}"))).into();
+    let now = bench.clock.now().to_string();
+    let text = std::fs::read_to_string(signed).unwrap();
+    let (before, after) = text.split_once("\"wall\":\"").unwrap();
+    let after = after.split_once('"').unwrap().1;
+    std::fs::write(planted, format!("{before}\"wall\":\"{now}\"{after}")).unwrap();
+    assert!(!alive(&bench.recover()));
 }
 
 #[test]

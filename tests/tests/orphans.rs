@@ -2,11 +2,13 @@
 
 use std::fs;
 
-use bg_recorder::segment::Header;
+use bg_recorder::segment::{self, Header, RECORD_HEAD, Record, Walk};
 use bg_recorder::session::ObjectName;
 
 use crate::crash::kill;
 use crate::support::driver::Driver;
+use crate::support::tape::Tape;
+use crate::support::wait::until;
 use crate::support::world::{World, stderr};
 
 #[test]
@@ -40,6 +42,9 @@ fn a_spool_without_a_recorders_lock_waits_until_its_tape_is_silent() {
     let spool = copy.join("bg-shell/spool").join(tape.id());
     fs::create_dir_all(&spool).unwrap();
     fs::copy(tape.dir.join("genesis"), spool.join("genesis")).unwrap();
+    for made in ["lock", "reserve"] {
+        fs::write(spool.join(made), "as a recorder makes them, but not by its recorder").unwrap();
+    }
     fs::copy(world.state().join("host.json"), copy.join("bg-shell/host.json")).unwrap();
     std::os::unix::fs::symlink(world.state().join("evidence"), copy.join("bg-shell/evidence"))
         .unwrap();
@@ -76,6 +81,98 @@ fn a_squatted_name_is_called_a_fork_and_recovered_once() {
         assert!(tape.dir.join("recovery").exists(), "{name}");
         assert_eq!(tape.verdict(), "broken", "{name}");
     }
+}
+
+#[test]
+fn what_is_planted_beside_a_dead_session_costs_one_recovery_and_hides_no_frame() {
+    for name in [
+        "checkpoints/0000000000",
+        "checkpoints/0000000001",
+        "checkpoints/0000000009",
+        "recovery",
+        "note.txt",
+    ] {
+        let world = World::new();
+        let mut driver = session(&world, "echo ready; read -r line");
+        driver.wait_for("ready");
+        let tape = world.tape();
+        kill(&world, &mut driver);
+        let planted = tape.dir.join(name);
+        fs::create_dir_all(planted.parent().unwrap()).unwrap();
+        if planted.exists() {
+            // It was made in time: then it is what stands behind that is planted.
+            continue;
+        }
+        fs::write(&planted, vec![b'x'; 5_000_000]).unwrap();
+        let first = world.recover();
+        assert_eq!(first.status.code(), Some(1), "{name}: {}", stderr(&first));
+        let again = world.recover();
+        assert_eq!(again.status.code(), Some(0), "{name}: {}", stderr(&again));
+        let said = world.verify("last");
+        assert_eq!(said["verdict"], "broken", "{name}: {said}");
+        if name != "recovery" {
+            assert_eq!(said["frames"], tape.note("recovery")["frames"], "{name}: {said}");
+            assert!(said["frames"].as_u64() > Some(0), "{name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_only_links_is_not_signed_by_a_recovery() {
+    let world = World::new();
+    let mut driver = session(&world, "echo ready; read -r line");
+    driver.wait_for("ready");
+    let tape = world.tape();
+    let stored = tape.dir.join("checkpoints/0000000000");
+    until("the first segment is stored", || stored.exists() && world.spooled_is_genesis());
+    kill(&world, &mut driver);
+    let good = tape.note("checkpoints/0000000000");
+    fs::write(tape.dir.join("segments/0000000001"), noise(&tape)).unwrap();
+    let linked = tape.report();
+    assert_eq!((linked.frames, linked.unsigned), (good["frames"].as_u64().unwrap(), 1));
+    let first = world.recover();
+    assert_eq!(first.status.code(), Some(1), "{}", stderr(&first));
+    assert!(stderr(&first).contains("segments/0000000001: fork: "), "{}", stderr(&first));
+    let recovery = tape.note("recovery");
+    assert_eq!((&recovery["segments"], &recovery["frames"]), (&1.into(), &good["frames"]));
+    assert_eq!(world.recover().status.code(), Some(0));
+}
+
+#[test]
+fn a_stored_segment_whose_checkpoint_is_still_in_the_spool_is_the_sessions() {
+    let world = World::new();
+    let mut driver = session(&world, "echo ready; read -r line");
+    driver.wait_for("ready");
+    let tape = world.tape();
+    let stored = tape.dir.join("checkpoints/0000000000");
+    until("the first segment is stored", || stored.exists() && world.spooled_is_genesis());
+    kill(&world, &mut driver);
+    fs::copy(&stored, world.spools()[0].join("checkpoints/0000000000")).unwrap();
+    fs::remove_file(&stored).unwrap();
+    assert_eq!(world.recover().status.code(), Some(0));
+    assert_eq!(tape.verdict(), "recovered");
+}
+
+#[test]
+fn a_host_that_lost_its_id_is_told_how_to_recover_what_it_left() {
+    let world = World::new();
+    let mut driver = session(&world, "echo ready; read -r line");
+    driver.wait_for("ready");
+    let tape = world.tape();
+    kill(&world, &mut driver);
+    fs::remove_file(world.state().join("host.json")).unwrap();
+    let refused = world.recover();
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    let said = stderr(&refused);
+    assert!(said.contains("this one is not known any more"), "{said}");
+    let (_, rest) = said.split_once("write ").unwrap();
+    let (id, _) = rest.split_once(" into it").unwrap();
+    fs::write(world.state().join("host.json"), id).unwrap();
+    assert_eq!(world.recover().status.code(), Some(0));
+    assert_eq!(tape.verdict(), "recovered");
+    world.record("echo next");
+    let all = world.replay().args(["verify", "--all"]).output().unwrap();
+    assert_eq!(all.status.code(), Some(3), "no hole in its count: {}", stderr(&all));
 }
 
 #[test]
@@ -116,6 +213,26 @@ fn the_next_session_remembers_where_a_recovered_one_ended() {
     assert_eq!(previous["link"], tapes[0].note("recovery")["link"]);
     let all = world.replay().args(["verify", "--all"]).output().unwrap();
     assert_eq!(all.status.code(), Some(3), "{}", stderr(&all));
+}
+
+/// Makes a segment that links on from the first as anyone can who reads the store, and that no key sealed.
+fn noise(tape: &Tape) -> Vec<u8> {
+    let first = fs::read(tape.dir.join("segments/0000000000")).unwrap();
+    let (mut header, head) = Header::decode(&first).unwrap();
+    let mut walk = Walk::new(&header, head);
+    while let Record::Frame { .. } = walk.step(&first).unwrap() {}
+    header.segment = 1;
+    header.first_frame = walk.frames();
+    header.previous = walk.link();
+    header.step += 1;
+    header.keys = None;
+    let mut bytes = header.encode().unwrap();
+    let mut record = vec![7; RECORD_HEAD + 40];
+    let link = walk.link().header(1, &bytes).frame(walk.frames(), &record[RECORD_HEAD..]);
+    segment::frame_record(&mut record, link).unwrap();
+    bytes.extend(record);
+    bytes.extend(segment::end_marker(1, link));
+    bytes
 }
 
 fn session(world: &World, script: &str) -> Driver {

@@ -99,7 +99,7 @@ pub fn orphans(
     let state = world.evidence().state();
     let host = HostCount::open(state).map(|count| count.id().to_owned()).unwrap_or_default();
     for (dir, session) in ids {
-        if ours(dir, &host, &*world.store(), world.clock.wall_us()).is_err() {
+        if ours(dir, &host, &world.store(), keys.ring(), world.clock.wall_us()).is_err() {
             continue;
         }
         // Only a session that has asked for credentials is looked at: none is disturbed while it begins.

@@ -8,7 +8,8 @@ use bg_recorder::cause::chain;
 use bg_recorder::clock::SystemClock;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::keys::KeyService;
-use bg_recorder::recover::{Recovered, recover_all};
+use bg_recorder::recover::owner::NotOurs;
+use bg_recorder::recover::{RecoverError, Recovered, recover_all};
 use bg_recorder::session::SessionId;
 use bg_recorder::verdict::Verdict;
 use clap::Args;
@@ -176,10 +177,28 @@ fn outcome(recovered: &Recovered) -> Vec<String> {
         Err(e) => vec![
             format!("bg-shell: error: cannot recover session {name}: {}", chain(e)),
             format!(
-                "bg-shell: hint: its spool stays in {}; run bg-shell recover again",
-                recovered.spool.display()
+                "bg-shell: hint: its spool stays in {}; {}",
+                recovered.spool.display(),
+                advice(e)
             ),
         ],
+    }
+}
+
+/// What a person can do about a spool that stays.
+fn advice(error: &RecoverError) -> String {
+    match error {
+        RecoverError::NotOurs(NotOurs::Renamed(id)) => format!(
+            "host.json in the state directory was lost or is another's: write {{\"id\":\"{id}\",\"last\":null}} into \
+             it, and run bg-shell recover again"
+        ),
+        RecoverError::NotOurs(NotOurs::Host(_)) => {
+            "move it there, or remove it if it is not a session's".to_owned()
+        }
+        RecoverError::Stranger => {
+            "run bg-shell recover with the configuration that recorded it".to_owned()
+        }
+        _ => "run bg-shell recover again".to_owned(),
     }
 }
 

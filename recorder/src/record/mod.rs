@@ -4,6 +4,7 @@ pub mod clerk;
 pub mod cosign;
 pub mod epoch;
 pub mod host;
+pub mod mark;
 mod segments;
 pub mod ship;
 pub mod spool;

@@ -105,11 +105,22 @@ impl Recorder {
         self.closed = self.open.take().map(|open| open.sealer);
         self.segments += 1;
         self.last_us = now_us;
+        // A segment is stored only once its checkpoint is spooled: what a dead recorder left in the store alone can be
+        // told from what somebody else put there.
+        let spooled = self.checkpoint(number, digest, now_us).and_then(|note| {
+            self.spooled(ObjectName::Checkpoint(number), &note)?;
+            Ok(note.len())
+        });
         self.shipper.send(ObjectName::Segment(number), len, digest);
-        self.checkpoint(number, digest, now_us)
+        spooled.map(|len| self.sent(len))
     }
 
-    fn checkpoint(&mut self, number: u64, digest: Digest, now_us: u64) -> Result<(), RecordError> {
+    fn checkpoint(
+        &mut self,
+        number: u64,
+        digest: Digest,
+        now_us: u64,
+    ) -> Result<Vec<u8>, RecordError> {
         let next = SessionKey::generate()?;
         debug_assert_eq!(self.newest_note.0, listed_before(number));
         let checkpoint = Checkpoint {
@@ -127,19 +138,30 @@ impl Recorder {
         let text = note::text(NoteKind::Checkpoint, &checkpoint)?;
         let signature = std::mem::replace(&mut self.session_key, next).sign(self.session, &text);
         self.cosigner.ask(number, &text, &self.clerk, now_us);
-        self.put(ObjectName::Checkpoint(number), &note::assemble(&text, &[signature]))
+        Ok(note::assemble(&text, &[signature]))
     }
 
-    /// Spools a whole note and hands it to shipping. A note that the disk did not take is kept: its key is
-    /// gone, so there will be no other.
+    /// Spools a whole note and hands it to shipping.
     pub(super) fn put(&mut self, name: ObjectName, bytes: &[u8]) -> Result<(), RecordError> {
+        self.spooled(name, bytes)?;
+        self.sent(bytes.len());
+        Ok(())
+    }
+
+    /// Spools a whole note. A note that the disk did not take is kept: its key is gone, so there will be no other.
+    fn spooled(&mut self, name: ObjectName, bytes: &[u8]) -> Result<(), RecordError> {
         self.newest_note = (name, Digest::of(bytes));
         if let Err(e) = self.spool.put(name, bytes) {
             self.unput = Some((name, bytes.to_vec()));
             return Err(RecordError::Spool(e));
         }
-        self.shipper.send(name, bytes.len() as u64, self.newest_note.1);
         Ok(())
+    }
+
+    /// Hands the newest note to shipping.
+    fn sent(&self, len: usize) {
+        let (name, digest) = self.newest_note;
+        self.shipper.send(name, len as u64, digest);
     }
 
     fn put_again(&mut self) -> Result<(), RecordError> {

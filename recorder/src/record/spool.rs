@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
 use crate::format::session::{ObjectName, SessionId};
+use crate::record::mark::Mark;
 use crate::record::sync::Syncer;
 
 /// One session's spool directory, held by a lock as long as its recorder lives.
@@ -34,11 +35,13 @@ impl Spool {
     ///
     /// # Errors
     /// When it cannot be made, or the reserve cannot be had.
-    pub fn create(root: &Path, session: SessionId, sync_ms: u64) -> io::Result<Self> {
+    pub fn create(root: &Path, session: SessionId, mark: &Mark, sync_ms: u64) -> io::Result<Self> {
         let dir = root.join(session.to_string());
         make_dir(&dir)?;
         let lock =
             lock(&dir)?.ok_or_else(|| io::Error::other("another process holds this spool"))?;
+        lock.write_all_at(mark.bytes(), 0)?;
+        lock.sync_all()?;
         make_dir(&dir.join("segments"))?;
         make_dir(&dir.join("checkpoints"))?;
         let reserve = dir.join(RESERVE_FILE);
@@ -188,18 +191,24 @@ pub fn lock(dir: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Removes a spool whose lock is held. The lock goes last: until then nobody takes what is left.
+/// Removes a spool whose lock is held. The genesis goes when nothing else is left that it speaks of, and the lock goes
+/// last: until then nobody takes what is left.
 ///
 /// # Errors
 /// When a file cannot be removed.
 pub fn clear(dir: &Path) -> io::Result<()> {
+    let genesis = ObjectName::Genesis.to_string();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
-        } else if entry.file_name() != LOCK_FILE {
+        } else if entry.file_name() != LOCK_FILE && entry.file_name() != genesis.as_str() {
             fs::remove_file(entry.path())?;
         }
+    }
+    match fs::remove_file(dir.join(genesis)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
     }
     fs::remove_file(dir.join(LOCK_FILE))?;
     match fs::remove_dir(dir) {
@@ -222,7 +231,7 @@ fn new_file(path: &Path) -> io::Result<File> {
 }
 
 /// Bytes that a recorder sets aside in its spool before it begins.
-pub const RESERVE_FILE: &str = "reserve";
+const RESERVE_FILE: &str = "reserve";
 /// What a recorder makes before all else in its spool, and holds locked as long as it lives.
 pub const LOCK_FILE: &str = "lock";
 /// Bytes set aside at the start, so that a session on a full disk can still be closed properly.

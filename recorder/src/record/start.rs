@@ -16,6 +16,7 @@ use crate::record::clerk::Clerk;
 use crate::record::cosign::Cosigner;
 use crate::record::epoch::Epochs;
 use crate::record::host::{HostCount, Turn};
+use crate::record::mark::Mark;
 use crate::record::ship::Shipper;
 use crate::record::spool::{self, Spool};
 
@@ -38,6 +39,9 @@ impl Recorder {
         };
         let turn = Turn::wait(&setup.state).map_err(RecordError::Spool)?;
         let (_, host) = place(&setup.state, &setup.spool, &setup.host_name)?;
+        let mark = Mark::mint()?;
+        let mut about = setup.about;
+        mark.declare(&mut about);
         let genesis = Genesis {
             session: setup.session,
             created,
@@ -47,9 +51,9 @@ impl Recorder {
             host,
             limits: setup.limits,
             keys,
-            about: setup.about,
+            about,
         };
-        let (bytes, spool) = counted(genesis, &clerk, &setup.state, &setup.spool)?;
+        let (bytes, spool) = counted(genesis, &clerk, &mark, &setup.state, &setup.spool)?;
         drop(turn);
         let link = Link::genesis(&bytes);
         let shipper = Shipper::start(setup.store, spool.dir(), &setup.session.prefix(created))
@@ -122,6 +126,7 @@ fn place(state: &Path, spools: &Path, name: &str) -> Result<(HostCount, Host), R
 fn counted(
     mut genesis: Genesis,
     clerk: &Clerk,
+    mark: &Mark,
     state: &Path,
     spools: &Path,
 ) -> Result<(Vec<u8>, Spool), RecordError> {
@@ -132,7 +137,7 @@ fn counted(
             genesis.host = host;
             continue;
         }
-        let mut spool = Spool::create(spools, genesis.session, genesis.limits.sync_ms)
+        let mut spool = Spool::create(spools, genesis.session, mark, genesis.limits.sync_ms)
             .map_err(RecordError::Spool)?;
         spooled(&mut spool, &bytes, count, &genesis, Link::genesis(&bytes))?;
         return Ok((bytes, spool));

@@ -1,6 +1,5 @@
 //! A tape without its recorder: what is whole of it is shipped, and followed from link to link.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -8,18 +7,17 @@ use std::time::UNIX_EPOCH;
 
 use super::RecoverError;
 use super::remains::whole_note;
+use super::stored::Stored;
 use crate::clock::{Clock, boot_id};
 use crate::format::chain::{Digest, Link};
 use crate::format::checkpoint::Listed;
 use crate::format::closing::Recovery;
 use crate::format::genesis::Genesis;
-use crate::format::note::{Note, NoteKind};
+use crate::format::note::NoteKind;
 use crate::format::segment::{Header, Record, SEGMENT_MAX, Walk};
 use crate::format::session::{ObjectName, SessionId};
 use crate::format::stamp::Stamp;
-use crate::keys::KeyService;
 use crate::record::ship::{Carrier, ShipError};
-use crate::store::StoreError;
 use crate::store::dir::read_limited;
 
 /// A segment, as far as it is whole.
@@ -39,8 +37,10 @@ enum End {
 pub(super) struct Orphan<'a> {
     session: SessionId,
     carrier: &'a Carrier,
-    /// What the store had: nobody else puts objects of a session whose recorder is dead and whose spool is locked.
-    known: BTreeMap<ObjectName, u64>,
+    pub(super) stored: Stored<'a>,
+    /// The boot of this run, and whether it is not that of the recorder: then the disk may have lost something.
+    boot_id: String,
+    rebooted: bool,
     pub(super) link: Link,
     frames: u64,
     segments: u64,
@@ -49,6 +49,8 @@ pub(super) struct Orphan<'a> {
     last_write_us: u64,
     /// The newest note, and every segment after it.
     listed: Vec<Listed>,
+    /// A segment that is in the store alone, and for which no checkpoint speaks.
+    unproven: Option<u64>,
     /// The first name under which the store has somebody else's bytes.
     pub(super) fork: Option<ObjectName>,
 }
@@ -58,12 +60,15 @@ impl<'a> Orphan<'a> {
         genesis: &Genesis,
         bytes: &[u8],
         carrier: &'a Carrier,
-        known: BTreeMap<ObjectName, u64>,
-    ) -> Self {
-        Self {
+        stored: Stored<'a>,
+    ) -> Result<Self, RecoverError> {
+        let boot_id = boot_id().map_err(RecoverError::Spool)?;
+        Ok(Self {
             session: genesis.session,
             carrier,
-            known,
+            stored,
+            rebooted: boot_id != genesis.boot_id,
+            boot_id,
             link: Link::genesis(bytes),
             frames: 0,
             segments: 0,
@@ -71,37 +76,42 @@ impl<'a> Orphan<'a> {
             torn_bytes: 0,
             last_write_us: genesis.created.0,
             listed: vec![(ObjectName::Genesis, Digest::of(bytes))],
+            unproven: None,
             fork: None,
-        }
+        })
+    }
+
+    /// Returns where the dead recorder spooled.
+    pub(super) fn spool(&self) -> &'a Path {
+        &self.carrier.spool
     }
 
     /// Ships an object; returns whether it is in the store. Where somebody else's bytes are, ours cannot be.
     pub(super) fn put(&mut self, name: ObjectName, bytes: &[u8]) -> Result<bool, RecoverError> {
         match self.carrier.put(name, bytes) {
             Ok(()) => Ok(true),
-            Err(ShipError::Fork(_)) => {
-                self.fork.get_or_insert(name);
-                Ok(false)
-            }
+            Err(ShipError::Fork(_)) => Ok(self.forked(name)),
+            Err(ShipError::Store(_)) if self.stored.is_squatted(name) => Ok(self.forked(name)),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// Returns whether the store has a seal of this session that a trusted key signed: another one ends nothing.
-    pub(super) fn sealed(&mut self, keys: &dyn KeyService) -> Result<bool, RecoverError> {
-        let Some(bytes) = self.stored(ObjectName::Seal)? else { return Ok(false) };
-        let ours = Note::parse(NoteKind::Seal, &bytes).is_ok_and(|note| {
-            note.signatures.last().is_some_and(|line| keys.ring().vouches(note.text, line))
-        });
-        if !ours {
-            self.fork.get_or_insert(ObjectName::Seal);
-        }
-        Ok(ours)
+    fn forked(&mut self, name: ObjectName) -> bool {
+        self.fork.get_or_insert(name);
+        false
+    }
+
+    /// Returns whether the store has an end of this name that a trusted key signed: another one ends nothing.
+    pub(super) fn ends_with(&mut self, name: ObjectName) -> Result<bool, RecoverError> {
+        Ok(match self.stored.end(name)? {
+            None => false,
+            Some(true) => true,
+            Some(false) => self.forked(name),
+        })
     }
 
     /// Ships what is missing in the store, in order, and follows the chain over all of it.
-    pub(super) fn ship(&mut self, genesis: &[u8]) -> Result<(), RecoverError> {
-        self.carrier.put(ObjectName::Genesis, genesis)?;
+    pub(super) fn ship(&mut self) -> Result<(), RecoverError> {
         loop {
             let before = (self.link, self.frames);
             let Some(Segment { bytes, end }) = self.segment()? else { return Ok(()) };
@@ -126,12 +136,12 @@ impl<'a> Orphan<'a> {
         }
     }
 
-    /// A segment behind the last is somebody else's, too: it cannot be taken away, nor be shipped over.
+    /// What stands behind the last is somebody else's, too: it cannot be taken away, nor be shipped over.
     pub(super) fn look_behind(&mut self) {
-        let behind =
-            |name: &&ObjectName| matches!(name, ObjectName::Segment(n) if *n >= self.segments);
-        if let Some(name) = self.known.keys().find(behind) {
-            self.fork.get_or_insert(*name);
+        let bare = matches!(self.listed.last(), Some((ObjectName::Segment(_), _)));
+        let checkpoints = if bare { self.segments.saturating_sub(1) } else { self.segments };
+        if let Some(name) = self.stored.behind(self.segments, checkpoints) {
+            self.forked(name);
         }
     }
 
@@ -139,21 +149,11 @@ impl<'a> Orphan<'a> {
     fn segment(&mut self) -> Result<Option<Segment>, RecoverError> {
         let name = ObjectName::Segment(self.segments);
         let spooled = self.spooled(name)?;
-        let stored = self.stored(name)?;
-        let foreign = spooled.is_none() && stored.is_some();
+        let stored = self.stored(name, spooled.as_deref())?;
         let there = stored.is_some();
-        let mut bytes = match (spooled, stored) {
-            // It was shipped before the disk had all of it, and then the power went.
-            (Some(spooled), Some(stored)) if self.continues(&stored, &spooled) => stored,
-            (Some(bytes), _) | (None, Some(bytes)) => bytes,
-            (None, None) => return Ok(None),
-        };
+        let Some(mut bytes) = stored.or(spooled) else { return Ok(None) };
         let Some((walk, end)) = self.walk(&bytes) else {
-            if foreign {
-                self.fork.get_or_insert(name);
-            } else {
-                self.torn_bytes += bytes.len() as u64;
-            }
+            self.torn_bytes += bytes.len() as u64;
             return Ok(None);
         };
         if there {
@@ -167,6 +167,47 @@ impl<'a> Orphan<'a> {
         Ok(Some(Segment { bytes, end }))
     }
 
+    /// Returns the stored bytes of a segment, if they are its own: what is whole of it in the spool, or what comes
+    /// after it by the word of somebody who signs. Links alone anyone can make.
+    fn stored(
+        &mut self,
+        name: ObjectName,
+        spooled: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, RecoverError> {
+        let Some(stored) = self.stored.get(name)? else { return Ok(None) };
+        let whole = spooled.map(|spooled| {
+            let len = self.walk(spooled).map_or(0, |(walk, _)| walk.whole_len());
+            spooled.get(..len).unwrap_or_default()
+        });
+        let goes_on =
+            self.walk(&stored).is_some() && whole.is_none_or(|whole| stored.starts_with(whole));
+        if goes_on && (whole == Some(stored.as_slice()) || self.is_proven(&stored)?) {
+            return Ok(Some(stored));
+        }
+        self.forked(name);
+        Ok(None)
+    }
+
+    /// Returns whether a segment that the spool has not, or not whole, is the session's. Its checkpoint is spooled
+    /// before it is stored, so one is there, unless the power went before the disk had it.
+    fn is_proven(&mut self, stored: &[u8]) -> Result<bool, RecoverError> {
+        if self.stored.is_ended_behind(self.segments) {
+            return Ok(true);
+        }
+        let name = ObjectName::Checkpoint(self.segments);
+        let checkpoint = match whole_note(&self.carrier.spool, name, NoteKind::Checkpoint) {
+            Some(bytes) => Some(bytes),
+            None => self.stored.get(name)?,
+        };
+        if checkpoint.is_some_and(|checkpoint| self.stored.proves(&checkpoint, stored)) {
+            return Ok(true);
+        }
+        if self.rebooted {
+            self.unproven = Some(self.segments);
+        }
+        Ok(self.rebooted)
+    }
+
     fn spooled(&mut self, name: ObjectName) -> Result<Option<Vec<u8>>, RecoverError> {
         let path = self.carrier.spool.join(name.to_string());
         match read_limited(&path, SEGMENT_MAX) {
@@ -174,12 +215,6 @@ impl<'a> Orphan<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(RecoverError::Spool(e)),
         }
-    }
-
-    /// Returns whether a stored segment begins with all that is whole of the spooled one.
-    fn continues(&self, stored: &[u8], spooled: &[u8]) -> bool {
-        let whole = self.walk(spooled).map_or(0, |(walk, _)| walk.whole_len());
-        spooled.get(..whole).is_some_and(|whole| stored.starts_with(whole))
     }
 
     /// Follows the chain through the whole records of a segment that is the next.
@@ -201,23 +236,19 @@ impl<'a> Orphan<'a> {
         }
     }
 
-    fn checkpoint(&self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {
+    /// Returns a segment's checkpoint. One that is in the store alone must be the session's.
+    fn checkpoint(&mut self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {
         let name = ObjectName::Checkpoint(number);
-        match whole_note(&self.carrier.spool, name, NoteKind::Checkpoint) {
-            Some(bytes) => Ok(Some(bytes)),
-            None => self.stored(name),
+        if let Some(bytes) = whole_note(&self.carrier.spool, name, NoteKind::Checkpoint) {
+            self.stored.follow(&bytes);
+            return Ok(Some(bytes));
         }
-    }
-
-    fn stored(&self, name: ObjectName) -> Result<Option<Vec<u8>>, RecoverError> {
-        if !self.known.contains_key(&name) {
-            return Ok(None);
+        let Some(bytes) = self.stored.get(name)? else { return Ok(None) };
+        if self.stored.follow(&bytes) || self.stored.is_ended_behind(number) {
+            return Ok(Some(bytes));
         }
-        match self.carrier.store.get(&format!("{}{name}", self.carrier.prefix), SEGMENT_MAX) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(StoreError::Missing(_)) => Ok(None),
-            Err(e) => Err(RecoverError::Store(e)),
-        }
+        self.forked(name);
+        Ok(None)
     }
 
     fn written(&mut self, path: &Path) -> Result<(), RecoverError> {
@@ -230,22 +261,19 @@ impl<'a> Orphan<'a> {
         Ok(())
     }
 
-    pub(super) fn recovery(
-        &self,
-        genesis: &Genesis,
-        clock: &dyn Clock,
-    ) -> Result<Recovery, RecoverError> {
-        let boot_id = boot_id().map_err(RecoverError::Spool)?;
-        let reason = if boot_id == genesis.boot_id {
-            "the recorder ended without sealing: killed, or crashed"
-        } else {
-            "the host restarted while the session ran"
+    pub(super) fn recovery(&self, clock: &dyn Clock) -> Recovery {
+        let reason = match (self.rebooted, self.unproven) {
+            (false, _) => "the recorder ended without sealing: killed, or crashed".to_owned(),
+            (true, None) => RESTARTED.to_owned(),
+            (true, Some(segment)) => format!(
+                "{RESTARTED}; of segment {segment} the store alone has all, and no checkpoint speaks for it"
+            ),
         };
-        Ok(Recovery {
+        Recovery {
             session: self.session,
             recovered: Stamp(clock.wall_us()),
-            boot_id,
-            reason: reason.into(),
+            boot_id: self.boot_id.clone(),
+            reason,
             segments: self.segments,
             frames: self.frames,
             link: self.link,
@@ -253,6 +281,8 @@ impl<'a> Orphan<'a> {
             stored_segments: self.stored_segments,
             last_write: Stamp(self.last_write_us),
             objects: self.listed.clone(),
-        })
+        }
     }
 }
+
+const RESTARTED: &str = "the host restarted while the session ran";

@@ -112,6 +112,13 @@ impl World {
         below(&self.state().join("spool"), 1)
     }
 
+    /// Returns whether the only spool has shipped all but the genesis, which stays.
+    pub fn spooled_is_genesis(&self) -> bool {
+        let empty =
+            |part: &str| std::fs::read_dir(self.spools()[0].join(part)).unwrap().next().is_none();
+        empty("segments") && empty("checkpoints")
+    }
+
     /// Runs `bg-shell recover`.
     pub fn recover(&self) -> Output {
         self.shell().arg("recover").output().unwrap()
