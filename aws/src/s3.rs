@@ -162,8 +162,9 @@ impl S3Store {
         request.object_lock_mode(mode).object_lock_retain_until_date(DateTime::from(until))
     }
 
-    async fn fetch(&self, object: &str, max: u64) -> Result<Vec<u8>, Fetch> {
+    async fn fetch(&self, object: &str, version: Option<&str>, max: u64) -> Result<Vec<u8>, Fetch> {
         let request = self.client.get_object().bucket(&self.config.bucket).key(object);
+        let request = request.set_version_id(version.map(ToOwned::to_owned));
         let mut answer = request.send().await.map_err(|e| {
             let call = CallError::new("s3:GetObject", &e);
             let missing = call.code.as_deref() == Some("NoSuchKey");
@@ -212,6 +213,16 @@ enum Fetch {
     Failed(CallError),
 }
 
+impl Fetch {
+    fn of(self, key: &str) -> StoreError {
+        match self {
+            Self::Missing => StoreError::Missing(key.to_owned()),
+            Self::TooLarge => StoreError::TooLarge(key.to_owned()),
+            Self::Failed(call) => failed("read", key, call),
+        }
+    }
+}
+
 impl ObjectStore for S3Store {
     /// A claim must be won once. Of two writers with *different* bytes one gets [`StoreError::Exists`], whatever
     /// the network does; so what two may race for carries bytes of its own (a session id, a nonce). A writer whose
@@ -234,11 +245,7 @@ impl ObjectStore for S3Store {
 
     fn get(&self, key: &str, max: u64) -> Result<Vec<u8>, StoreError> {
         let object = self.object(key)?;
-        self.read(&object, max).map_err(|e| match e {
-            Fetch::Missing => StoreError::Missing(key.to_owned()),
-            Fetch::TooLarge => StoreError::TooLarge(key.to_owned()),
-            Fetch::Failed(call) => failed("read", key, call),
-        })
+        self.read(&object, None, max).map_err(|e| e.of(key))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
@@ -248,11 +255,20 @@ impl ObjectStore for S3Store {
 }
 
 impl S3Store {
+    /// Reads one version of an object of at most `max` bytes.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub fn version(&self, key: &str, version: &str, max: u64) -> Result<Vec<u8>, StoreError> {
+        let object = self.object(key)?;
+        self.read(&object, Some(version), max).map_err(|e| e.of(key))
+    }
+
     fn settle(&self, key: &str, object: &str, bytes: &[u8], put: Put) -> Result<(), StoreError> {
         match put {
             Put::Done => Ok(()),
             Put::Taken { attempts } if attempts > 1 => {
-                match self.read(object, bytes.len() as u64) {
+                match self.read(object, None, bytes.len() as u64) {
                     Ok(stored) if stored == bytes => Ok(()),
                     _ => Err(StoreError::Exists(key.to_owned())),
                 }
@@ -263,11 +279,11 @@ impl S3Store {
     }
 
     /// Reads an object. The SDK's own timeouts end where the body begins, so there is one for the whole.
-    fn read(&self, object: &str, max: u64) -> Result<Vec<u8>, Fetch> {
+    fn read(&self, object: &str, version: Option<&str>, max: u64) -> Result<Vec<u8>, Fetch> {
         let limit = BODY_PATIENCE + transfer(usize::try_from(max).unwrap_or(usize::MAX));
         let late = |_| Fetch::Failed(CallError::lost("s3:GetObject", "no answer in time"));
         self.edge.wait(async {
-            tokio::time::timeout(limit, self.fetch(object, max))
+            tokio::time::timeout(limit, self.fetch(object, version, max))
                 .await
                 .map_err(late)
                 .and_then(|read| read)

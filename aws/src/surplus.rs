@@ -1,45 +1,44 @@
-//! What a versioned bucket keeps besides an object: older versions, and delete markers. Create-only puts leave
+//! What a versioned bucket keeps besides an object: further versions, and delete markers. Create-only puts leave
 //! neither, so each is a finding; Object Lock keeps versions, but does not keep markers from being put over them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bg_recorder::store::StoreError;
 
 use crate::fault::CallError;
 use crate::s3::{S3Store, failed};
 
-/// Something that create-only puts do not leave.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Surplus {
-    /// The key that has it.
+/// The versions of an object that has more than one, or that somebody deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
     pub key: String,
-    /// What it is.
-    pub kind: SurplusKind,
+    /// All that were written, the first one first.
+    pub versions: Vec<Version>,
+    /// Whether a delete marker was put over one of them.
+    pub deleted: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SurplusKind {
-    /// A version beyond the first.
-    Version,
-    /// Somebody deleted the object; its versions are still there.
-    DeleteMarker,
+/// One version of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    pub id: String,
+    pub len: u64,
 }
 
 impl S3Store {
-    /// Returns what there is below a prefix beyond one version of each object, each key and kind once.
+    /// Returns what there is below a prefix beyond one version of each object, by key.
     ///
     /// # Errors
     /// When the versions cannot be listed.
-    pub fn surplus(&self, prefix: &str) -> Result<Vec<Surplus>, StoreError> {
+    pub fn surplus(&self, prefix: &str) -> Result<Vec<History>, StoreError> {
         let below = self.below(prefix)?;
         let (_, _, edge) = self.reached();
         edge.wait(self.found(&below)).map_err(|call| failed("list the versions of", prefix, call))
     }
 
-    async fn found(&self, below: &str) -> Result<Vec<Surplus>, CallError> {
+    async fn found(&self, below: &str) -> Result<Vec<History>, CallError> {
         let (client, bucket, _) = self.reached();
-        let mut seen = BTreeSet::new();
-        let mut surplus = BTreeSet::new();
+        let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
         let mut after: Option<(String, Option<String>)> = None;
         loop {
             let (key, version) = after.clone().unzip();
@@ -47,13 +46,16 @@ impl S3Store {
             let request = request.set_key_marker(key).set_version_id_marker(version.flatten());
             let page =
                 request.send().await.map_err(|e| CallError::new("s3:ListBucketVersions", &e))?;
-            for key in page.versions().iter().filter_map(|version| self.key(version.key())) {
-                if !seen.insert(key.to_owned()) {
-                    surplus.insert(Surplus { key: key.to_owned(), kind: SurplusKind::Version });
-                }
+            for version in page.versions() {
+                let Some(key) = self.key(version.key()) else { continue };
+                let written = version.last_modified().map_or(0, |at| at.secs());
+                let id = version.version_id().unwrap_or_default().to_owned();
+                let len = version.size().and_then(|len| u64::try_from(len).ok()).unwrap_or(0);
+                let seen = seen.entry(key.to_owned()).or_default();
+                seen.versions.push((written, Version { id, len }));
             }
             for key in page.delete_markers().iter().filter_map(|marker| self.key(marker.key())) {
-                surplus.insert(Surplus { key: key.to_owned(), kind: SurplusKind::DeleteMarker });
+                seen.entry(key.to_owned()).or_default().deleted = true;
             }
             let next = page
                 .next_key_marker()
@@ -65,8 +67,26 @@ impl S3Store {
                 {
                     after = Some(next);
                 }
-                _ => return Ok(surplus.into_iter().collect()),
+                _ => break,
             }
         }
+        let beyond = seen.into_iter().filter(|(_, seen)| seen.deleted || seen.versions.len() > 1);
+        Ok(beyond.map(|(key, seen)| seen.history(key)).collect())
+    }
+}
+
+/// What was listed of one key: when each version was written, the newest first.
+#[derive(Default)]
+struct Seen {
+    versions: Vec<(i64, Version)>,
+    deleted: bool,
+}
+
+impl Seen {
+    fn history(mut self, key: String) -> History {
+        self.versions.reverse();
+        self.versions.sort_by_key(|(written, _)| *written);
+        let versions = self.versions.into_iter().map(|(_, version)| version).collect();
+        History { key, versions, deleted: self.deleted }
     }
 }

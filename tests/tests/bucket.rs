@@ -3,10 +3,15 @@
 use std::sync::{Arc, Barrier};
 
 use bg_recorder::store::{ObjectStore as _, StoreError};
+use serde_json::Value;
 
+use crate::cloud::public_key;
 use crate::support::bucket::{edge, record, replay, store, weed};
 use crate::support::emulator::Cloud;
+use crate::support::second::Second;
+use crate::support::tape::Tape;
 use crate::support::wire::{Fault, Wire};
+use crate::support::world::World;
 
 #[test]
 fn of_twenty_racing_puts_one_wins() {
@@ -132,4 +137,75 @@ s3.delete_object(Bucket='versioned', Key=key)",
         code == 1 && said.contains("over all sessions: ") && said.contains("a delete marker"),
         "{said}"
     );
+}
+
+#[test]
+fn what_is_written_over_an_object_hides_nothing_of_it() {
+    let cloud = Cloud::shared();
+    let world = cloud.world("recorder", &cloud.versioned("over"));
+    record(&world, "echo first; sleep 1.2; echo second; sleep 1.2; echo third");
+    cloud.configure(&world, "auditor", &cloud.versioned("over"));
+    let before = verified(&world);
+    assert_eq!(before["verdict"], "intact", "{before}");
+    let good = before["frames"].as_u64().unwrap();
+    assert!(before["segments"].as_u64() >= Some(3), "{before}");
+    cloud.owner(
+        "keys = [o['Key'] for o in s3.list_objects_v2(Bucket='versioned', Prefix='over/sessions')['Contents']]
+key = lambda end: next(key for key in keys if key.endswith(end))
+def again(end, change):
+    body = bytearray(s3.get_object(Bucket='versioned', Key=key(end))['Body'].read())
+    s3.put_object(Bucket='versioned', Key=key(end), Body=bytes(change(body)))
+def changed(body):
+    body[-60] ^= 1
+    return body
+again('segments/0000000001', changed)
+again('checkpoints/0000000001', lambda body: body.replace(b'\"frames\":', b'\"frames\": '))
+again('seal', lambda body: b'garbage')
+again('genesis', lambda body: body.replace(b'a test', b'a joke'))
+s3.delete_object(Bucket='versioned', Key=key('segments/0000000000'))
+s3.delete_object(Bucket='versioned', Key=key('checkpoints/0000000002'))",
+    );
+    let after = verified(&world);
+    assert_eq!(
+        (&after["verdict"], after["frames"].as_u64()),
+        (&"broken".into(), Some(good)),
+        "{after}"
+    );
+    let findings = after["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["kind"] == "fault"), "{after}");
+    let of = |what: &str| {
+        findings
+            .iter()
+            .filter(|finding| finding["what"].as_str().unwrap().starts_with(what))
+            .count()
+    };
+    assert_eq!((of("more than one version"), of("a delete marker")), (4, 2), "{after}");
+    let (code, shown, said) = replay(&world, &["cat", "last", "--up-to-break"]);
+    assert_eq!((code, shown.as_str()), (0, "first\nsecond\nthird\n"), "{said}");
+    // The second verifier reads directories: the versions that are read are a whole tape, and the newest are none.
+    let trust = world.home().join("sign.pem");
+    std::fs::write(&trust, public_key(cloud)).unwrap();
+    for (which, verdict) in [("-1", "intact"), ("0", "broken")] {
+        let dir = world.home().join(which);
+        let tape = cloud.owner(&format!(
+            "import os
+below = 'over/sessions'
+tape = set()
+for key in {{v['Key'] for v in s3.list_object_versions(Bucket='versioned', Prefix=below)['Versions']}}:
+    versions = s3.list_object_versions(Bucket='versioned', Prefix=key)['Versions']
+    path = os.path.join({dir:?}, key)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    body = s3.get_object(Bucket='versioned', Key=key, VersionId=versions[{which}]['VersionId'])['Body']
+    open(path, 'wb').write(body.read())
+    tape.add('/'.join(path.split('/sessions/')[0:1] + ['sessions'] + path.split('/sessions/')[1].split('/')[:4]))
+print(tape.pop())"
+        ));
+        let tape = Tape { dir: tape.trim().into(), practice: world.practice() };
+        assert_eq!(Second::verdicts(&trust, &[tape]), [verdict]);
+    }
+}
+
+fn verified(world: &World) -> Value {
+    let (_, said, error) = replay(world, &["verify", "last", "--json"]);
+    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}{error}"))
 }

@@ -199,7 +199,7 @@ print('[expired]', 'aws_access_key_id = ' + made['AccessKeyId'], 'aws_secret_acc
 }
 
 /// Returns the public half of the signing key as `openssl` reads it.
-fn public_key(cloud: &Cloud) -> String {
+pub fn public_key(cloud: &Cloud) -> String {
     let script = format!(
         "import base64, textwrap\nder = kms.get_public_key(KeyId='{}')['PublicKey']
 print('-----BEGIN PUBLIC KEY-----', *textwrap.wrap(base64.b64encode(der).decode(), 64), '-----END PUBLIC KEY-----', sep='\\n')",

@@ -10,13 +10,14 @@ use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::session::SessionId;
 use bg_recorder::sign::SigningPublic;
 use bg_recorder::stamp::Stamp;
-use bg_recorder::store::{Listed, StoreError};
+use bg_recorder::store::{Listed, ObjectStore, StoreError};
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Finding, Report, Verdict};
 use bg_recorder::verify::verify;
 
 use crate::evidence::fetch::Fetch;
-use crate::evidence::surplus;
+use crate::evidence::surplus::Surplus;
+use crate::evidence::versions::Versions;
 use crate::failure::Failure;
 
 /// The tapes below `sessions/` of a store.
@@ -31,14 +32,16 @@ pub struct Place {
     /// The session that the place is for, where its name is a session id.
     pub session: Option<SessionId>,
     archive: Archive,
+    versions: Arc<Versions>,
     fetch: Fetch,
     prefix: String,
 }
 
 impl Place {
     fn new(session: Option<SessionId>, archive: Archive, prefix: String) -> Self {
-        let fetch = Fetch::new(Arc::clone(&archive.store));
-        Self { session, archive, fetch, prefix }
+        let versions = Arc::new(Versions::of(&archive));
+        let fetch = Fetch::new(Arc::clone(&versions) as Arc<dyn ObjectStore>);
+        Self { session, archive, versions, fetch, prefix }
     }
 
     /// Lists the tape that is there.
@@ -49,7 +52,7 @@ impl Place {
         Tape::list(&self.fetch, &self.prefix, self.session).map_err(unlistable)
     }
 
-    /// Lists and verifies the tape that is there.
+    /// Lists and verifies the tape that is there: of objects with several versions those that it names itself.
     ///
     /// A tape that grows while it is listed can look as if something were missing from it: where more is there
     /// than was listed, it is verified again.
@@ -57,8 +60,10 @@ impl Place {
     /// # Errors
     /// When the store cannot be looked at.
     pub fn judged(&self, trusted: &[SigningPublic]) -> Result<(Tape<'_>, Report), Failure> {
+        let surplus = Surplus::below(&self.archive, &self.prefix);
+        self.versions.choose(&self.prefix, &surplus.histories);
         let (tape, mut report) = self.settled(trusted)?;
-        surplus::look(&self.archive, &self.prefix, &mut report);
+        surplus.tell(&self.prefix, &mut report);
         Ok((tape, report))
     }
 
@@ -186,7 +191,7 @@ impl Catalog {
     pub fn deleted(&self, found: &Found) -> Vec<Finding> {
         let known: BTreeSet<&str> =
             found.places.iter().map(|place| place.prefix.as_str()).collect();
-        surplus::findings(&self.archive, SESSIONS, |key| {
+        Surplus::below(&self.archive, SESSIONS).findings(|key| {
             let there = placed(key).is_some_and(|(_, prefix)| known.contains(prefix.as_str()));
             (!there).then_some(key)
         })

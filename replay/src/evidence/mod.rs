@@ -8,3 +8,4 @@ pub mod glance;
 pub mod known;
 pub mod roll;
 pub mod surplus;
+pub mod versions;

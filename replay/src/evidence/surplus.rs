@@ -2,56 +2,64 @@
 
 use bg_aws::archive::Archive;
 use bg_aws::fault::CallError;
-use bg_aws::surplus::SurplusKind;
+use bg_aws::surplus::History;
 use bg_recorder::cause::chain;
 use bg_recorder::store::StoreError;
 use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
 
-/// Adds to a report what the versions say. A directory has none.
-pub fn look(archive: &Archive, prefix: &str, report: &mut Report) {
-    for found in findings(archive, prefix, |key| Some(key.strip_prefix(prefix).unwrap_or(key))) {
-        report.verdict = match (found.weight, report.verdict) {
-            (Weight::Broken | Weight::Fault, _) => Verdict::Broken,
-            (Weight::Unread, verdict) if verdict != Verdict::Broken => Verdict::Unverifiable,
-            (_, verdict) => verdict,
-        };
-        report.findings.push(found);
-    }
+/// What the versions below a prefix say.
+#[derive(Debug, Default)]
+pub struct Surplus {
+    /// Of which objects there is more than there should be.
+    pub histories: Vec<History>,
+    /// Why that could not be looked at, where it could not.
+    unseen: Option<Finding>,
 }
 
-/// Returns what the versions below a prefix say of the keys that `named` gives a name.
-pub fn findings(
-    archive: &Archive,
-    prefix: &str,
-    named: impl for<'k> Fn(&'k str) -> Option<&'k str>,
-) -> Vec<Finding> {
-    let Some(bucket) = &archive.bucket else { return Vec::new() };
-    let found = match bucket.surplus(prefix) {
-        Ok(found) => found,
-        // A server without versions has no second one.
-        Err(e) if lacks_versions(&e) => {
-            return vec![finding(
-                "versions",
-                Weight::Note,
-                format!("not looked at: {}", chain(&e)),
-            )];
+impl Surplus {
+    /// Looks at the versions of what is below a prefix. A directory has none.
+    pub fn below(archive: &Archive, prefix: &str) -> Self {
+        let Some(bucket) = &archive.bucket else { return Self::default() };
+        match bucket.surplus(prefix) {
+            Ok(histories) => Self { histories, unseen: None },
+            Err(e) => {
+                // A server without versions has no second one.
+                let (weight, what) = if lacks_versions(&e) {
+                    (Weight::Note, "not looked at")
+                } else {
+                    (Weight::Unread, "not readable")
+                };
+                let unseen = finding("versions", weight, format!("{what}: {}", chain(&e)));
+                Self { histories: Vec::new(), unseen: Some(unseen) }
+            }
         }
-        Err(e) => {
-            return vec![finding(
-                "versions",
-                Weight::Unread,
-                format!("not readable: {}", chain(&e)),
-            )];
+    }
+
+    /// Returns what is found in the keys that `named` gives a name.
+    pub fn findings(self, named: impl for<'k> Fn(&'k str) -> Option<&'k str>) -> Vec<Finding> {
+        let told = self.histories.iter().filter_map(|history| {
+            let name = named(&history.key)?;
+            let fault = |what: &str| finding(name, Weight::Fault, what.to_owned());
+            let again = history.versions.len() > 1;
+            let again = again.then(|| fault("more than one version: it was written again"));
+            let deleted = history.deleted.then(|| fault("a delete marker: somebody deleted it"));
+            Some([again, deleted].into_iter().flatten())
+        });
+        let told: Vec<Finding> = told.flatten().collect();
+        self.unseen.into_iter().chain(told).collect()
+    }
+
+    /// Adds to a report what the versions of its tape say.
+    pub fn tell(self, prefix: &str, report: &mut Report) {
+        for found in self.findings(|key| Some(key.strip_prefix(prefix).unwrap_or(key))) {
+            report.verdict = match (found.weight, report.verdict) {
+                (Weight::Broken | Weight::Fault, _) => Verdict::Broken,
+                (Weight::Unread, verdict) if verdict != Verdict::Broken => Verdict::Unverifiable,
+                (_, verdict) => verdict,
+            };
+            report.findings.push(found);
         }
-    };
-    let told = found.iter().filter_map(|surplus| {
-        let what = match surplus.kind {
-            SurplusKind::Version => "more than one version: it was written again",
-            SurplusKind::DeleteMarker => "a delete marker: somebody deleted it",
-        };
-        Some(finding(named(&surplus.key)?, Weight::Fault, what.to_owned()))
-    });
-    told.collect()
+    }
 }
 
 fn finding(object: &str, weight: Weight, what: String) -> Finding {

@@ -15,7 +15,7 @@ data = kms.create_key()["KeyMetadata"]["Arn"]
 sign = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
 kms.create_alias(AliasName="alias/bg-epoch", TargetKeyId=data)
 
-READ = ["s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions"]
+READ = ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"]
 MAY = {
     "owner": ["*"],
     "recorder": ["kms:GenerateDataKey", "kms:Sign", "kms:GetPublicKey", "s3:PutObject", *READ],
