@@ -3,7 +3,9 @@
 mod access;
 mod checkpoints;
 mod ends;
+mod grammar;
 mod json;
+mod limits;
 mod notes;
 mod segments;
 mod standby;
@@ -32,6 +34,8 @@ pub fn all(keys: &Path) -> Vec<(&'static str, Vector)> {
         checkpoints::list(),
         access::list(),
         json::list(),
+        grammar::list(),
+        limits::list(),
         segments::list(),
         wraps::list(),
         standby::list(),

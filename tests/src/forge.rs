@@ -47,6 +47,9 @@ pub struct Bend {
     pub by: fn(NoteKind) -> By,
     /// Before a frame is sealed: the link that is bound in.
     pub bound: fn(&mut Link),
+    /// The sealed bytes of a segment's frames in the place of true ones: of which segment, after a header of how many
+    /// bytes.
+    pub noise: fn(u64, usize) -> Option<Vec<Vec<u8>>>,
     /// How the tape ends.
     pub end: End,
     /// How many segments; the third begins a second epoch.
@@ -91,6 +94,7 @@ impl Default for Bend {
             text: |_, _| {},
             by: |_| By::Signing,
             bound: |_| {},
+            noise: |_, _| None,
             end: End::Seal,
             segments: 3,
             torn: None,
@@ -204,25 +208,40 @@ impl<'a> Forge<'a> {
         (self.bend.header)(&mut header);
         let mut bytes = bent_keys(header.encode().unwrap(), self.bend.keys);
         self.link = self.link.header(number, &bytes);
-        let mut sealer = Sealer::new(&segment_key.key, self.session, number, self.frames).unwrap();
-        let lines = plain(number);
-        for line in &lines {
-            let mut record = vec![0; RECORD_HEAD];
-            let mut bound = self.link;
-            (self.bend.bound)(&mut bound);
-            sealer.seal(bound, line.as_bytes(), &mut record).unwrap();
-            self.link = self.link.frame(self.frames, &record[RECORD_HEAD..]);
-            segment::frame_record(&mut record, self.link).unwrap();
-            bytes.extend(record);
-            self.frames += 1;
+        let before = self.frames;
+        match (self.bend.noise)(number, bytes.len()) {
+            Some(noise) => noise.iter().for_each(|sealed| self.frame(sealed, &mut bytes)),
+            None => {
+                let key = &segment_key.key;
+                let mut sealer = Sealer::new(key, self.session, number, self.frames).unwrap();
+                for line in plain(number) {
+                    let mut sealed = Vec::new();
+                    let mut bound = self.link;
+                    (self.bend.bound)(&mut bound);
+                    sealer.seal(bound, line.as_bytes(), &mut sealed).unwrap();
+                    self.frame(&sealed, &mut bytes);
+                }
+            }
         }
         match torn {
-            None => bytes.extend(segment::end_marker(lines.len() as u32, self.link)),
+            None => {
+                let frames = (self.frames - before) as u32;
+                bytes.extend(segment::end_marker(frames, self.link));
+            }
             // The beginning of a record of 64 sealed bytes.
             Some(len) => bytes.extend(&torn_record()[..len]),
         }
         self.step += 1;
         self.put(ObjectName::Segment(number), bytes);
+    }
+
+    fn frame(&mut self, sealed: &[u8], to: &mut Vec<u8>) {
+        let mut record = vec![0; RECORD_HEAD];
+        record.extend(sealed);
+        self.link = self.link.frame(self.frames, sealed);
+        segment::frame_record(&mut record, self.link).unwrap();
+        to.extend(record);
+        self.frames += 1;
     }
 
     /// Segments 0 and 2 begin epochs 0 and 1.

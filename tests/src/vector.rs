@@ -1,6 +1,7 @@
 //! A vector file: what is expected, then the objects of one tape.
 //!
-//! Lines before the first `object` are `key: value`; an `object NAME` line is followed by base64 lines.
+//! Lines before the first `object` are `key: value`; an `object NAME` line is followed by lines of base64, and of
+//! `run BYTE COUNT` where one byte, in hexadecimal, stands that often.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,8 +37,15 @@ impl Vector {
         );
         for (name, bytes) in &self.objects {
             writeln!(text, "object {name}").unwrap();
-            for line in BASE64.encode(bytes).as_bytes().chunks(100) {
-                writeln!(text, "{}", String::from_utf8_lossy(line)).unwrap();
+            for run in bytes.chunk_by(|a, b| a == b).fold(Vec::new(), joined) {
+                match run {
+                    Run::Same(byte, count) => writeln!(text, "run {byte:02x} {count}").unwrap(),
+                    Run::Mixed(bytes) => {
+                        for line in BASE64.encode(&bytes).as_bytes().chunks(100) {
+                            writeln!(text, "{}", String::from_utf8_lossy(line)).unwrap();
+                        }
+                    }
+                }
             }
         }
         text
@@ -46,13 +54,13 @@ impl Vector {
     /// Reads a file's text.
     pub fn read(text: &str) -> Self {
         let mut fields: BTreeMap<&str, String> = BTreeMap::new();
-        let mut encoded: BTreeMap<String, String> = BTreeMap::new();
+        let mut objects: BTreeMap<String, Coded> = BTreeMap::new();
         let mut object = None;
         for line in text.lines() {
             if let Some(name) = line.strip_prefix("object ") {
-                object = Some(encoded.entry(name.to_owned()).or_default());
+                object = Some(objects.entry(name.to_owned()).or_default());
             } else if let Some(object) = &mut object {
-                object.push_str(line);
+                object.take(line);
             } else {
                 let (key, value) =
                     line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
@@ -60,15 +68,59 @@ impl Vector {
             }
         }
         let mut field = |key| fields.remove(key).unwrap_or_else(|| panic!("no {key}"));
-        let decode =
-            |(name, text): (String, String)| (name, BASE64.decode(text.as_bytes()).unwrap());
         Self {
             fault: field("fault"),
             expect: field("expect"),
             at: field("at"),
             opens: field("opens"),
             session: field("session"),
-            objects: encoded.into_iter().map(decode).collect(),
+            objects: objects.into_iter().map(|(name, coded)| (name, coded.decoded())).collect(),
         }
     }
 }
+
+/// A part of an object's bytes.
+enum Run {
+    Same(u8, usize),
+    Mixed(Vec<u8>),
+}
+
+/// Adds equal bytes to what came before them: a long run by itself, a short one to its neighbours.
+fn joined(mut runs: Vec<Run>, same: &[u8]) -> Vec<Run> {
+    match runs.last_mut() {
+        _ if same.len() >= RUN_MIN => runs.push(Run::Same(same[0], same.len())),
+        Some(Run::Mixed(bytes)) => bytes.extend(same),
+        _ => runs.push(Run::Mixed(same.to_vec())),
+    }
+    runs
+}
+
+/// An object as its lines have it so far.
+#[derive(Default)]
+struct Coded {
+    bytes: Vec<u8>,
+    base64: String,
+}
+
+impl Coded {
+    fn take(&mut self, line: &str) {
+        let Some(run) = line.strip_prefix("run ") else { return self.base64.push_str(line) };
+        let (byte, count) = run.split_once(' ').unwrap();
+        self.settle();
+        let byte = u8::from_str_radix(byte, 16).unwrap();
+        self.bytes.extend(std::iter::repeat_n(byte, count.parse().unwrap()));
+    }
+
+    fn settle(&mut self) {
+        let base64 = std::mem::take(&mut self.base64);
+        self.bytes.extend(BASE64.decode(base64.as_bytes()).unwrap());
+    }
+
+    fn decoded(mut self) -> Vec<u8> {
+        self.settle();
+        self.bytes
+    }
+}
+
+/// The fewest equal bytes that are written as their count.
+const RUN_MIN: usize = 4_096;
