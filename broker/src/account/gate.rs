@@ -106,19 +106,25 @@ impl<'a> Door<'a> {
     /// IAM second. If that fact is there at our first count, we do not shut. If it comes between our two counts, the
     /// second one sees it and we open again, in whichever order its call and our shutting reached IAM. If it comes after
     /// our second count, its call comes after our shutting and is the last word. And of two that close at the same time,
-    /// the one whose fact was written last finds nobody else. So no gate stays shut before somebody who has opened it;
-    /// what is left errs on the open side.
+    /// the one whose fact was written last finds nobody else. So no gate stays shut before somebody who has opened it.
+    ///
+    /// And none stays open behind the last: whoever came between our counts may be gone again before we open for them.
+    /// So after that we count once more, as at first, and shut again where nobody is left.
     fn close(&self, session: SessionId) -> Result<GateStanding, GateError> {
         self.note(session, CLOSED, json!({}))?;
         let mut others = self.others(session)?;
-        if others == 0 {
-            self.hinge.shut()?;
-            others = self.others(session)?;
+        for _ in 0..ROUNDS_MAX {
             if others > 0 {
-                self.hinge.open()?;
+                break;
             }
+            self.hinge.shut()?;
+            if self.others(session)? == 0 {
+                return Ok(GateStanding::Closed);
+            }
+            self.hinge.open()?;
+            others = self.others(session)?;
         }
-        Ok(if others == 0 { GateStanding::Closed } else { GateStanding::Needed(others) })
+        Ok(GateStanding::Needed(others.max(1)))
     }
 
     fn note(&self, session: SessionId, fact: &str, says: Value) -> Result<(), GateError> {
@@ -247,6 +253,8 @@ enum GateError {
 const CLOSED: &str = "closed";
 /// 31 days: no session is open for that long.
 const LONG_AGO_US: u64 = 31 * 24 * 3_600 * 1_000_000;
+/// How often somebody may come and go while we shut the gate. More is no coincidence, and whoever is the last shuts it.
+const ROUNDS_MAX: usize = 8;
 /// Where the count of who needs a gate ends.
 pub const HOLDERS_MAX: usize = 100;
 /// How many sessions' facts are read at once.
@@ -263,15 +271,19 @@ mod tests {
     use super::*;
     use crate::os::hands::Hands;
 
-    /// A gate that remembers how it stands; somebody may come while it is being shut.
+    /// A gate that remembers how it stands; somebody may come while it is being shut, or go while it is opened.
     #[derive(Default)]
     struct Remembered {
         open: RefCell<bool>,
         meanwhile: RefCell<Option<Box<dyn FnOnce()>>>,
+        before_it_opens: RefCell<Option<Box<dyn FnOnce()>>>,
     }
 
     impl Hinge for Remembered {
         fn open(&self) -> Result<(), CallError> {
+            if let Some(meanwhile) = self.before_it_opens.borrow_mut().take() {
+                meanwhile();
+            }
             *self.open.borrow_mut() = true;
             Ok(())
         }
@@ -345,6 +357,38 @@ mod tests {
         }));
         assert_eq!(door.close(one).unwrap(), GateStanding::Needed(1));
         assert!(*hinge.open.borrow());
+    }
+
+    #[test]
+    fn who_comes_and_goes_while_another_one_shuts_leaves_it_shut() {
+        let place = Place::new();
+        let hinge = Remembered::default();
+        let door = place.door(&hinge);
+        let one = SessionId::mint();
+        let two = SessionId::mint();
+        door.open(one, FAR).unwrap();
+        let other = Arc::new(Place(
+            tempfile::tempdir().unwrap(),
+            LocalKeys::open_or_create(&place.0.path().join("keys")).unwrap(),
+            Arc::clone(&place.2),
+        ));
+        let store = place.store();
+        let theirs = move |act: fn(&Door<'_>, SessionId)| -> Box<dyn FnOnce()> {
+            let other = Arc::clone(&other);
+            let store = Arc::clone(&store);
+            Box::new(move || {
+                let hinge = Remembered::default();
+                let Place(_, keys, clock) = &*other;
+                let prefix = "gates/1-r/".into();
+                act(&Door { hinge: &hinge, prefix, store, keys, clock: &**clock }, two);
+            })
+        };
+        *hinge.meanwhile.borrow_mut() = Some(theirs(|door, two| door.open(two, FAR).unwrap()));
+        *hinge.before_it_opens.borrow_mut() = Some(theirs(|door, two| {
+            assert_eq!(door.close(two).unwrap(), GateStanding::Closed);
+        }));
+        assert_eq!(door.close(one).unwrap(), GateStanding::Closed);
+        assert!(!*hinge.open.borrow(), "nobody holds it any more");
     }
 
     #[test]
