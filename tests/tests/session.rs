@@ -261,6 +261,17 @@ fn the_session_has_the_signals_that_a_login_gives() {
 }
 
 #[test]
+fn no_signal_is_blocked_in_a_session_whoever_blocks_some_outside() {
+    let world = World::new();
+    let shell = env!("CARGO_BIN_EXE_shell-under-test");
+    let mut blocked = world.command("env");
+    blocked.args(["--block-signal=TERM,HUP,INT,CHLD,USR1", shell, "open", "--"]);
+    let output = blocked.args(["grep", "^SigBlk", "/proc/self/status"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(shown.trim_end(), "SigBlk:\t0000000000000000", "{}", stderr(&output));
+}
+
+#[test]
 fn it_can_be_a_login_shell() {
     let world = World::new();
     let output = world.shell().args(["-c", "printf via-c; exit 3"]).output().unwrap();

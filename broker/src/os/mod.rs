@@ -12,6 +12,7 @@ pub mod inner;
 pub mod keeper;
 pub mod kernel;
 pub mod keyboard;
+pub mod mask;
 pub mod pty;
 pub mod raw;
 pub mod signals;

@@ -9,16 +9,19 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
+use crate::os::mask;
+
 /// The signals that mean something to a session.
 pub struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 impl Signals {
-    /// Takes the signals over. Job-control stops are taken, too, and mean nothing: a stopped recorder would
+    /// Takes the signals over, whatever of them was blocked. Job-control stops are taken, too, and mean nothing: a stopped recorder would
     /// leave its session hanging.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn take() -> io::Result<Self> {
+        mask::clear()?;
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
