@@ -90,11 +90,20 @@ pub trait Contained: AsFd {
     /// When they cannot be told.
     fn end(&mut self) -> io::Result<()>;
 
-    /// Returns how the session ended, once it has.
+    /// Returns the next word on how the session ends, if there is one. The last one is that it has ended.
     ///
     /// # Errors
     /// When it cannot be heard.
-    fn ended(&mut self) -> io::Result<Option<Ended>>;
+    fn word(&mut self) -> io::Result<Option<Word>>;
+}
+
+/// What becomes of a session's processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// Its leader has ended by itself; whoever is left is being killed, which may take its time.
+    LeaderEnded,
+    /// All have ended, but for those that are named.
+    Ended(Ended),
 }
 
 /// How the session's leader ended.
@@ -108,6 +117,8 @@ pub enum Ending {
     NotStarted(io::ErrorKind, String),
     /// The keeper is gone, and the session with it.
     KeeperLost,
+    /// The keeper ended it: it had heard nothing of this process.
+    Unheard,
 }
 
 /// The last word of a keeper.

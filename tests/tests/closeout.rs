@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::case::Bench;
+use crate::support::meddler::Meddler;
 use crate::support::process;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait::until;
@@ -233,6 +234,35 @@ fn facts_that_cannot_be_stored_keep_no_access_alive() {
     assert!(said.contains("access revoked and proved") && said.contains("is not stored"), "{said}");
     assert!(bench.call(&assumed).unwrap_err().contains("with an explicit deny"));
     assert_eq!(bench.seal(assumed.session)["about"]["revocation"]["state"], "revoked");
+}
+
+#[test]
+fn an_access_is_denied_before_the_last_process_of_its_session_is_killed() {
+    let bench = Bench::new();
+    let role = bench.site.role("drill").to_owned();
+    let script = "(setsid sh -c 'trap \"\" HUP; : >$HOME/up; exec sleep 1000' &); \
+        until [ -e $HOME/up ]; do :; done; cat >/dev/null";
+    let mut session = bench.session("drill", script).stdin(Stdio::piped()).spawn().unwrap();
+    let assumed = bench.kept();
+    let up = bench.site.world.home().join("up");
+    until("the session has a process", || up.exists());
+    let processes = || bench.site.world.processes();
+    let keeper = processes().into_iter().find(|process| process.args.contains(" __keep ")).unwrap();
+    // Each kill(2) of the keeper's takes ten minutes.
+    let Some(slow) = Meddler::attach(keeper.pid, "kill:delay_enter=600000000") else {
+        println!("skipped: this user may not meddle with a keeper");
+        session.kill().unwrap();
+        session.wait().unwrap();
+        return;
+    };
+    drop(session.stdin.take());
+    let deny = assumed.session.to_string();
+    until("the Deny", || bench.inline(&role).iter().any(|policy| policy.contains(&deny)));
+    assert!(processes().iter().any(|process| process.args == "sleep 1000"));
+    drop(slow);
+    let output = session.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(bench.seal(assumed.session)["about"]["killed"], 1);
 }
 
 #[test]

@@ -193,6 +193,34 @@ fn a_process_that_cannot_die_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_recorder_that_is_stopped_from_outside_loses_its_session() {
+    let ways = ["cgroup", "subreaper", "namespace"];
+    let ways = ways.into_iter().filter(|by| *by != "cgroup" || cgroups_here());
+    let begin = |by: &str| {
+        let world = World::new();
+        let mut shell = world.contain(by).quiet_shell();
+        shell.args(["open", "--", "sh", "-c", "trap '' HUP; echo ready; exec sleep 1000"]);
+        let driver = Driver::spawn(shell);
+        driver.wait_for("ready");
+        driver.signal(Signal::STOP);
+        (world, driver)
+    };
+    for (world, mut driver) in ways.map(begin).collect::<Vec<_>>() {
+        let sleeps = || world.processes().iter().any(|process| process.args == "sleep 1000");
+        until("the end of the session's processes", || !sleeps());
+        driver.signal(Signal::CONT);
+        assert_eq!(driver.wait(), 125, "{}", world.said());
+        assert!(world.said().contains("its keeper had heard nothing"), "{}", world.said());
+        let tape = world.tape();
+        tape.assert_intact();
+        let about = &tape.note("seal")["about"];
+        assert_eq!(about["ended"], "system-failure");
+        assert!(about["detail"].as_str().unwrap().contains("heard nothing of the recorder"));
+        assert_eq!(world.processes(), []);
+    }
+}
+
+#[test]
 fn a_traced_recorder_does_not_begin() {
     let world = World::new();
     let mut strace = world.command("strace");

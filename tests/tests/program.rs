@@ -1,6 +1,6 @@
 //! Programs that own the whole screen, and pastes.
 
-use crate::support::driver::{Driver, without_ours};
+use crate::support::driver::{Driver, find, without_ours};
 use crate::support::world::World;
 
 #[test]
@@ -21,6 +21,21 @@ fn vim_edits_a_file() {
     driver.send(":wq\r");
     same_on_screen_and_tape(&world, &mut driver);
     assert_eq!(std::fs::read_to_string(world.home().join("file")).unwrap(), "line one\nline two\n");
+}
+
+#[test]
+fn what_vim_has_not_saved_is_in_its_swap_file_when_the_session_is_ended() {
+    let world = World::new();
+    let mut driver =
+        program(&world, "vim -u NONE -N --cmd 'set dir=. ttimeout ttimeoutlen=0' text");
+    driver.wait_for("~");
+    driver.send("inot saved yet");
+    driver.wait_for("not saved yet");
+    driver.signal(rustix::process::Signal::TERM);
+    driver.wait();
+    let swap = std::fs::read(world.home().join(".text.swp")).unwrap();
+    assert!(find(&swap, b"not saved yet").is_some(), "{} bytes", swap.len());
+    world.tape().assert_intact();
 }
 
 #[test]

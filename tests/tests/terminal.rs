@@ -84,6 +84,39 @@ fn a_program_may_say_its_last_words_when_the_session_is_ended() {
 }
 
 #[test]
+fn a_blocked_signal_ends_the_session_all_the_same() {
+    let world = World::new();
+    let mut shell = world.command("env");
+    shell.args(["--block-signal=TERM,HUP", env!("CARGO_BIN_EXE_shell-under-test")]);
+    shell.args(["open", "--", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    driver.signal(Signal::TERM);
+    assert_eq!(driver.wait(), 128 + 1, "{}", driver.screen());
+    world.tape().assert_intact();
+}
+
+#[test]
+fn who_has_something_to_save_has_time_for_it_when_the_session_is_ended() {
+    for saves_at in ["HUP", "TERM"] {
+        let world = World::new();
+        // The leader ends at once. A trap runs once what the shell waits for has ended.
+        let other = if saves_at == "HUP" { "TERM" } else { "HUP" };
+        let child = format!(
+            "(trap '' {other}; trap 'sleep 0.3; echo kept >$HOME/kept; exit' {saves_at}; \
+             : >$HOME/up; while :; do sleep 0.1; done) & until [ -e $HOME/up ]; do :; done"
+        );
+        let mut driver =
+            Driver::spawn(script(&world, &format!("{child}; echo ready; exec sleep 1000")));
+        driver.wait_for("ready");
+        driver.signal(Signal::TERM);
+        assert_eq!(driver.wait(), 128 + 1, "{}", driver.screen());
+        assert!(world.home().join("kept").exists(), "{saves_at}");
+        world.tape().assert_intact();
+    }
+}
+
+#[test]
 fn a_stop_from_outside_does_not_leave_a_session_hanging() {
     let world = World::new();
     let mut driver = Driver::spawn(script(&world, "echo ready; read -r line; echo \"<$line>\""));

@@ -6,13 +6,14 @@
 //! everything in it with its init, however recorder and keeper die, but what is inside sees another host.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
+use std::{io, mem};
 
-use bg_relay::session::{self, Ended, Ending};
+use bg_relay::session::{self, Ended, Ending, Word};
 use bg_relay::terminal::Medium;
 use rustix::process::{getpid, set_child_subreaper};
 use rustix::termios::Winsize;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::os::cgroup::{Cgroup, NAME};
 use crate::os::family::Family;
 use crate::os::pty::Pty;
+use crate::os::pulse::Pulse;
 use crate::os::variables::Variables;
 use crate::os::words;
 
@@ -85,6 +87,7 @@ pub struct Contained {
     family: Family,
     control: BufReader<UnixStream>,
     line: String,
+    pulse: Option<Pulse>,
 }
 
 impl Contained {
@@ -141,7 +144,7 @@ impl Contained {
                 .spawn()?
         };
         let control = BufReader::new(ours);
-        let mut contained = Self { by, keeper, family, control, line: String::new() };
+        let mut contained = Self { by, keeper, family, control, line: String::new(), pulse: None };
         contained.control.get_ref().set_read_timeout(Some(READY_PATIENCE))?;
         let mut line = String::new();
         contained.control.read_line(&mut line)?;
@@ -158,7 +161,9 @@ impl Contained {
     /// When the keeper is gone.
     pub fn start(&mut self) -> io::Result<()> {
         self.say(words::GO)?;
-        self.control.get_ref().set_nonblocking(true)
+        self.control.get_ref().set_nonblocking(true)?;
+        self.pulse = Some(Pulse::start(self.control.get_ref().try_clone()?)?);
+        Ok(())
     }
 
     fn say(&mut self, word: &str) -> io::Result<()> {
@@ -175,14 +180,18 @@ impl session::Contained for Contained {
         }
     }
 
-    fn ended(&mut self) -> io::Result<Option<Ended>> {
+    fn word(&mut self) -> io::Result<Option<Word>> {
         match self.control.read_line(&mut self.line) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(e) if e.kind() != io::ErrorKind::ConnectionReset => return Err(e),
             _ => {}
         }
+        let line = mem::take(&mut self.line);
+        if line == words::LEADER_ENDED {
+            return Ok(Some(Word::LeaderEnded));
+        }
         let lost = Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() };
-        Ok(Some(words::parse(self.line.trim_end()).unwrap_or(lost)))
+        Ok(Some(Word::Ended(words::parse(line.trim_end()).unwrap_or(lost))))
     }
 }
 

@@ -29,11 +29,16 @@ pub struct Toll {
 }
 
 impl Family {
-    /// Signals all of them.
-    pub fn signal(&self, signal: Signal) {
+    /// Asks all of them to end, and waits until none lives, for a while at most. Who stands still goes on, to hear it.
+    pub fn ask(&self, signal: Signal, patience: Duration) {
         for pid in self.living() {
             // Who is gone needs no signal; who may not be signalled is killed later, or named.
             kill_process(pid, signal).unwrap_or(());
+            kill_process(pid, Signal::CONT).unwrap_or(());
+        }
+        let began = Instant::now();
+        while began.elapsed() < patience && !self.living().is_empty() {
+            thread::sleep(PAUSE);
         }
     }
 
@@ -58,6 +63,11 @@ impl Family {
             }
             thread::sleep(PAUSE.min(began.elapsed() / 4));
         }
+    }
+
+    /// Returns whether one of them lives.
+    pub fn holds(&self, pid: Pid) -> bool {
+        self.living().contains(&pid)
     }
 
     /// Lists who lives.

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use crate::os::afresh::give_back;
 use crate::os::cgroup::Cgroup;
 use crate::os::family::{Family, Toll};
 use crate::os::words::{
-    ARGUMENT, CGROUP, END, FAILED, GO, INIT, NAMESPACE, READY, SUBREAPER, last_word, this_program,
+    ARGUMENT, BEAT, CGROUP, END, FAILED, GO, INIT, LEADER_ENDED, NAMESPACE, READY, SILENCE_MAX,
+    SUBREAPER, last_word, this_program, unheard,
 };
 
 /// Runs a keeper: `MODE CMD…`, the control socket as standard input, the session's terminal as standard output, the
@@ -135,6 +137,7 @@ fn keep(family: Family, command: &[OsString]) -> io::Result<()> {
     if word != GO {
         return Ok(());
     }
+    control.set_read_timeout(Some(SILENCE_MAX))?;
     let teller = Teller(Mutex::new(Some(control)));
     let leader = match leader(&family, command) {
         Ok(leader) => leader,
@@ -143,12 +146,46 @@ fn keep(family: Family, command: &[OsString]) -> io::Result<()> {
         }
     };
     drop_sides()?;
-    let kept = Arc::new(Kept { family, teller, status: OnceLock::new() });
+    let kept = Kept {
+        family,
+        teller,
+        status: OnceLock::new(),
+        leader,
+        asking: Mutex::default(),
+        silence: AtomicBool::default(),
+    };
+    let kept = Arc::new(kept);
     let listening = Arc::clone(&kept);
     thread::Builder::new().spawn(move || listening.listen(words))?;
     let status = reap(leader)?;
     kept.status.get_or_init(|| status);
+    // A recorder that is gone needs no word.
+    kept.teller.say(LEADER_ENDED).unwrap_or(());
     kept.over()
+}
+
+/// What was heard of the recorder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// It wants an end.
+    End,
+    /// Nothing, for too long.
+    Nothing,
+    /// It is gone.
+    Gone,
+}
+
+/// Waits for a word that means something.
+fn heard(words: &mut BufReader<UnixStream>) -> Heard {
+    let mut word = String::new();
+    loop {
+        match words.read_line(&mut word) {
+            Ok(_) if word == BEAT => word.clear(),
+            Ok(_) if word == END => return Heard::End,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
+            Ok(_) | Err(_) => return Heard::Gone,
+        }
+    }
 }
 
 /// A session that runs.
@@ -156,42 +193,60 @@ struct Kept {
     family: Family,
     teller: Teller,
     status: OnceLock<WaitStatus>,
+    leader: Pid,
+    /// Held while the session is asked to end: who is still asked is not killed yet. How many were killed then, beside
+    /// the leader.
+    asking: Mutex<u64>,
+    /// It ends because nothing was heard of the recorder.
+    silence: AtomicBool,
 }
 
 impl Kept {
-    /// Waits for what the recorder says. When it is gone, everything goes.
+    /// Waits for what the recorder says. When it is gone, everything goes; when it says nothing any more, too: somebody
+    /// has stopped it, and with it its deadline and its kill switch.
     fn listen(&self, mut words: BufReader<UnixStream>) {
-        let mut word = String::new();
-        let heard = words.read_line(&mut word);
-        if heard.is_ok() && word == END {
-            self.family.signal(Signal::HUP);
-            self.family.signal(Signal::CONT);
-            thread::sleep(GRACE);
-            let toll = self.family.kill();
+        let heard = heard(&mut words);
+        if heard != Heard::Gone {
+            let toll = self.end(heard);
             // A leader that cannot be killed is never reaped: then nobody else tells.
             if !toll.survivors.is_empty() {
                 // A recorder that is gone needs no word.
                 self.tell(&toll).unwrap_or(());
             }
-            word.clear();
-            if words.read_line(&mut word).is_ok_and(|len| len > 0) {
-                return;
-            }
+            // A recorder that is stopped may come back to hear how it ended.
+            while self::heard(&mut words) != Heard::Gone {}
         }
         self.family.kill();
         self.leave();
         exit(1);
     }
 
+    /// Asks everything to end, twice, and kills what has not. Whoever has something to save has time for it, also when
+    /// the leader ends at once.
+    fn end(&self, heard: Heard) -> Toll {
+        let mut killed = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.silence.store(heard == Heard::Nothing, Ordering::SeqCst);
+        self.family.ask(Signal::HUP, HANG_UP_GRACE);
+        self.family.ask(Signal::TERM, TERMINATE_GRACE);
+        let led = self.family.holds(self.leader);
+        let toll = self.family.kill();
+        *killed = toll.killed.saturating_sub(led.into());
+        toll
+    }
+
     /// Kills what the leader left behind, and tells.
     fn over(&self) -> io::Result<()> {
-        let toll = self.family.kill();
+        let killed = *self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut toll = self.family.kill();
+        toll.killed += killed;
         self.leave();
         self.tell(&toll)
     }
 
     fn tell(&self, toll: &Toll) -> io::Result<()> {
-        self.teller.tell(&last_word(self.status.get(), toll))
+        let silence = self.silence.load(Ordering::SeqCst);
+        let word = if silence { unheard(toll) } else { last_word(self.status.get(), toll) };
+        self.teller.tell(&word)
     }
 
     fn leave(&self) {
@@ -265,6 +320,12 @@ fn continue_group(leader: Pid) -> io::Result<()> {
 struct Teller(Mutex<Option<UnixStream>>);
 
 impl Teller {
+    /// Says something before that.
+    fn say(&self, word: &str) -> io::Result<()> {
+        let control = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        control.as_ref().map_or(Ok(()), |mut control| control.write_all(word.as_bytes()))
+    }
+
     fn tell(&self, word: &str) -> io::Result<()> {
         let control = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut control) = control else { return Ok(()) };
@@ -272,5 +333,7 @@ impl Teller {
     }
 }
 
-/// How long a session's processes have between SIGHUP and SIGKILL.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a session's processes have after SIGHUP, which is what an editor saves its file at,
+const HANG_UP_GRACE: Duration = Duration::from_secs(2);
+/// and after SIGTERM, before they are killed.
+const TERMINATE_GRACE: Duration = Duration::from_secs(1);

@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod keyboard;
 pub mod mask;
 pub mod pty;
+pub mod pulse;
 pub mod raw;
 pub mod signals;
 pub mod terminal;

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use bg_relay::session::{Ended, Ending};
 use rustix::process::WaitStatus;
@@ -25,6 +26,7 @@ pub fn parse(line: &str) -> Option<Ended> {
     let how = match what {
         "exited" => Ending::Exited(number),
         "signalled" => Ending::Signalled(number),
+        "unheard" => Ending::Unheard,
         "not-started" => {
             let kind = io::Error::from_raw_os_error(number).kind();
             Ending::NotStarted(kind, words.next()?.to_owned())
@@ -36,6 +38,12 @@ pub fn parse(line: &str) -> Option<Ended> {
         _ => serde_json::from_str(words.next().unwrap_or("[]")).ok()?,
     };
     Some(Ended { how, killed, survivors })
+}
+
+/// Returns the last word on a session that was ended because nothing was heard of its recorder.
+pub fn unheard(toll: &Toll) -> String {
+    let named = serde_json::to_string(&toll.survivors).unwrap_or_default();
+    format!("unheard 0 {} {named}", toll.killed)
 }
 
 /// Returns the last word on a session whose leader ended with `status`, or not at all.
@@ -60,6 +68,14 @@ pub const FAILED: &str = "failed";
 pub const GO: &str = "go\n";
 /// The recorder's word to end.
 pub const END: &str = "end\n";
+/// The recorder's word that it is there.
+pub const BEAT: &str = "beat\n";
+/// The keeper's word that the leader has ended by itself.
+pub const LEADER_ENDED: &str = "leader-ended\n";
+/// How often the recorder says that it is there. Both clocks stand still while the machine is suspended.
+pub const BEAT_PERIOD: Duration = Duration::from_secs(1);
+/// After so long without a word the recorder is not there.
+pub const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Makes namespaces, and waits for their init.
 pub const NAMESPACE: &str = "namespace";

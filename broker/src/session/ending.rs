@@ -106,7 +106,7 @@ fn status(outcome: &Outcome) -> u8 {
         }
         Some(Ended { how: Ending::NotStarted(std::io::ErrorKind::NotFound, _), .. }) => NOT_FOUND,
         Some(Ended { how: Ending::NotStarted(..), .. }) => NOT_EXECUTABLE,
-        Some(Ended { how: Ending::KeeperLost, .. }) | None => 128 + 9,
+        Some(Ended { how: Ending::KeeperLost | Ending::Unheard, .. }) | None => 128 + 9,
     }
 }
 

@@ -129,6 +129,7 @@ fn step(world: &mut World, what: u8, much: u8) {
             world.word = Some(Ended { how: Ending::KeeperLost, killed: 0, survivors: Vec::new() })
         }
         29 if much > 220 => world.scribe.gone = true,
+        29 if much < 64 => world.leader_ended = true,
         30 => {
             world.shell_room = usize::MAX / 2;
             world.screen_room = usize::MAX / 2;

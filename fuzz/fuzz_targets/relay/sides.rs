@@ -8,7 +8,7 @@ use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_recorder::stamp::Stamp;
 use bg_relay::outside::{Granted, Herald, Letterbox, News, Refused, Revoked, Switch, Tidings};
-use bg_relay::session::{Contained, Ended, Inlet, Prompt, Pty, Read, Reading, Signal, Signals};
+use bg_relay::session::{Contained, Inlet, Prompt, Pty, Read, Reading, Signal, Signals, Word};
 use bg_relay::tape::{Done, Down, Keys, Store, Tape, Work};
 use bg_relay::terminal::{Keyboard, Screen, Typed};
 use rustix::termios::Winsize;
@@ -101,7 +101,7 @@ impl Contained for side::Keeper {
         world(|world| world.told_to_end())
     }
 
-    fn ended(&mut self) -> io::Result<Option<Ended>> {
+    fn word(&mut self) -> io::Result<Option<Word>> {
         world(|world| world.keeper_heard())
     }
 }

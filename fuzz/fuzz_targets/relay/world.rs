@@ -10,7 +10,7 @@ use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_relay::kernel::{Awaited, PollFlags};
 use bg_relay::outside::{Granted, News, Refused, Revoked};
-use bg_relay::session::{Ended, Ending, Read, Reading, Signal};
+use bg_relay::session::{Ended, Ending, Read, Reading, Signal, Word};
 use bg_relay::terminal::Typed;
 
 use crate::kernel::Source;
@@ -78,6 +78,7 @@ pub struct World {
     pub screen: Thread,
     pub recorder_refuses: bool,
     pub signals: Vec<Signal>,
+    pub leader_ended: bool,
     pub word: Option<Ended>,
     /// The keeper ends the session when it is told to, so many microseconds later.
     pub keeper_obeys: bool,
@@ -134,7 +135,7 @@ impl World {
                     | flag(self.inlet_closed, PollFlags::OUT | PollFlags::ERR)
             }
             Source::Signals => flag(!self.signals.is_empty(), PollFlags::IN),
-            Source::Keeper => flag(self.word.is_some(), PollFlags::IN),
+            Source::Keeper => flag(self.leader_ended || self.word.is_some(), PollFlags::IN),
             Source::Worker(track) => {
                 let thread = if track == Track::Scribe { &self.scribe } else { &self.screen };
                 flag(!thread.back.is_empty(), PollFlags::IN)
@@ -319,10 +320,13 @@ impl World {
         Ok(())
     }
 
-    pub fn keeper_heard(&mut self) -> io::Result<Option<Ended>> {
+    pub fn keeper_heard(&mut self) -> io::Result<Option<Word>> {
+        if std::mem::take(&mut self.leader_ended) {
+            return Ok(Some(Word::LeaderEnded));
+        }
         let ended = self.word.take();
         self.law.ended |= ended.is_some();
-        Ok(ended)
+        Ok(ended.map(Word::Ended))
     }
 
     pub fn signals_heard(&mut self) -> Vec<Signal> {

@@ -127,5 +127,5 @@ impl Run<'_> {
 
 /// How often the terminal's settings are looked at.
 const TERMINAL_LOOK: Duration = Duration::from_secs(1);
-/// How long the keeper may take to end everything.
-const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the keeper may take to end everything: it asks twice before it kills.
+const END_PATIENCE: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ use crate::ladder::Ladder;
 use crate::outside::{Herald, Letterbox, Revoked, Switch};
 use crate::question::Question;
 use crate::screen::ScreenState;
-use crate::session::{Contained, Ended, Ending, Inlet, Line, Signals};
+use crate::session::{Contained, Ended, Ending, Inlet, Line, Signals, Word};
 use crate::tap::{Seen, Tap};
 use crate::tape::{Keys, Lane, Store, Tape};
 use crate::terminal::Terminal;
@@ -243,11 +243,15 @@ impl Run<'_> {
     }
 
     fn control(&mut self) -> Result<(), Cause> {
-        self.ended = self.relay.contained.ended().map_err(Cause::System)?;
-        if self.ended.is_some() {
+        while self.ended.is_none() {
+            let Some(word) = self.relay.contained.word().map_err(Cause::System)? else { break };
+            // The access is closed now, whoever of the session is still to be killed.
             self.relay.switch.off("the session is over");
-            self.relay.pty.let_go();
-            self.shut_inlet()?;
+            if let Word::Ended(ended) = word {
+                self.ended = Some(ended);
+                self.relay.pty.let_go();
+                self.shut_inlet()?;
+            }
         }
         Ok(())
     }
@@ -259,10 +263,13 @@ fn unasked(ended: Option<&Ended>) -> Cause {
         Some(Ended { how: Ending::KeeperLost, .. }) => {
             Cause::System(io::Error::other("its keeper was killed"))
         }
+        Some(Ended { how: Ending::Unheard, .. }) => Cause::System(io::Error::other(UNHEARD)),
         _ => Cause::Exit,
     }
 }
 
+const UNHEARD: &str =
+    "its keeper had heard nothing of the recorder for 10 s: somebody had stopped it";
 /// More output than a pty can hold: somebody from outside writes to the session's terminal.
 const BACKLOG_MAX: usize = 4 * CHUNK_MAX;
 /// How long more output is waited for after the session has ended, or a screen when somebody wants an end now.
