@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use crate::support::resident::Resident;
 use crate::support::world::{World, stderr};
 
 #[test]
@@ -72,6 +73,26 @@ fn where_somebody_else_may_change_keys_and_recordings_there_is_no_session() {
         std::os::unix::fs::chown(world.state(), Some(0), Some(0)).unwrap();
     }
     assert_eq!(world.record("exit 3").status.code(), Some(3));
+}
+
+#[test]
+fn with_too_few_processes_there_is_no_session_or_a_whole_one() {
+    let world = World::new();
+    let Some(resident) = Resident::of(&world) else { return };
+    let shell = resident.shell(&world);
+    resident.moves_in(&world);
+    for most in 1..=32 {
+        let shell = resident.command(&world, shell.to_str().unwrap());
+        let mut limited = world.command("prlimit");
+        limited.arg(format!("--nproc={most}")).arg(shell.get_program()).args(shell.get_args());
+        let output = limited.args(["open", "--", "true"]).output().unwrap();
+        let said = stderr(&output);
+        let whole = said.contains("read back from the store: intact");
+        assert!(!said.contains("panicked") && output.status.code().is_some(), "{most}: {said}");
+        assert!(whole || said.contains("bg-shell: error: "), "{most}: {said}");
+        assert!(output.status.code() != Some(0) || whole, "{most}: {said}");
+    }
+    assert_eq!(world.processes(), []);
 }
 
 #[test]
