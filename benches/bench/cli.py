@@ -148,8 +148,8 @@ class Run:
 
     def options_of(self, name):
         keys, gap = {"echo": (self.options.keys, ECHO_GAP_MS), "typist": (self.options.typist_keys, TYPIST_GAP_MS)}[name]
-        return (f"{keys} keys a candidate into `cat`, in blocks that take turns, {gap[0]}-{gap[1]} ms apart. "
-                "All candidates record keystrokes; idle-priority spinners keep the cores awake.")
+        return (f"Each candidate gets {keys} keys into `cat`, {gap[0]}-{gap[1]} ms apart, in blocks that take turns. "
+                "All candidates record keystrokes. Idle-priority spinners keep the cores awake.")
 
     def versions(self):
         named = [c for c in self.candidates if c.version]

@@ -1,5 +1,7 @@
 """Figures as Markdown: first the aims, then what each was drawn from."""
 
+import textwrap
+
 from bench.aims import aims
 from bench.candidates import Bare
 from bench.payload import MB
@@ -34,6 +36,10 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, align, *rows])
 
 
+def prose(text):
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
 def aims_table(run):
     rows = [[a.what, a.figure, a.aim, a.met] for a in aims(run.results)]
     return "## Aims\n\n" + table(["what", "figure", "aim", "met"], rows)
@@ -58,9 +64,9 @@ def flood_table(title, run, results):
     options = run.options
     mb = options.mb if results is run.results.get("flood") else options.random_mb
     head = ["", "MB/s", "of bare", "spread", "x asciinema 3", "RSS peak, MiB: main / all", "tape / output", "to exit, s"]
-    note = (f"{mb} MB through `cat`, {options.rounds} rounds, median; ratios are taken round by round. "
-            "\"To exit\" is from the last byte on the screen to the recorder's end.")
-    return f"## {title}\n\n{table(head, rows)}\n\n{note}"
+    note = (f"{mb} MB went through `cat` in each of {options.rounds} rounds. The figures are medians, and ratios are "
+            "taken round by round. \"To exit\" is the time from the last byte on the screen to the recorder's end.")
+    return f"## {title}\n\n{table(head, rows)}\n\n{prose(note)}"
 
 
 def echo_table(title, results, how):
@@ -72,7 +78,7 @@ def echo_table(title, results, how):
         added = [f"{r.p50() - bare.p50():+.3f}", f"{r.p99() - bare.p99():+.3f}"]
         added = ["-", "-"] if isinstance(r.candidate, Bare) else added
         rows.append([r.candidate.label, f"{r.p50():.3f}", f"{r.p99():.3f}", *added])
-    return f"## {title}\n\n{table(['', 'p50, ms', 'p99, ms', 'p50 added', 'p99 added'], rows)}\n\n{how}"
+    return f"## {title}\n\n{table(['', 'p50, ms', 'p99, ms', 'p50 added', 'p99 added'], rows)}\n\n{prose(how)}"
 
 
 def start_table(results):
@@ -83,8 +89,9 @@ def start_table(results):
             continue
         rows.append([r.candidate.label, f"{r.ms.median:.1f}", f"{min(r.ms.values):.1f}", f"{max(r.ms.values):.1f}",
                      f"{r.first_ms:.1f}"])
-    note = "From spawn to the prompt of `sh`. The very first start of bg-shell also makes the practice world's keys."
-    return f"## Start\n\n{table(['', 'median, ms', 'least', 'most', 'very first'], rows)}\n\n{note}"
+    note = ("A start is the time from spawn to the prompt of `sh`. The very first start of bg-shell also makes the "
+            "practice world's keys.")
+    return f"## Start\n\n{table(['', 'median, ms', 'least', 'most', 'very first'], rows)}\n\n{prose(note)}"
 
 
 def verify_table(r):
@@ -94,9 +101,10 @@ def verify_table(r):
         ["`bg-replay verify`", f"{r.replay.median:.0f}", f"{r.replay.over(r.sha256sum).median:.2f}"],
         ["`sha256sum`", f"{r.sha256sum.median:.0f}", "1.00"],
     ]
-    note = (f"{r.sealed_mb:.0f} MB sealed in {r.objects} objects, page cache warm, in turn. A flipped bit was found first. "
-            "sha256sum (coreutils) does not use SHA-NI where it is built without OpenSSL; bg-replay does.")
-    return f"## Verify\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{note}"
+    note = (f"Both read {r.sealed_mb:.0f} MB sealed in {r.objects} objects, in turn, with the page cache warm. A "
+            "flipped bit was found first. sha256sum (coreutils) does not use SHA-NI where it is built without OpenSSL; "
+            "bg-replay does.")
+    return f"## Verify\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{prose(note)}"
 
 
 def late_table(r):
@@ -106,10 +114,12 @@ def late_table(r):
     rows = [[kind, f"{puts:,}", f"{gets:,}", f"{minted:,}", f"{signed:,}", f"{stored / MB:,.1f}",
              f"${dollars(puts, gets, minted, signed, stored):.3f}"] for kind, puts, gets, minted, signed, _, stored in r.kinds]
     head = ["a session-hour", "PUTs", "GETs", "GenerateDataKey", "Sign", "MB stored", "list price"]
-    return (f"{title}\n\nA frame was in S3 (SeaweedFS on loopback) {r.p50_ms:.0f} ms after it happened (p50), {r.p99_ms:.0f} ms "
-            f"(p99): `{r.what}`.\n\n{table(head, rows)}\n\nAn hour's figures are the minute's, scaled; the first "
-            "minute pays no cosignature, each later one does: 60 Sign and $0.001 more. List prices and their sources: docs/SCALE.md; "
-            "storage is a month's.")
+    late = (f"A frame was in S3 (SeaweedFS on loopback) {r.p50_ms:.0f} ms after it happened (p50), and "
+            f"{r.p99_ms:.0f} ms (p99): `{r.what}`.")
+    cost = ("An hour's figures are the minute's, scaled. The first minute pays no cosignature, but each later one "
+            "does: that is 60 Sign and $0.001 more. List prices and their sources are in docs/SCALE.md. Storage is a "
+            "month's.")
+    return f"{title}\n\n{prose(late)}\n\n{table(head, rows)}\n\n{prose(cost)}"
 
 
 def drain_table(r):
@@ -120,8 +130,9 @@ def drain_table(r):
         ["boto3, put and get, one object after another", f"{r.plain.median:.1f}", "1.00"],
     ]
     note = (f"{r.sealed_mb:.0f} MB in {r.objects} objects waited while the S3 server was stopped (SIGSTOP), and went to it in "
-            "order when it went on. Ours puts each object, reads it back, and then verifies the whole tape, which reads it again.")
-    return f"## Drain\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{note}"
+            "order when it went on. `bg-shell recover` puts each object and reads it back. Then it verifies the whole "
+            "tape, which reads each object again.")
+    return f"## Drain\n\n{table(['', 'MB/s', 'ratio'], rows)}\n\n{prose(note)}"
 
 
 def machine(run):
@@ -146,15 +157,15 @@ KEPT = "## What speed is made of\n"
 
 HEAD = """# Benchmarks
 
-`benches/run --write` printed this page. It drains a pty of its own as a terminal does, and runs every candidate once
-a round, so that what the machine does beside hits all alike. On another machine, trust the ratios.
+`benches/run --write` printed this page. It drains a pty of its own as a terminal does. In each round it runs every
+candidate once, so that whatever else the machine does hits all alike. On another machine, trust the ratios.
 """
 
 FOOT = """
 ## Not measured
 
 - sudo's I/O log: it needs a sudoers rule, and this script changes nothing of the machine's configuration.
-- A power cut: frames are synced to the disk at most 50 ms late on a thread of their own (FORMAT.md 11); no figure
-  here waits for the disk.
-- tlog-rec, script and asciinema record keystrokes only where asked to; in the echo tables they are asked to.
+- A power cut. Frames are synced to the disk at most 50 ms late, on a thread of their own (FORMAT.md 11). No figure here
+  waits for the disk.
+- tlog-rec, script and asciinema record keystrokes only where they are asked to. In the echo tables they are asked to.
 """
