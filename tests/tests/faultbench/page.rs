@@ -17,7 +17,7 @@ pub fn page(rows: &[&Row], seen: &BTreeMap<String, String>) -> String {
         page += &format!("{} {} |\n", beginning(row), told(row.name));
     }
     page += CAMPAIGN;
-    page += &format!("{}\n", told("kill-campaign"));
+    page += &format!("    {}\n", told("kill-campaign"));
     page += TWENTY;
     for (number, failure) in FAILURES.iter().enumerate() {
         let covered: Vec<String> =
@@ -52,11 +52,13 @@ pub fn place() -> PathBuf {
 pub const NOT_RUN: &str = "not run";
 const HEAD: &str = "# Faults
 
-Each row injects one fault into real sessions: the real programs on real ptys, SeaweedFS behind a wire that fails,
-emulators of KMS, STS and IAM behind another, disks of our own. `tests/fault-bench --write` runs all rows and writes such a page; the tests run the short
-ones each time, and see to it that the page lists exactly the rows of the table (`tests/tests/faultbench/`). *Lost* are bytes
-that the terminal was shown and that are neither on the tape nor declared there; it must be 0, both verifiers must agree on
-*intact* or *recovered*, and no process may live on.
+Each row injects one fault into real sessions. The programs are the real ones, on real ptys. The store is SeaweedFS
+behind a wire that fails. KMS, STS and IAM are emulators behind another such wire, and the disks are our own.
+`tests/fault-bench --write` runs all rows and writes such a page. The tests run the short rows each time, and see to it
+that the page lists exactly the rows of the table (`tests/tests/faultbench/`).
+
+*Lost* are bytes that the terminal was shown and that are neither on the tape nor declared there. Their number must be
+0, both verifiers must agree on *intact* or *recovered*, and no process may live on.
 
 | row | injected | must hold | seen |
 | --- | --- | --- | --- |
@@ -64,20 +66,24 @@ that the terminal was shown and that are neither on the tape nor declared there;
 const CAMPAIGN: &str = "
 ## What this page does not show
 
-- What a device lost is read from memory by `recover` while the file system is still mounted: `disk-eio-device` looks at that.
-  After a new mount, what was written since the last completed sync may be gone (FORMAT.md 11), as after a power cut.
-- EIO of a call is injected by strace(1), EIO of a device by a loop device over a full tmpfs: there is no device mapper here.
-- The clock of `clock-steps` is one process's: its vDSO is written over. `segments-10000` and `idle-8-h` are the recorder
-  alone, with a clock of ours.
-- The rows were run with full effort in two processes at once, beside a build and other tests: what took how long says little.
-- `no-descriptors` ends the session instead of going on: frames that were sealed and not spooled are not kept for another try.
+- While the file system is still mounted, `recover` reads from memory what a device lost. `disk-eio-device` looks at
+  that. After a new mount, what was written since the last completed sync may be gone (FORMAT.md 11), as after a power
+  cut.
+- EIO of a call is injected by strace(1). EIO of a device is injected by a loop device over a full tmpfs, because there
+  is no device mapper here.
+- The clock of `clock-steps` is that of one process, whose vDSO is written over. In `segments-10000` and `idle-8-h` the
+  recorder runs alone, with a clock of ours.
+- The rows were run with full effort in two processes at once, beside a build and other tests. So it says little how
+  long something took.
+- `no-descriptors` ends the session instead of going on, because frames that were sealed and not spooled are not kept
+  for another try.
 
 ## The kill campaign
 
-`tests/kill-campaign N` kills sessions at random moments while somebody types, while text or noise floods, at the start and
-at the end: the recorder alone, its process group, or the recorder with the end of what it wrote last cut off or zeroed, as a
-machine does that loses its power. What such a machine may lose (FORMAT.md 11) is declared by the recovered tape; frames that
-were whole on the disk must be on it.
+`tests/kill-campaign N` kills sessions at random moments: while somebody types, while text or noise floods, at the start
+and at the end. It kills the recorder alone, or its process group. Or it kills the recorder and cuts off or zeroes the
+end of what it wrote last, as happens on a machine that loses its power. The recovered tape declares what such a machine
+may lose (FORMAT.md 11). Frames that were whole on the disk must be on it.
 
 ";
 const TWENTY: &str = "
