@@ -57,6 +57,26 @@ fn everyday_programs_of_root_do_inside_what_they_do_outside() {
     }
 }
 
+#[test]
+fn what_root_unmounts_inside_is_unmounted() {
+    if !rustix::process::getuid().is_root() {
+        println!("skipped: this is about root");
+        return;
+    }
+    let world = World::new();
+    let place = world.home().join("mounted");
+    fs::create_dir(&place).unwrap();
+    let mount = ["-t", "tmpfs", "none"];
+    assert!(Command::new("mount").args(mount).arg(&place).status().unwrap().success());
+    let output = world.record("umount mounted");
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let still = mounts.contains(place.to_str().unwrap());
+    if still {
+        Command::new("umount").arg(&place).status().unwrap();
+    }
+    assert!(!still && output.status.success(), "{}", crate::support::world::stderr(&output));
+}
+
 /// Runs a script on a terminal without and within a session; both must say the same.
 fn agree(world: &World, bare: &dyn Fn() -> Command, shell: &Path, script: &str) {
     let shown = |args: &[&OsStr]| {
