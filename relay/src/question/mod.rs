@@ -102,6 +102,8 @@ const TYPED_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// What is shown, what is typed then, and how much of that is a secret.
@@ -155,5 +157,30 @@ mod tests {
         is(&[("", "*", None), ("*", "*", None), ("*", "x", None)]);
         // The clock of a status line draws something else.
         is(&[("", "s", None), ("*", "c", mask), ("12:01", "r", mask)]);
+    }
+
+    fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+        let words =
+            prop::sample::select(vec![&b"Password: "[..], b"\r\n", b"*", b"x", b"\x1b[5;1H"]);
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..most),
+            prop::collection::vec(words, 0..4).prop_map(|words| words.concat()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_is_hidden_than_was_typed_and_memory_is_bounded(
+            steps in prop::collection::vec((bytes(2_000), bytes(60)), 0..30)
+        ) {
+            let mut question = Question::default();
+            for (shown, typed) in steps {
+                question.shown(&shown);
+                let hidden = question.answered(&typed).map_or(0, |(hidden, _)| hidden);
+                prop_assert!(hidden <= typed.len());
+                prop_assert!(question.typed.chars().count() <= TYPED_MAX);
+                prop_assert!(question.keys.len() <= DRAWN_MAX);
+            }
+        }
     }
 }
