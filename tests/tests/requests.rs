@@ -1,5 +1,7 @@
 //! Making requests and looking at them: which key signs, what a role allows, what changed since.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use data_encoding::BASE64;
@@ -327,6 +329,31 @@ fn nobody_is_asked_again_for_what_is_approved_already() {
     assert!(said.contains(&format!("bg-shell open --request {id}")), "{said}");
     let listed = desk.shell().args(["requests", "--all", "--json"]).output().unwrap();
     assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_passphrase_is_asked_for_once_a_signature_and_the_key_is_named_before() {
+    let desk = Desk::new();
+    let locked = desk.key("locked");
+    std::fs::copy(desk.key("alice"), &locked).unwrap();
+    let mut keygen = desk.world.command("ssh-keygen");
+    keygen.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]).arg(&locked);
+    assert!(keygen.output().unwrap().status.success());
+    let asked = desk.world.home().join("asked");
+    let ask = desk.world.home().join("ask");
+    let script = format!("#!/bin/sh\necho asked >>{}\necho secret\n", asked.display());
+    std::fs::write(&ask, script).unwrap();
+    std::fs::set_permissions(&ask, Permissions::from_mode(0o755)).unwrap();
+    let mut shell = desk.shell();
+    shell.args(["request", "--role", "prod", "--reason", "x", "--key"]).arg(&locked);
+    let output = shell.env("SSH_ASKPASS", ask).env("SSH_ASKPASS_REQUIRE", "force").output();
+    let said = stderr(&output.unwrap());
+    assert!(said.contains("is filed"), "{said}");
+    assert!(
+        said.contains(&format!("alice@example.com signs with {} (SHA256:", locked.display())),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(asked).unwrap(), "asked\n");
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod dossier;
 pub mod filing;
 pub mod grant;
 pub mod lookup;
+mod private_file;
 pub mod signer;
 pub mod standing;
 pub mod terms;

@@ -16,6 +16,7 @@ use clap::Args;
 use crate::config::RoleConfig;
 use crate::failure::Failure;
 use crate::news::News;
+use crate::request::private_file::public_half;
 use crate::world::World;
 
 /// Who signs, and with what.
@@ -209,16 +210,20 @@ fn nobody(args: &SignerArgs, namespace: &str, count: usize) -> Failure {
     Failure::new(what).hint(hint)
 }
 
-/// Reads the key that was named: its own public part, that of the file beside it, or what ssh-keygen derives.
+/// Reads the key that was named: its own public part, that of the file beside it, or, of a private key in another form
+/// than OpenSSH's own, what ssh-keygen derives, which may ask for a passphrase.
 fn named(file: &Path) -> Result<Candidate, Failure> {
     let beside = PathBuf::from(format!("{}.pub", file.display()));
-    let public = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| public(&text));
+    let text = |path: &Path| path.is_file().then(|| std::fs::read_to_string(path).ok())?;
+    let public = |path: &Path| text(path).and_then(|text| public(&text));
+    let own = |path: &Path| text(path).and_then(|text| public_half(&text));
     if !file.exists() && !beside.exists() {
         return Err(Failure::new(format!("there is no SSH key {}", file.display())).hint(
             "name the file of a private or a public key, or leave --key away to use ssh-agent",
         ));
     }
-    let key = public(file).or_else(|| public(&beside)).or_else(|| derived(file));
+    let key = public(file).or_else(|| own(file)).or_else(|| public(&beside));
+    let key = key.or_else(|| derived(file));
     let key = key.ok_or_else(|| {
         Failure::new(format!("cannot read the SSH key {}", file.display()))
             .hint("it must be an Ed25519, ECDSA, RSA or FIDO2 key in OpenSSH's format")
