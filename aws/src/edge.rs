@@ -1,7 +1,7 @@
 //! How AWS is reached: region, endpoint, certificates, whose credentials; timeouts and retries in one place.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -17,12 +17,13 @@ use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use serde::Deserialize;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::Runtime;
 
 use crate::journal::Journal;
 use crate::patience::Patience;
 use crate::profiles;
 use crate::renewed::Renewed;
+use crate::runtime::runtime;
 
 /// Where and as whom to call. All of it may be left out: then the AWS SDK's own rules hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -74,7 +75,7 @@ impl Edge {
     /// # Errors
     /// When the certificates are unreadable, or the system has no threads.
     pub fn open(reach: &Reach) -> Result<Self, EdgeError> {
-        let runtime = runtime()?;
+        let runtime = runtime().map_err(EdgeError::Runtime)?;
         let ca = match &reach.ca {
             Some(ca) => Some(ca.clone()),
             None => runtime.block_on(profiles::certificates(reach.profile.as_deref())),
@@ -174,18 +175,6 @@ fn reached(reach: &Reach, http: SharedHttpClient, renewed: Renewed) -> ConfigLoa
     loader
 }
 
-/// One runtime for the program, with two threads: calls are few, and none may wait for another.
-fn runtime() -> Result<Arc<Runtime>, EdgeError> {
-    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(Arc::clone(runtime));
-    }
-    let mut builder = runtime::Builder::new_multi_thread();
-    let made = builder.worker_threads(2).thread_name("aws").enable_all().build();
-    let made = Arc::new(made.map_err(EdgeError::Runtime)?);
-    Ok(Arc::clone(RUNTIME.get_or_init(|| made)))
-}
-
 /// Goes through the proxies that the environment names, as the AWS CLI does (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, and
 /// NO_PROXY for what they are not for), and trusts the system's certificates or those of `ca`.
 fn http_client(ca: Option<&Path>) -> Result<SharedHttpClient, EdgeError> {
@@ -224,7 +213,7 @@ pub enum EdgeError {
         source: io::Error,
     },
     /// The system has no threads for it.
-    #[error("cannot start the AWS runtime")]
+    #[error("cannot start the AWS runtime: this user may start no more threads (ulimit -u)")]
     Runtime(#[source] io::Error),
 }
 

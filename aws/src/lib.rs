@@ -12,6 +12,7 @@ pub mod kms_open;
 mod patience;
 mod profiles;
 mod renewed;
+mod runtime;
 pub mod s3;
 mod settings;
 pub mod surplus;

@@ -1,6 +1,7 @@
 //! What cannot begin: one line, one hint, an exit code, and no session.
 
 use std::fs;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
@@ -137,4 +138,25 @@ fn refuses(code: i32, what: &str, ask: impl Fn(&mut Command) -> &mut Command) {
     assert!(lines[1].starts_with("bg-shell: hint: "), "{said}");
     assert!(output.stdout.is_empty());
     assert_eq!((world.tapes().len(), world.spools().len()), (0, 0));
+}
+
+#[test]
+fn who_may_start_no_more_threads_is_told_so() {
+    let world = World::new();
+    let config = world.home().join("config.toml");
+    std::fs::write(&config, "[evidence]\nstore = \"s3://bucket/tapes\"\n").unwrap();
+    let program = world.home().join("shell");
+    std::fs::copy(env!("CARGO_BIN_EXE_shell-under-test"), &program).unwrap();
+    let mut shell = world.command("setpriv");
+    // Root has no such limit.
+    if rustix::process::getuid().is_root() {
+        std::fs::set_permissions(world.home(), Permissions::from_mode(0o755)).unwrap();
+        shell.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    shell.args(["prlimit", "--nproc=1"]).arg(&program).args(["open", "--", "true"]);
+    let output = shell.env("BG_SHELL_CONFIG", &config).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(said.contains("may start no more threads (ulimit -u)"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
 }

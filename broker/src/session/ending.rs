@@ -96,6 +96,16 @@ pub(super) fn finish(
     }
 }
 
+/// Says that the recorder is gone, and with it the end of the tape.
+pub(super) fn unsealed(cause: &Cause) -> Failure {
+    let why = match cause {
+        Cause::Recorder(e) => format!(": {}", chain(e)),
+        Cause::System(e) => format!(": {e}"),
+        _ => String::new(),
+    };
+    Failure::new(format!("the recorder failed{why}")).hint(RECOVER_HINT)
+}
+
 /// Returns the exit code, as shells have it: 128 + n for signal n.
 fn status(outcome: &Outcome) -> u8 {
     match &outcome.ended {
@@ -142,7 +152,7 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
 
 const OUTAGE_HINT: &str =
     "reach the store, then bg-shell recover ships what waits; see [roles.<name>.outage]";
-pub(super) const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
+const RECOVER_HINT: &str = "bg-shell recover closes its tape later";
 /// A store that has been away for so long, or from the start, is not waited for.
 const AWAY: Duration = Duration::from_secs(2);
 /// How long closing waits for the store otherwise.

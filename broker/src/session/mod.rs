@@ -26,7 +26,7 @@ use bg_relay::terminal::{Medium, Terminal};
 use bg_relay::{Cause, Outcome};
 use rustix::termios::Winsize;
 
-use self::ending::{RECOVER_HINT, close, finish};
+use self::ending::{close, finish, unsealed};
 use self::genesis::{about, begin, digest_of_this_program, header};
 use self::stage::Stage;
 use crate::access::Access;
@@ -194,7 +194,7 @@ fn end(
     }
     match sealed {
         Some(sealed) => finish(outcome, sealed),
-        None => Err(Failure::new("the recorder failed").hint(RECOVER_HINT)),
+        None => Err(unsealed(&outcome.cause)),
     }
 }
 
