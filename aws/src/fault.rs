@@ -95,19 +95,19 @@ impl CallError {
     pub fn hint(&self) -> Option<String> {
         Some(match self.kind {
             // S3 tells only those of a missing object who may list the bucket.
-            CallKind::Denied if self.action == "s3:GetObject" && !self.has_dead_keys() => "the calling principal needs s3:GetObject, and s3:ListBucket to be told of what is missing; bg-shell doctor checks the policies".into(),
+            CallKind::Denied if self.action == "s3:GetObject" && !self.has_dead_keys() => "the calling principal needs s3:GetObject, and s3:ListBucket to be told of what is missing; an operator's bg-shell doctor checks the policies".into(),
             CallKind::Elsewhere => "the bucket is in another region: set region in the [evidence] section".into(),
             CallKind::Denied if self.has_dead_keys() => "AWS does not know the access key any more: renew the profile or process it comes from".into(),
-            CallKind::Denied => format!("the calling principal needs {}; bg-shell doctor checks the policies", self.action),
+            CallKind::Denied => format!("the calling principal needs {}; an operator's bg-shell doctor checks the policies", self.action),
             CallKind::ExplicitDeny => format!("a policy denies {} explicitly: a boundary, a key policy, or a revocation", self.action),
             CallKind::Expired => "the credentials have expired: refresh the profile or process they come from".into(),
             CallKind::Skewed => "this machine's clock is wrong: check it against a time server (timedatectl, chronyc)".into(),
             CallKind::Throttled => "AWS asks for fewer calls: wait a minute and try again".into(),
-            CallKind::Missing => "check the name and the region; bg-shell doctor checks both".into(),
+            CallKind::Missing => "check the name and the region; an operator's bg-shell doctor checks both".into(),
             CallKind::KeyState => "the KMS key is not usable: enable it, cancel its deletion, or name another".into(),
             CallKind::TooLarge => "make the role's session_policy shorter: policies and tags of a session share 2,048 packed characters".into(),
             CallKind::Unreachable if self.message.contains("certificate") => "the server's certificate is signed by nobody who is trusted here: name your company's certificates with ca in [aws], in AWS_CA_BUNDLE, or with ca_bundle of the profile".into(),
-            CallKind::Unreachable => "check the network, the endpoint and the region; bg-shell doctor checks reachability".into(),
+            CallKind::Unreachable => "check the network, the endpoint and the region; an operator's bg-shell doctor checks reachability".into(),
             CallKind::NoCredentials => "name a profile in the [aws] section, or give credentials as the AWS CLI takes them".into(),
             CallKind::Exists | CallKind::Refused => return None,
         })

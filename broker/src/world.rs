@@ -182,7 +182,8 @@ fn unusable(e: KeyError, hint: &str) -> Failure {
     Failure::new("cannot use the evidence keys").because(e).hint(hint)
 }
 
-const KEYS_HINT: &str = "see [evidence] kms_key and signing_key; bg-shell doctor checks them";
+const KEYS_HINT: &str =
+    "see [evidence] kms_key and signing_key; an operator's bg-shell doctor checks them";
 const KEYLESS_HINT: &str =
     "reach KMS; start_keyless = true in the outage section lets a session begin without it";
 const ALONE_HINT: &str =

@@ -149,4 +149,5 @@ impl<'a> Access<'a> {
     }
 }
 
-const POLICY_HINT: &str = "see roles.<name>.session_policy; bg-shell doctor checks it";
+const POLICY_HINT: &str =
+    "see roles.<name>.session_policy; an operator's bg-shell doctor checks it";

@@ -117,4 +117,4 @@ pub(super) fn header(
 const OFFLINE_HINT: &str = "reach the store; [practice.outage] start_offline = true lets a practice session begin without it";
 const STATE_HINT: &str = "the practice world needs a writable $XDG_STATE_HOME/bg-shell (default ~/.local/state/bg-shell)";
 const EVIDENCE_HINT: &str =
-    "see [evidence]; bg-shell doctor checks the store, the keys and the spool";
+    "see [evidence]; an operator's bg-shell doctor checks the store, the keys and the spool";

@@ -10,7 +10,6 @@ mod stage;
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -115,14 +114,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         }
         Err(failure) => (Some(recorder), Outcome::of(Cause::NoAccess(failure.to_string()))),
     };
-    let summary = Summary {
-        session,
-        created,
-        trusted,
-        lasted: began.elapsed(),
-        store: evidence.store(),
-        clock: Arc::clone(&world.clock),
-    };
+    let summary = Summary::of(world, session, created, trusted, began.elapsed());
     let ended = end(recorder, outcome, access, &summary, &herald);
     opened.and(ended)
 }

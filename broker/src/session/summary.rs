@@ -110,20 +110,45 @@ pub fn revocation(revocation: &Revocation, now: Stamp) {
 /// What the closing lines need.
 pub struct Summary {
     /// The session.
-    pub session: SessionId,
+    session: SessionId,
     /// When it began.
-    pub created: Stamp,
+    created: Stamp,
     /// The signing key.
-    pub trusted: SigningPublic,
+    trusted: SigningPublic,
     /// How long it lasted.
-    pub lasted: Duration,
+    lasted: Duration,
     /// Where the evidence is.
-    pub store: Arc<dyn ObjectStore>,
+    store: Arc<dyn ObjectStore>,
     /// What the time is.
     pub clock: Arc<dyn Clock>,
+    /// Who can read the tape.
+    readers: Readers,
+}
+
+/// Who can read a tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Whoever recorded it: the practice world has the opening key beside the tape.
+    Recorder,
+    /// Who has an opening key, and that is not who records.
+    Auditors,
 }
 
 impl Summary {
+    /// Takes what the world knows of a session that has ended.
+    pub fn of(
+        world: &World,
+        session: SessionId,
+        created: Stamp,
+        trusted: SigningPublic,
+        lasted: Duration,
+    ) -> Self {
+        let readers = if world.is_practice() { Readers::Recorder } else { Readers::Auditors };
+        let store = world.store();
+        let clock = Arc::clone(&world.clock);
+        Self { session, created, trusted, lasted, store, clock, readers }
+    }
+
     /// Says how the session ended, what is on the tape, and what the store holds of it.
     pub fn tell(&self, outcome: &Outcome, closed: Result<&Closed, &RecordError>) {
         let lasted = humantime::format_duration(Duration::from_millis(
@@ -163,7 +188,12 @@ impl Summary {
                 self.session
             ),
         }
-        say!("bg-shell:   replay it   bg-replay play {}", self.session);
+        match self.readers {
+            Readers::Recorder => say!("bg-shell:   replay it   bg-replay play {}", self.session),
+            Readers::Auditors => {
+                say!("bg-shell:   an auditor replays it   bg-replay play {}", self.session);
+            }
+        }
         say!("bg-shell:   verify it   bg-replay verify {}", self.session);
     }
 

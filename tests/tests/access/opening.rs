@@ -53,7 +53,10 @@ fn credentials_that_another_tool_renews_are_read_again() {
         let with = json!({"UserName": user, "AccessKeyId": id});
         sandbox.call("root", "iam", "delete_access_key", with).unwrap();
     }
-    assert!(stderr(&output).contains("access revoked and proved"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("access revoked and proved"), "{said}");
+    // Who records verifies, and does not read.
+    assert!(said.contains("an auditor replays it   bg-replay play "), "{said}");
     let late = wire.requests();
     assert!(!late[before..].iter().any(is_dead), "the dead keys were used again");
     assert_eq!(scene.tape().verdict(), "intact");
