@@ -36,6 +36,7 @@ mod guide;
 mod hangup;
 mod input;
 mod job;
+mod junk;
 mod keyless;
 mod ladder;
 mod layers;

@@ -1,5 +1,6 @@
 //! `bg-shell reconcile`: finishes what a close-out could not.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,10 +64,18 @@ pub fn reconcile(
     let open = docket.0.keys().copied().filter(|session| has(*session, OPEN));
     let open: Vec<_> =
         open.filter(|session| !(has(*session, PROVED) && has(*session, GATE))).collect();
-    let keys_of_open = open.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
+    let unheard = unheard(world, &docket);
+    let closed = |session: &SessionId| {
+        [OPEN, DENIED, PROVED, GATE].into_iter().all(|fact| has(*session, fact))
+    };
+    let guarded = |session: &SessionId| world.clock.now() < session.minted().after(ALIVE_MAX);
+    let closed: Vec<SessionId> = docket.0.keys().copied().filter(closed).filter(guarded).collect();
+    // Each is looked at more than once, and read once.
+    let known: BTreeSet<_> = open.iter().chain(&unheard).chain(&closed).collect();
+    let names = known.into_iter().map(|session| format!("{CASES}{session}/{OPEN}"));
     let store: Arc<dyn ObjectStore> =
-        Arc::new(Abreast::read(world.store(), keys_of_open, NOTE_MAX as u64));
-    overrides(world, &docket, &*keys);
+        Arc::new(Abreast::read(world.store(), names, NOTE_MAX as u64));
+    overrides(world, &unheard, &store, &*keys);
     let mut all_closed = true;
     let mut junk = 0;
     for session in &open {
@@ -90,11 +99,7 @@ pub fn reconcile(
             tell(*session, &outcome, world.clock.now())
         }
     }
-    let closed = |session: &SessionId| {
-        [OPEN, DENIED, PROVED, GATE].into_iter().all(|fact| has(*session, fact))
-    };
-    let closed = docket.0.keys().copied().filter(closed);
-    let restored = guard_all(world, closed, &*keys, args.json.then_some(&mut *out));
+    let restored = guard_all(world, &closed, &store, &*keys, args.json.then_some(&mut *out));
     all_closed &= restored.is_some();
     if open.is_empty() && restored == Some(0) && !args.json {
         say!("bg-shell: nothing to reconcile");
@@ -108,19 +113,25 @@ pub fn reconcile(
     Ok(if all_closed { ExitCode::SUCCESS } else { ExitCode::from(PENDING) })
 }
 
-/// Tells of overrides of which no fact says that anybody has heard: a host's outbox can be emptied, facts cannot.
-fn overrides(world: &World, docket: &Docket, keys: &dyn KeyService) {
+/// Returns the newer accesses of which no fact says that anybody has heard of an override.
+fn unheard(world: &World, docket: &Docket) -> Vec<SessionId> {
     let now = world.clock.now();
     let recent = docket.0.iter().filter(|(session, facts)| {
         let is_recent = session.minted() <= now && session.minted().after(TOLD_AGAIN) >= now;
         is_recent && facts.contains(OPEN) && !facts.contains(herald::HEARD)
     });
-    let recent: Vec<SessionId> = recent.map(|(session, _)| *session).collect();
-    let names = recent.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
-    let store: Arc<dyn ObjectStore> =
-        Arc::new(Abreast::read(world.store(), names, NOTE_MAX as u64));
-    for session in recent {
-        let case = Case::new(session, Arc::clone(&store));
+    recent.map(|(session, _)| *session).collect()
+}
+
+/// Tells of overrides of which nobody has heard: a host's outbox can be emptied, facts cannot.
+fn overrides(
+    world: &World,
+    unheard: &[SessionId],
+    store: &Arc<dyn ObjectStore>,
+    keys: &dyn KeyService,
+) {
+    for session in unheard {
+        let case = Case::new(*session, Arc::clone(store));
         let Ok(Some(opened)) = case.trusted(keys, OPEN) else { continue };
         if opened.says.get("forced") != Some(&Value::Bool(true)) {
             continue;
@@ -158,23 +169,19 @@ fn one(
 /// not be known of each.
 fn guard_all(
     world: &World,
-    closed: impl Iterator<Item = SessionId>,
+    closed: &[SessionId],
+    store: &Arc<dyn ObjectStore>,
     keys: &dyn KeyService,
     mut out: Option<&mut Answer<'_>>,
 ) -> Option<u64> {
-    let now = world.clock.now();
-    let recent: Vec<_> = closed.filter(|id| now < id.minted().after(ALIVE_MAX)).collect();
-    let opens = recent.iter().map(|session| format!("{CASES}{session}/{OPEN}"));
-    let store: Arc<dyn ObjectStore> =
-        Arc::new(Abreast::read(world.store(), opens, NOTE_MAX as u64));
     let mut restored = Some(0);
-    for session in recent {
+    for session in closed {
         // What nobody has signed was told of above, or is nothing.
-        let opened = Case::new(session, Arc::clone(&store)).trusted(keys, OPEN);
+        let opened = Case::new(*session, Arc::clone(store)).trusted(keys, OPEN);
         if matches!(opened, Err(CaseError::NotAFact(..) | CaseError::Untrusted(_))) {
             continue;
         }
-        let line = match guard(world, session, keys) {
+        let line = match guard(world, *session, keys) {
             Ok(false) => continue,
             Ok(true) => {
                 restored = restored.map(|count| count + 1);
