@@ -35,6 +35,8 @@ pub struct Environment {
     pub terminals: Vec<OsString>,
     /// The proxies that programs are to use, by the names of their variables.
     pub proxies: Vec<(&'static str, OsString)>,
+    /// Whether a terminal multiplexer keeps the terminal when the connection is lost.
+    pub multiplexed: bool,
     /// The certificates that AWS tools are to trust instead of the system's.
     pub ca: Option<PathBuf>,
     /// By how many seconds a drill has the clock count as ahead.
@@ -67,6 +69,7 @@ impl Environment {
             credentials: names(|name, _| gives_credentials(name)),
             terminals: names(|name, value| names_terminal(name, value, &terminals)),
             proxies: proxies(),
+            multiplexed: path("TMUX").or_else(|| path("STY")).is_some(),
             ca: path("AWS_CA_BUNDLE"),
             drill_ahead_s: drill_ahead_s(),
         })
@@ -182,6 +185,10 @@ pub const KEPT_VARIABLE: &str = "BG_SHELL_KEPT";
 pub const DRILL_AHEAD_VARIABLE: &str = "BG_SHELL_DRILL_AHEAD_S";
 /// Tells a session's processes which session they are in.
 pub const SESSION_VARIABLE: &str = "BG_SHELL_SESSION";
+/// Tells them when it ends, as it was when it began.
+pub const ENDS_VARIABLE: &str = "BG_SHELL_ENDS";
+/// Tells them its role: a prompt can show it.
+pub const ROLE_VARIABLE: &str = "BG_SHELL_ROLE";
 
 #[cfg(test)]
 mod tests {

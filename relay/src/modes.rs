@@ -26,6 +26,8 @@ pub struct Modes {
     insert: bool,
     /// Titles that were put aside.
     titles: u32,
+    /// How many rows the screen has; 0 where nobody has said.
+    rows: u16,
 }
 
 impl Modes {
@@ -40,11 +42,12 @@ impl Modes {
             }
             (Some((b'=', flags)), b'u') => self.keys_set = number(flags) != Some(0),
             (Some((b'>', what)), b'm') if what.starts_with(b"4") => {
-                self.modified = what.starts_with(b"4;") && what != b"4;0";
+                // No value is the first one.
+                self.modified = what.starts_with(b"4;") && !matches!(what, b"4;" | b"4;0");
             }
             (Some((b'?' | b'>' | b'<' | b'=', _)), _) => {}
             (_, b'q') if sequence.ends_with(b" ") => self.shape = !matches!(sequence, b" " | b"0 "),
-            (_, b'r') => self.region = !sequence.is_empty(),
+            (_, b'r') => self.region = !self.is_whole(sequence),
             (_, b'h' | b'l') if sequence == b"4" => self.insert = last == b'h',
             (_, b't') if sequence.starts_with(b"22") => {
                 self.titles = self.titles.saturating_add(1).min(TITLES_MAX);
@@ -56,13 +59,26 @@ impl Modes {
         }
     }
 
+    /// Takes the screen's size.
+    pub fn resized(&mut self, rows: u16) {
+        self.rows = rows;
+    }
+
+    /// Returns whether a scrolling region is the whole screen: what is left out is the first row, or the last.
+    fn is_whole(&self, region: &[u8]) -> bool {
+        let mut parts = region.split(|byte| *byte == b';').map(number);
+        let top = parts.next().flatten().unwrap_or(1);
+        let bottom = parts.next().flatten().filter(|bottom| *bottom > 0);
+        top <= 1 && bottom.is_none_or(|bottom| self.rows > 0 && bottom >= self.rows)
+    }
+
     /// Takes an escape of one byte.
     pub fn escape(&mut self, last: u8) {
         match last {
             b'=' => self.keypad = true,
             b'>' => self.keypad = false,
             // A full reset (RIS).
-            b'c' => *self = Self::default(),
+            b'c' => *self = Self { rows: self.rows, ..Self::default() },
             _ => {}
         }
     }
@@ -195,6 +211,26 @@ mod tests {
     }
 
     #[test]
+    fn a_region_that_is_the_whole_screen_is_none() {
+        for (region, rows, whole) in [
+            ("\x1b[1;24r", 24, true),
+            ("\x1b[;24r", 24, true),
+            ("\x1b[1r", 24, true),
+            ("\x1b[0;0r", 24, true),
+            ("\x1b[1;30r", 24, true),
+            ("\x1b[2;24r", 24, false),
+            ("\x1b[1;23r", 24, false),
+            ("\x1b[1;24r", 25, false),
+            ("\x1b[1;24r", 0, false),
+        ] {
+            let mut state = ScreenState::default();
+            state.resized(rows);
+            state.feed(region.as_bytes());
+            assert_eq!(state.give_back().is_empty(), whole, "{region:?} of {rows}");
+        }
+    }
+
+    #[test]
     fn what_was_not_changed_is_left_alone() {
         for text in [
             "",
@@ -202,6 +238,7 @@ mod tests {
             "\x1b[1;31mred",
             "\x1b[?25h\x1b[?7h",
             "\x1b[?1049h\x1b[?1049l",
+            "\x1b[>4;2m\x1b[>4;m",
             "\x1b[?u\x1b[<u",
             "\x1b]0;title\x07",
             "\x1b[?12h\x1b[?99999h",

@@ -52,6 +52,11 @@ impl ScreenState {
         }
     }
 
+    /// Takes the screen's size.
+    pub fn resized(&mut self, rows: u16) {
+        self.modes.resized(rows);
+    }
+
     /// Returns whether the output is between sequences and characters.
     pub fn between(&self) -> bool {
         self.state == Sequence::Ground && self.unfinished.is_empty()

@@ -1,6 +1,6 @@
 //! Programs that own the whole screen, and pastes.
 
-use crate::support::driver::{Driver, find, without_ours};
+use crate::support::driver::{Driver, find};
 use crate::support::world::World;
 
 #[test]
@@ -142,8 +142,7 @@ fn same_on_screen_and_tape(world: &World, driver: &mut Driver) {
     let tape = world.tape();
     tape.assert_intact();
     let recorded = tape.output();
-    // tmux and vim leave a scrolling region behind that is the whole screen: who does not know its size resets it.
-    let shown = without_ours(driver.shown(), &recorded);
+    let shown = driver.shown();
     assert!(
         shown == recorded,
         "shown: {:?}\nrecorded: {:?}",

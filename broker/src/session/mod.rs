@@ -30,7 +30,7 @@ use self::genesis::{about, begin, digest_of_this_program, header};
 use self::stage::Stage;
 use crate::access::Access;
 use crate::custody::private::Private;
-use crate::environment::Environment;
+use crate::environment::{ENDS_VARIABLE, Environment, ROLE_VARIABLE};
 use crate::failure::Failure;
 use crate::herald::Herald;
 use crate::os::cgroup::NAME;
@@ -63,15 +63,15 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let digest = thread::Builder::new().spawn(digest_of_this_program).ok();
     let session = grant.as_ref().map_or_else(SessionId::mint, Grant::session);
     let size = terminal::size();
-    let clock = &*world.clock;
     let mut signals = Signals::take().map_err(system("cannot take signals over"))?;
     let prepare = |grant| Access::prepare(grant, plan.max_duration, world, &mut signals);
     let mut access = grant.map(prepare).transpose()?;
     let terminal = terminal::own().map_err(system("cannot use standard output"))?;
     let (pty, inlet, sides) = sides(size, &terminal).map_err(system("cannot open a pty"))?;
     let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
+    let (ends, deadline) = limit(plan, access.as_ref(), &*world.clock);
     let variables = variables(session, environment, access.as_ref(), bare.as_ref());
-    let contained = contain(session, plan, environment, variables, sides)?;
+    let contained = contain(session, plan, ends, environment, variables, sides)?;
     let digest = digest.and_then(|digest| digest.join().ok()?);
     let genesis = about(plan, environment, size, &terminal, contained.by, digest);
     let reason =
@@ -79,9 +79,8 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let about = genesis.into_iter().chain(access.iter().flat_map(Access::about)).collect();
     let cast = header(reason, &plan.command, environment, size);
     let mut recorder = begin(session, about, cast, keys, plan, world)?;
-    let (ends, deadline) = limit(plan, access.as_ref(), clock);
     let created = recorder.created();
-    summary::banner(world, session, plan, ends, contained.by, access.as_ref());
+    summary::banner(world, session, plan, ends, contained.by, terminal.input, access.as_ref());
     let ladder = ladder(&recorder, plan);
     let began = Instant::now();
     let opened = match &mut access {
@@ -94,7 +93,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let user = User::current().name;
     let letterbox = Letterbox::new(evidence.state(), session, plan.outage.extensions, claim, &user);
     let stage = Stage {
-        clock,
+        clock: &*world.clock,
         pty,
         inlet,
         contained,
@@ -104,6 +103,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         ladder,
         letterbox,
         secrets: plan.secrets,
+        title: access.as_ref().map(Access::claim).map(|claim| summary::title(claim, ends)),
         switch,
         herald: &herald,
     };
@@ -145,10 +145,13 @@ fn sides(size: Winsize, terminal: &Terminal) -> io::Result<(Pty, Option<Inlet>, 
 fn contain(
     session: SessionId,
     plan: &Plan,
+    ends: Stamp,
     environment: &Environment,
     mut variables: Variables,
     sides: Sides,
 ) -> Result<Contained, Failure> {
+    variables.set(ENDS_VARIABLE, ends.seconds());
+    variables.set(ROLE_VARIABLE, &plan.role);
     variables
         .name_terminal(&environment.terminals, &sides.terminal)
         .map_err(system("cannot name the session's terminal"))?;

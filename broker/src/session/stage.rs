@@ -32,6 +32,7 @@ pub(super) struct Stage<'a> {
     pub(super) deadline: Deadline,
     pub(super) ladder: Ladder,
     pub(super) letterbox: Letterbox,
+    pub(super) title: Option<String>,
     pub(super) secrets: Secrets,
     pub(super) switch: Switch,
     pub(super) herald: &'a Herald<'a>,
@@ -69,6 +70,7 @@ impl Stage<'_> {
             herald: self.herald,
             switch: &self.switch,
             secrets: self.secrets,
+            title: self.title,
         };
         let outcome = relay.run();
         drop(raw);

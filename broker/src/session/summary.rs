@@ -18,9 +18,11 @@ use bg_recorder::store::ObjectStore;
 use bg_recorder::tape::Tape;
 use bg_recorder::verdict::{Report, Verdict};
 use bg_recorder::verify::verify;
+use bg_relay::terminal::Medium;
 use bg_relay::{Cause, Outcome, Secrets};
 
 use crate::access::Access;
+use crate::facts::claim::Claim;
 use crate::facts::intent::MARGIN;
 use crate::os::contain::Containment;
 use crate::request::terms::counted;
@@ -34,6 +36,7 @@ pub fn banner(
     plan: &Plan,
     ends: Stamp,
     by: Containment,
+    input: Medium,
     access: Option<&Access<'_>>,
 ) {
     let secrets = match plan.secrets {
@@ -69,6 +72,15 @@ pub fn banner(
         "no AWS credentials in here"
     };
     say!("bg-shell: ends in {limit}, at {} UTC; {credentials}", ends.clock());
+    if input == Medium::Terminal && !world.environment.multiplexed {
+        say!("bg-shell: if this terminal hangs up, the session ends; begun inside tmux, it stays");
+    }
+}
+
+/// Returns what the window is called: an emergency is to be seen.
+pub fn title(claim: &Claim, ends: Stamp) -> String {
+    let name = neutral(&claim.name);
+    format!("EMERGENCY {name} as {} until {} UTC", neutral(&claim.person), ends.clock())
 }
 
 /// Returns what a containment holds, or costs.

@@ -17,7 +17,7 @@ use bg_relay::{Cause, Outcome, Relay, Secrets};
 use crate::kernel::Hands;
 use crate::law::Law;
 use crate::sides::{Side, Worker, side};
-use crate::world::{NOW_US, START_US, Track, World, now_us, pass, world};
+use crate::world::{NOW_US, OURS, START_US, Track, World, now_us, pass, world};
 
 /// What is still to happen.
 #[derive(Default)]
@@ -231,6 +231,7 @@ fn run(limit: Duration, policy: u8, how: u8) -> Outcome {
         letterbox: Box::new(Side),
         herald: &Side,
         switch: &Side,
+        title: (how & 32 != 0).then(|| format!("{OURS}a title")),
         secrets: if how & 16 == 0 { Secrets::Redact } else { Secrets::Record },
     };
     relay.run()

@@ -63,6 +63,7 @@ impl Run<'_> {
 
     fn resize(&mut self) -> Result<(), Cause> {
         let size = self.relay.terminal.screen.size();
+        self.state.resized(size.ws_row);
         let event = Event::Resize { cols: size.ws_col, rows: size.ws_row };
         self.relay.tape.accept(event).map_err(Cause::Recorder)?;
         self.relay.pty.resize(size).map_err(Cause::System)

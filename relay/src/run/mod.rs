@@ -63,6 +63,8 @@ pub struct Relay<'a> {
     pub switch: &'a dyn Switch,
     /// What becomes of input at a secret prompt.
     pub secrets: Secrets,
+    /// What the window is called while the session runs, where it is to be told from others.
+    pub title: Option<String>,
 }
 
 /// What becomes of input typed where a secret is asked for.
@@ -144,7 +146,8 @@ impl Relay<'_> {
             buffer: vec![0; CHUNK_MAX],
             spare: Vec::new(),
         };
-        let failed = run.turns().err();
+        run.state.resized(run.relay.terminal.screen.size().ws_row);
+        let failed = run.mark().and_then(|()| run.turns()).err();
         let failed = failed.or(run.count_unreleased().err());
         let gives_back = run.give_back();
         if failed.is_some() || gives_back {

@@ -187,6 +187,14 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Gives the window the session's title; it is taken back with all else.
+    pub(super) fn mark(&mut self) -> Result<(), Cause> {
+        let terminal = self.relay.terminal.output == Medium::Terminal;
+        let Some(title) = self.relay.title.take().filter(|_| terminal) else { return Ok(()) };
+        self.state.feed(KEEP_TITLE.as_bytes());
+        self.show(format!("{KEEP_TITLE}\x1b]2;{title}\x07").into_bytes())
+    }
+
     /// In a full-screen program the window's title takes a line of ours, the bell rings, and the uppermost line shows it
     /// until the program is asked to draw itself again.
     fn draw_over(&mut self, line: &str) -> Result<(), Cause> {

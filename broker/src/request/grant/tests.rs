@@ -27,6 +27,7 @@ fn world(dir: &Path) -> World {
         credentials: Vec::new(),
         terminals: Vec::new(),
         proxies: Vec::new(),
+        multiplexed: false,
         ca: None,
         drill_ahead_s: 0,
     };
