@@ -40,7 +40,7 @@ fn the_keeper_cannot_be_traced_from_inside() {
 }
 
 /// Returns `bg-shell` as an ordinary user: where the tests run as root, another one.
-fn somebody(world: &World, by: &str) -> Command {
+pub fn somebody(world: &World, by: &str) -> Command {
     world.contain(by);
     let home = world.home();
     std::fs::set_permissions(home, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -95,6 +95,25 @@ fn every_byte_of_a_pipe_goes_in_and_comes_out_as_it_is() {
 }
 
 #[test]
+fn a_socket_is_as_good_as_a_pipe() {
+    let world = World::new();
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut shell = world.shell();
+    shell.args(["open", "--", "cat"]).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+    let child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It keeps its end of the socket until it is dropped.
+    drop(shell);
+    let sent = bytes.clone();
+    let feeder = std::thread::spawn(move || (&ours).write_all(&sent).unwrap());
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stdout == bytes, "{} of {} bytes", output.stdout.len(), bytes.len());
+    world.tape().assert_intact();
+}
+
+#[test]
 fn what_a_program_does_not_read_of_its_input_is_said() {
     let world = World::new();
     for command in ["dd bs=1 count=5 of=$HOME/got", "dd bs=1 count=5 of=$HOME/got; exec <&-; wait"]

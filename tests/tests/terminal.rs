@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, tcsetattr};
 
+use crate::contain::somebody;
 use crate::support::driver::Driver;
 use crate::support::wait::until;
 use crate::support::world::World;
@@ -216,6 +217,40 @@ fn a_key_that_another_process_takes_holds_nothing_up() {
         driver.try_send("x");
     }
     assert_eq!(driver.wait(), 124, "{}", world.said());
+    world.tape().assert_intact();
+}
+
+#[test]
+fn a_terminal_that_cannot_be_opened_anew_is_read_beside_the_loop_and_holds_nothing_up() {
+    if !rustix::process::getuid().is_root() {
+        println!("skipped: a terminal of another user needs root");
+        return;
+    }
+    let world = World::new();
+    // After su(1) the terminal is still of whom it was before.
+    let mut shell = somebody(&world, "subreaper");
+    let script = "echo ready; read -r line; echo \"<$line>\"; exec sleep 1000";
+    shell.args(["open", "--", "sh", "-c", script]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    let threads = std::fs::read_dir(format!("/proc/{}/task", driver.pid())).unwrap();
+    let mut names = threads.map(|thread| {
+        std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default()
+    });
+    assert!(names.any(|name| name.trim_end() == "keyboard"), "no thread reads the keys");
+    driver.send("some keys\r");
+    driver.wait_for("<some keys>");
+    let thief = driver.side().try_clone().unwrap();
+    std::thread::spawn(
+        move || {
+            while rustix::io::read(&thief, &mut [0; 64]).is_ok_and(|read| read > 0) {}
+        },
+    );
+    for _ in 0..200 {
+        driver.try_send("x");
+    }
+    driver.signal(Signal::TERM);
+    assert_eq!(driver.wait(), 128 + 1, "{}", driver.screen());
     world.tape().assert_intact();
 }
 
