@@ -83,23 +83,26 @@ fn orphans(
     count.adopt(&dirs)?;
     for dir in dirs {
         let lock = spool::lock(&dir);
-        // A spool that is locked has a living recorder.
-        if matches!(lock, Ok(None)) {
-            continue;
-        }
+        // A spool that is locked has a living recorder; one that vanishes meanwhile was finished by its own.
+        let lock = match lock {
+            Ok(None) => continue,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => {
+                orphans.push((dir, Err(RecoverError::Spool(e))));
+                continue;
+            }
+            Ok(Some(lock)) => lock,
+        };
         if let Err(why) = ours(&dir, count.id(), store, keys.ring(), clock.wall_us()) {
             orphans.push((dir, Err(RecoverError::NotOurs(why))));
             continue;
         }
-        match lock {
-            Ok(Some(lock)) if begun(&dir) => orphans.push((dir, Ok(lock))),
+        if begun(&dir) {
+            orphans.push((dir, Ok(lock)));
+        } else {
             // No genesis, no session: its recorder, or the machine, died before anything could happen. What
             // cannot be cleared now is looked at again by the next start.
-            Ok(Some(_)) => spool::clear(&dir).unwrap_or(()),
-            // One that vanishes meanwhile was finished by its recorder.
-            Ok(None) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => orphans.push((dir, Err(RecoverError::Spool(e)))),
+            spool::clear(&dir).unwrap_or(());
         }
     }
     Ok(orphans)
@@ -129,6 +132,7 @@ fn recover(
     let report = verify(&tape, &keys.ring().trusted(), clock.wall_us());
     let link = orphan.link;
     let fork = orphan.fork;
+    let damaged = orphan.damaged && fork.is_none();
     match report.verdict {
         Verdict::Recovered | Verdict::Intact => {
             // The next session remembers where this one ended: a tail that is cut off later is seen.
@@ -138,6 +142,8 @@ fn recover(
             spool::clear(dir).map_err(|e| RecoverError::Left(report.verdict, e))?;
             Ok(report)
         }
+        // What the disk gives back later is shipped then.
+        Verdict::Broken if damaged => Ok(report),
         Verdict::Broken => set_aside(dir, fork, report),
         Verdict::Live | Verdict::Unfinished | Verdict::Unverifiable => Ok(report),
     }

@@ -328,13 +328,15 @@ fn a_spool_that_cannot_be_locked_is_not_passed_over() {
     let world = World::new();
     let id = killed_session(&world);
     let lock = world.spools()[0].join("lock");
-    fs::remove_file(&lock).unwrap();
+    let mark = world.home().join("mark");
+    fs::rename(&lock, &mark).unwrap();
     fs::create_dir(&lock).unwrap();
     let recovered = world.recover();
     let said = stderr(&recovered);
     assert_eq!(recovered.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("cannot recover session {id}: cannot use the spool")), "{said}");
     fs::remove_dir(&lock).unwrap();
+    fs::rename(&mark, &lock).unwrap();
     assert!(world.recover().status.success());
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Orphan<'a> {
     listed: Vec<Listed>,
     /// A segment that is in the store alone, and for which no checkpoint speaks.
     unproven: Option<u64>,
+    /// The spool has a segment of which nothing can be read.
+    pub(super) damaged: bool,
     /// The first name under which the store has somebody else's bytes.
     pub(super) fork: Option<ObjectName>,
 }
@@ -77,6 +79,7 @@ impl<'a> Orphan<'a> {
             last_write_us: genesis.created.0,
             listed: vec![(ObjectName::Genesis, Digest::of(bytes))],
             unproven: None,
+            damaged: false,
             fork: None,
         })
     }
@@ -154,6 +157,7 @@ impl<'a> Orphan<'a> {
         let Some(mut bytes) = stored.or(spooled) else { return Ok(None) };
         let Some((walk, end)) = self.walk(&bytes) else {
             self.torn_bytes += bytes.len() as u64;
+            self.damaged = !there;
             return Ok(None);
         };
         if there {
