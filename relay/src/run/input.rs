@@ -43,7 +43,8 @@ impl Run<'_> {
         if elsewhere > 0 {
             self.tap.typed_elsewhere(elsewhere);
         }
-        self.tap.typed(self.buffer.get(elsewhere..read).unwrap_or_default());
+        let line = self.buffer.get(elsewhere..read).unwrap_or_default();
+        self.tap.typed(line, self.relay.clock.now());
         Ok(())
     }
 
@@ -89,7 +90,7 @@ impl Run<'_> {
             self.unreleased += read as u64;
             return Err(Cause::Recorder(e));
         }
-        self.tap.fed(bytes);
+        self.tap.fed(bytes, self.relay.clock.now());
         self.to_shell.push(bytes);
         self.flush_input()
     }

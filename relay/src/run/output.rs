@@ -57,7 +57,7 @@ impl Run<'_> {
         }
         let written = self.show_at_once(&chunk)?;
         self.state.feed(&chunk);
-        self.tap.shown(&chunk);
+        self.tap.shown(&chunk, self.relay.clock.now());
         self.question.shown(&chunk);
         self.show_rest(chunk, written);
         Ok(())

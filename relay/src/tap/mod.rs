@@ -4,11 +4,11 @@
 mod lines;
 mod patterns;
 mod scan;
+mod taped;
 mod typing;
 mod visible;
 
 use bg_recorder::chain::Digest;
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use self::lines::Lines;
 use self::patterns::Secret;
 pub use self::patterns::SecretKind;
 use self::scan::{Hit, Scanner};
+pub use self::taped::Taped;
 use self::typing::{TypedLine, Typing};
 
 /// Listens to what the recorder has accepted.
@@ -25,6 +26,8 @@ pub struct Tap {
     output: Scanner,
     typing: Typing,
     lines: Lines,
+    /// When the last of what nobody typed came.
+    fed_us: u64,
     seen: Seen,
 }
 
@@ -82,24 +85,25 @@ pub enum Stream {
 }
 
 impl Tap {
-    /// Takes output that was accepted.
-    pub fn shown(&mut self, bytes: &[u8]) {
-        for hit in self.output.feed(bytes) {
+    /// Takes output, and when it was accepted.
+    pub fn shown(&mut self, bytes: &[u8], at: Stamp) {
+        for hit in self.output.feed(bytes, at) {
             self.seen.expose(&hit, Stream::Output);
         }
     }
 
-    /// Takes input that was accepted.
-    pub fn typed(&mut self, bytes: &[u8]) {
+    /// Takes input, and when it was accepted.
+    pub fn typed(&mut self, bytes: &[u8], at: Stamp) {
         for line in self.typing.feed(bytes) {
-            self.seen.command(line);
+            self.seen.command(line, at);
         }
     }
 
-    /// Takes input that was accepted and that nobody typed.
-    pub fn fed(&mut self, bytes: &[u8]) {
+    /// Takes input that nobody typed, and when it was accepted.
+    pub fn fed(&mut self, bytes: &[u8], at: Stamp) {
+        self.fed_us = at.0;
         for line in self.lines.feed(bytes) {
-            self.seen.command(line);
+            self.seen.command(line, at);
         }
     }
 
@@ -111,7 +115,7 @@ impl Tap {
     /// Returns what was heard.
     pub fn finish(mut self) -> Seen {
         if let Some(line) = self.lines.finish() {
-            self.seen.command(line);
+            self.seen.command(line, Stamp(self.fed_us));
         }
         for hit in self.output.finish() {
             self.seen.expose(&hit, Stream::Output);
@@ -143,12 +147,11 @@ impl Seen {
         }
     }
 
-    fn command(&mut self, typed: TypedLine) {
-        let at = SystemClock.now();
+    fn command(&mut self, typed: TypedLine, at: Stamp) {
         let mut line = typed.text;
         let mut scanner = Scanner::default();
         let hits: Vec<Hit> =
-            scanner.feed(line.as_bytes()).into_iter().chain(scanner.finish()).collect();
+            scanner.feed(line.as_bytes(), at).into_iter().chain(scanner.finish()).collect();
         for hit in &hits {
             line = line.replace(hit.secret.text.as_str(), &hit.secret.masked());
             let offset = typed.offset + hit.offset;
@@ -178,12 +181,14 @@ const EXPOSURES_MAX: usize = 200;
 mod tests {
     use super::*;
 
+    const NOW: Stamp = Stamp(1_795_413_600_000_000);
+
     #[test]
     fn a_secret_in_a_typed_line_is_masked_and_reported() {
         let mut tap = Tap::default();
-        tap.typed(b"export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\r");
+        tap.typed(b"export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\r", NOW);
         tap.typed_elsewhere(9);
-        tap.typed(b"ls\r");
+        tap.typed(b"ls\r", NOW);
         let seen = tap.finish();
         assert_eq!(seen.commands[0].line, "export AWS_SECRET_ACCESS_KEY=wJal…EKEY");
         assert_eq!(seen.commands[1].line, "ls");
@@ -196,8 +201,8 @@ mod tests {
     fn what_is_kept_fits_a_fact() {
         let mut tap = Tap::default();
         for n in 0..3_000 {
-            tap.typed(format!("echo \"\\\\\x16\x01 {n} {}\r", "\"\\".repeat(200)).as_bytes());
-            tap.shown(format!("AKIA{n:016}\r\n").as_bytes());
+            tap.typed(format!("echo \"\\\\\x16\x01 {n} {}\r", "\"\\".repeat(200)).as_bytes(), NOW);
+            tap.shown(format!("AKIA{n:016}\r\n").as_bytes(), NOW);
         }
         let seen = tap.finish();
         assert!(serde_json::to_string(&seen).unwrap().len() < 200_000);

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use bg_recorder::clock::{Clock as _, SystemClock};
 use bg_recorder::stamp::Stamp;
 use zeroize::Zeroizing;
 
@@ -22,6 +21,8 @@ pub struct Scanner {
     waiting: bool,
     /// Up to which offset bytes had come when, while something waits.
     times: Vec<(u64, Stamp)>,
+    /// When the last bytes came.
+    now_us: u64,
 }
 
 /// A secret with its place.
@@ -36,8 +37,9 @@ pub struct Hit {
 }
 
 impl Scanner {
-    /// Takes the next bytes; returns what is certain now.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
+    /// Takes the next bytes, and when they came; returns what is certain now.
+    pub fn feed(&mut self, bytes: &[u8], now: Stamp) -> Vec<Hit> {
+        self.now_us = now.0;
         if !self.waiting && !self.straddles(bytes) && !any_word(bytes) {
             self.pass(bytes);
             return Vec::new();
@@ -84,7 +86,7 @@ impl Scanner {
 
     fn note_time(&mut self) {
         let end = self.start + self.kept.len() as u64;
-        let now = SystemClock.now();
+        let now = Stamp(self.now_us);
         match self.times.last_mut() {
             Some((known, at)) if now.0.saturating_sub(at.0) < SAME_TIME_US => *known = end,
             _ => self.times.push((end, now)),
@@ -116,7 +118,7 @@ impl Scanner {
         let found =
             (needle.look)(&before, Visible::new(self.kept.get(at..end).unwrap_or_default()));
         let came = self.times.iter().find(|(end, _)| *end > offset).map(|(_, at)| *at);
-        let at = came.unwrap_or_else(|| SystemClock.now());
+        let at = came.unwrap_or(Stamp(self.now_us));
         found.into_iter().map(|secret| Hit { secret, at, offset }).collect()
     }
 }
@@ -170,11 +172,13 @@ mod tests {
     use super::super::patterns::SecretKind;
     use super::*;
 
+    const NOW: Stamp = Stamp(1_795_413_600_000_000);
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
     fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<(SecretKind, String, u64)> {
         let mut scanner = Scanner::default();
-        let mut hits: Vec<Hit> = chunks.into_iter().flat_map(|chunk| scanner.feed(chunk)).collect();
+        let mut hits: Vec<Hit> =
+            chunks.into_iter().flat_map(|chunk| scanner.feed(chunk, NOW)).collect();
         hits.extend(scanner.finish());
         hits.into_iter()
             .map(|hit| (hit.secret.kind, hit.secret.text.to_string(), hit.offset))
@@ -240,8 +244,8 @@ mod tests {
     fn a_word_that_never_ends_keeps_memory_bounded() {
         let mut scanner = Scanner::default();
         for _ in 0..200 {
-            scanner.feed(&b"AKIA".repeat(10_000));
-            scanner.feed(&b"\x1b[".repeat(10_000));
+            scanner.feed(&b"AKIA".repeat(10_000), NOW);
+            scanner.feed(&b"\x1b[".repeat(10_000), NOW);
             assert!(scanner.kept.len() < 100_000, "{}", scanner.kept.len());
         }
     }

@@ -67,9 +67,9 @@ impl Typing {
     fn control(&mut self, byte: u8) {
         match byte {
             0x01 => self.cursor = 0,
-            0x05 => self.cursor = self.line.len(),
+            0x05 => self.end(),
             0x02 => self.cursor = self.cursor.saturating_sub(1),
-            0x06 => self.cursor = self.line.len().min(self.cursor + 1),
+            0x06 => self.forward(),
             0x03 => self.clear(),
             0x04 => self.delete(self.cursor, self.cursor + 1),
             0x08 | 0x7f => self.delete(self.cursor.saturating_sub(1), self.cursor),
@@ -116,12 +116,15 @@ impl Typing {
     fn key(&mut self, key: &[u8]) {
         match key {
             b"[D" | b"OD" => self.cursor = self.cursor.saturating_sub(1),
-            b"[C" | b"OC" => self.cursor = self.line.len().min(self.cursor + 1),
+            b"[C" | b"OC" => self.forward(),
             b"[H" | b"OH" | b"[1~" | b"[7~" => self.cursor = 0,
-            b"[F" | b"OF" | b"[4~" | b"[8~" => self.cursor = self.line.len(),
+            b"[F" | b"OF" | b"[4~" | b"[8~" => self.end(),
             b"[3~" => self.delete(self.cursor, self.cursor + 1),
             b"b" | b"[1;5D" | b"[1;3D" => self.cursor = self.word_start(|c| !c.is_alphanumeric()),
-            b"f" | b"[1;5C" | b"[1;3C" => self.cursor = self.word_end(),
+            b"f" | b"[1;5C" | b"[1;3C" => {
+                self.suggested();
+                self.cursor = self.word_end();
+            }
             b"d" => self.delete(self.cursor, self.word_end()),
             b"\x7f" | b"\x08" => {
                 self.delete(self.word_start(|c| !c.is_alphanumeric()), self.cursor)
@@ -133,9 +136,24 @@ impl Typing {
         }
     }
 
+    /// A key that goes forward where nothing more was typed takes what the shell suggests (fish, zsh).
+    fn suggested(&mut self) {
+        self.partial |= self.cursor == self.line.len() && !self.line.is_empty();
+    }
+
+    fn forward(&mut self) {
+        self.suggested();
+        self.cursor = self.line.len().min(self.cursor + 1);
+    }
+
+    fn end(&mut self) {
+        self.suggested();
+        self.cursor = self.line.len();
+    }
+
     fn enter(&mut self) -> Option<TypedLine> {
         let text: String = self.line.iter().collect();
-        let partial = self.partial;
+        let partial = self.partial || recalls(&text);
         let offset = self.began;
         self.clear();
         let said = !text.trim().is_empty() || partial;
@@ -184,6 +202,30 @@ impl Typing {
     }
 }
 
+/// Returns whether a shell may put something of its history in the place of a part of this line: `!!`, `!$`, `!ls`,
+/// `^old^new` (bash(1), HISTORY EXPANSION).
+fn recalls(line: &str) -> bool {
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    let mut first = true;
+    while let Some(c) = chars.next() {
+        match c {
+            '^' if first => return true,
+            '\\' if !quoted => drop(chars.next()),
+            '\'' => quoted = !quoted,
+            '!' if !quoted => {
+                let next = chars.peek().copied().unwrap_or(' ');
+                if !next.is_whitespace() && !matches!(next, '=' | '(' | '"') {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        first = false;
+    }
+    false
+}
+
 const ESC: u8 = 0x1b;
 /// The most characters of a line that are kept.
 pub const LINE_MAX: usize = 2_048;
@@ -206,7 +248,7 @@ mod tests {
             (&b"lss\x7f -l\r"[..], "ls -l"),
             (b"wrong\x15right\r", "right"),
             (b"rm -rf /tmp/x\x17/tmp/y\r", "rm -rf /tmp/y"),
-            (b"ab\x1b[Dc\x1b[C!\x01>\x05<\r", ">acb!<"),
+            (b"ab\x1b[Dc\x1b[C.\x01>\x05<\r", ">acb.<"),
             (b"abc\x1b[H\x1b[3~\r", "bc"),
             (b"one two-three\x1bb\x1bbX\r", "one Xtwo-three"),
             (b"gone\x03kept\r", "kept"),
@@ -223,6 +265,17 @@ mod tests {
         assert_eq!(typed(b"cat /etc/pas\t\r"), [("cat /etc/pas".to_owned(), true)]);
         assert_eq!(typed(b"\x1b[A\r"), [(String::new(), true)]);
         assert_eq!(typed(b"\r\r  \r"), []);
+        // What fish and zsh suggest is taken by a key that goes forward at the line's end.
+        for key in ["\x1b[C", "\x1bOC", "\x06", "\x1b[F", "\x05", "\x1bf", "\x1b[1;5C"] {
+            assert_eq!(typed(format!("echo wi{key}\r").as_bytes()), [("echo wi".to_owned(), true)]);
+        }
+        assert_eq!(typed(b"ab\x1b[D\x1b[C\r"), [("ab".to_owned(), false)]);
+        for line in ["!!", "sudo !!", "cat !$", "!ls", "^a^b", "echo \"!x\""] {
+            assert_eq!(typed(format!("{line}\r").as_bytes()), [(line.to_owned(), true)]);
+        }
+        for line in ["[ ! -f x ]", "echo hi!", "a != b", "echo '!x'", "echo \\!x", "a^b"] {
+            assert_eq!(typed(format!("{line}\r").as_bytes()), [(line.to_owned(), false)]);
+        }
     }
 
     #[test]
