@@ -29,6 +29,7 @@ use crate::failure::{BG_REPLAY, BLIND, Failure};
 use crate::list::{Depth, Shape, list};
 use crate::play::player::{Manner, Played, play};
 use crate::play::stage::Trust;
+use crate::seen::seen;
 use crate::usage;
 
 /// List, play, verify and export sessions that bg-shell recorded.
@@ -90,6 +91,15 @@ enum Command {
     Export(Export),
     /// Write a session's output as harmless text, for grep
     Cat(Which),
+    /// List the lines that were typed, and the secrets that could be seen
+    #[command(after_help = usage::SEEN)]
+    Seen {
+        #[command(flatten)]
+        which: Which,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
     #[command(flatten)]
     Guide(Guide),
 }
@@ -215,6 +225,13 @@ fn done(auditor: &Auditor, command: &Command, out: &mut Answer<'_>) -> Result<Ex
             })?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Seen { which, json } => {
+            with_vault(auditor, which, |vault| {
+                vault.warn();
+                seen(vault, shape(*json), out)
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Guide(guide) => guided(guide, out),
     }
 }
@@ -328,7 +345,7 @@ mod tests {
 
     #[test]
     fn examples_keep_within_80_columns() {
-        for help in [usage::MAIN, usage::PLAY, usage::VERIFY, usage::EXPORT] {
+        for help in [usage::MAIN, usage::PLAY, usage::VERIFY, usage::EXPORT, usage::SEEN] {
             for line in help.lines().filter(|line| line.starts_with("  ")) {
                 assert!(line.chars().count() < 80, "{line}");
             }

@@ -4,9 +4,10 @@
 // The command line.
 mod cli;
 
-// Looking without opening.
+// Looking without opening, and hearing what was typed.
 mod audit;
 mod list;
+mod seen;
 
 // Playing, and taking along.
 mod export;

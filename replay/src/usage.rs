@@ -57,3 +57,11 @@ Formats:
 Examples:
   bg-replay export last --format cast -o incident.cast
   bg-replay export last --format jsonl | jq -r 'select(.code == \"i\").data'";
+
+/// After the options of `seen`.
+pub const SEEN: &str = "\
+A line is what the keys say: what the shell's history, completion or suggestions had a part in is marked partial. What was typed at secret prompts and into full-screen programs is left out. Secrets are found by pattern, and shown masked. `bg-shell report SESSION --from-tape` puts all of it into the incident report.
+
+Examples:
+  bg-replay seen last
+  bg-replay seen 01a2f3 --json | jq -r '.seen.commands[].line'";
