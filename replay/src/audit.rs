@@ -1,10 +1,12 @@
 //! `bg-replay verify`: verdicts and every finding, without any key that opens.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bg_cli::answer::Answer;
 use bg_cli::say::{progress, say};
 use bg_recorder::verdict::{Finding, Report, Verdict, Weight};
+use serde::Serialize;
 
 use crate::evidence::admitted::seconds;
 use crate::evidence::auditor::Auditor;
@@ -25,8 +27,8 @@ pub fn verify_one(
     let place = auditor.place(name)?;
     let trusted = auditor.trusted()?;
     let began = Instant::now();
-    let (_, mut report) = place.judged(&trusted)?;
-    auditor.known().compare(&mut report)?;
+    let (tape, mut report) = place.judged(&trusted)?;
+    auditor.known().compare(&tape, &mut report)?;
     tell(&report, began, shape, out);
     if trusted.is_empty() {
         say!("bg-replay: hint: --trust FILE names the public signing key to check against");
@@ -52,31 +54,62 @@ pub fn verify_all(
     }
     let known = auditor.known();
     let mut roll = Roll::default();
-    let mut worst = Verdict::Intact;
+    let mut totals = Totals { worst: Verdict::Intact, verdicts: BTreeMap::new(), frames: 0 };
     for (done, place) in found.places.iter().enumerate() {
         progress(&format!("verifying {} of {}", done + 1, found.places.len()));
         let began = Instant::now();
         let report = match place.judged(&trusted) {
             Ok((tape, mut report)) => {
                 roll.enter(&tape);
-                known.compare(&mut report)?;
+                known.compare(&tape, &mut report)?;
                 report
             }
             Err(failure) => Report::unread(place.session, &failure.to_string()),
         };
         progress("");
         tell(&report, began, shape, out);
-        worst = worse(worst, report.verdict);
+        totals.count(&report);
     }
     strays(&found.strays);
     over_set.extend(roll.findings());
     let verdict = match over_set.iter().map(|finding| finding.weight).max() {
-        None | Some(Weight::Note) => return Ok(worst),
+        None | Some(Weight::Note) => Verdict::Intact,
         Some(Weight::Unread) => Verdict::Unverifiable,
         Some(Weight::Fault | Weight::Broken) => Verdict::Broken,
     };
-    tell_set(verdict, over_set, shape, out);
-    Ok(worse(worst, verdict))
+    tell_set(verdict, over_set, &totals, shape, out);
+    Ok(worse(totals.worst, verdict))
+}
+
+/// How many sessions were verified, and what came of it.
+struct Totals {
+    worst: Verdict,
+    verdicts: BTreeMap<Verdict, u64>,
+    frames: u64,
+}
+
+impl Totals {
+    fn count(&mut self, report: &Report) {
+        self.worst = worse(self.worst, report.verdict);
+        *self.verdicts.entry(report.verdict).or_default() += 1;
+        self.frames += report.frames;
+    }
+
+    fn sentence(&self) -> String {
+        let sessions = self.verdicts.values().sum();
+        let verdicts = self.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}"));
+        let verdicts = verdicts.collect::<Vec<_>>().join(", ");
+        let all = counted(sessions, "session");
+        format!("{all} with {} signed for: {verdicts}", counted(self.frames, "frame"))
+    }
+}
+
+/// The line over a set of tapes.
+#[derive(Serialize)]
+struct OverSet<'a> {
+    #[serde(flatten)]
+    report: Report,
+    totals: &'a BTreeMap<Verdict, u64>,
 }
 
 /// Returns the one of two verdicts whose exit code says more: broken, could not look, not ended, intact.
@@ -99,13 +132,21 @@ fn tell(report: &Report, began: Instant, shape: Shape, out: &mut Answer<'_>) {
     }
 }
 
-fn tell_set(verdict: Verdict, findings: Vec<Finding>, shape: Shape, out: &mut Answer<'_>) {
+fn tell_set(
+    verdict: Verdict,
+    findings: Vec<Finding>,
+    totals: &Totals,
+    shape: Shape,
+    out: &mut Answer<'_>,
+) {
     if shape == Shape::Json {
-        return out.json(&Report { verdict, findings, ..Report::unread(None, "") });
+        let report = Report { verdict, findings, ..Report::unread(None, "") };
+        return out.json(&OverSet { report, totals: &totals.verdicts });
     }
     for Finding { object, what, .. } in &findings {
         say!("bg-replay: {verdict}: over all sessions: {object}: {what}");
     }
+    out.line(&totals.sentence());
 }
 
 fn counted(count: u64, what: &str) -> String {
@@ -164,8 +205,13 @@ mod tests {
         let id = sample.record(&[(b"hi", 0)]);
         sample.record(&[(b"ho", 0)]);
         let (verdict, lines) = all(&sample);
-        assert_eq!((verdict, lines.len()), (Verdict::Intact, 2));
+        assert_eq!((verdict, lines.len()), (Verdict::Intact, 3));
+        assert_eq!(lines[2]["totals"], serde_json::json!({"intact": 2}));
         assert!(lines.iter().any(|line| line["session"] == id.to_string() && line["frames"] == 2));
+        let mut out = Vec::new();
+        verify_all(&sample.auditor(), Shape::Human, &mut Answer::to(&mut out)).unwrap();
+        let last = String::from_utf8(out).unwrap().lines().last().unwrap().to_owned();
+        assert_eq!(last, "2 sessions with 4 frames signed for: 2 intact");
         let mut out = Vec::new();
         let path = sample.tape_dir(id).join("../").join(id.to_string());
         assert_eq!(

@@ -19,15 +19,19 @@ pub struct Config {
     pub aws: Reach,
     /// Where evidence is, and the names of the keys.
     pub evidence: EvidenceConfig,
-    /// The roles' allowed_signers, to compare those of tapes with.
-    pub roles: BTreeMap<String, RoleSigners>,
+    /// The roles' allowed_signers and terms, to compare those of tapes with.
+    pub roles: BTreeMap<String, RoleTerms>,
 }
 
-/// The one line of a `[roles.<name>]` section that an auditor needs.
+/// What of a `[roles.<name>]` section an auditor compares a tape with.
 #[derive(Debug, Clone, Deserialize)]
-pub struct RoleSigners {
+pub struct RoleTerms {
     /// The allowed_signers file of the role.
     pub allowed_signers: Option<PathBuf>,
+    /// The IAM role.
+    pub arn: Option<String>,
+    /// How many people have to approve.
+    pub quorum: Option<u64>,
 }
 
 impl Config {

@@ -159,9 +159,13 @@ fn a_directory_that_cannot_be_listed_costs_one_session_its_verdict() {
     fs::create_dir_all(tapes[0].dir.join(deep)).unwrap();
     let output = replay(&world, &["verify", "--all", "--json"]);
     let lines = String::from_utf8(output.stdout).unwrap();
-    let mut verdicts: Vec<(String, String)> = lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    let mut said: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let totals = said.pop().unwrap();
+    assert_eq!((&totals["session"], &totals["verdict"]), (&Value::Null, &"intact".into()));
+    assert_eq!(totals["totals"], serde_json::json!({"intact": 1, "unverifiable": 1}));
+    let mut verdicts: Vec<(String, String)> = said
+        .iter()
         .map(|said| [&said["session"], &said["verdict"]].map(|v| v.as_str().unwrap().to_owned()))
         .map(|[session, verdict]| (session, verdict))
         .collect();

@@ -7,7 +7,7 @@ use crate::format::chain::Digest;
 use crate::format::session::SessionId;
 
 /// The one word for a tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Sealed, whole, signed by who is trusted.
