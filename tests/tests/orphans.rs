@@ -148,9 +148,12 @@ fn a_stored_segment_whose_checkpoint_is_still_in_the_spool_is_the_sessions() {
     until("the first segment is stored", || stored.exists() && world.spooled_is_genesis());
     kill(&world, &mut driver);
     fs::copy(&stored, world.spools()[0].join("checkpoints/0000000000")).unwrap();
+    let made = tape.note("checkpoints/0000000000")["wall"].as_str().unwrap().to_owned();
     fs::remove_file(&stored).unwrap();
     assert_eq!(world.recover().status.code(), Some(0));
     assert_eq!(tape.verdict(), "recovered");
+    let last = tape.note("recovery")["last_write"].as_str().unwrap().to_owned();
+    assert!(last >= made, "it is as long as it was: {last} {made}");
 }
 
 #[test]

@@ -243,16 +243,20 @@ impl<'a> Orphan<'a> {
     /// Returns a segment's checkpoint. One that is in the store alone must be the session's.
     fn checkpoint(&mut self, number: u64) -> Result<Option<Vec<u8>>, RecoverError> {
         let name = ObjectName::Checkpoint(number);
-        if let Some(bytes) = whole_note(&self.carrier.spool, name, NoteKind::Checkpoint) {
-            self.stored.follow(&bytes);
-            return Ok(Some(bytes));
+        let spooled = whole_note(&self.carrier.spool, name, NoteKind::Checkpoint);
+        let is_spooled = spooled.is_some();
+        let Some(bytes) = spooled.map_or_else(|| self.stored.get(name), |bytes| Ok(Some(bytes)))?
+        else {
+            return Ok(None);
+        };
+        let made = self.stored.follow(&bytes);
+        if made.is_none() && !is_spooled && !self.stored.is_ended_behind(number) {
+            self.forked(name);
+            return Ok(None);
         }
-        let Some(bytes) = self.stored.get(name)? else { return Ok(None) };
-        if self.stored.follow(&bytes) || self.stored.is_ended_behind(number) {
-            return Ok(Some(bytes));
-        }
-        self.forked(name);
-        Ok(None)
+        // Of a segment that was shipped nothing is left in the spool to be looked at.
+        self.last_write_us = made.map_or(0, |made| made.0).max(self.last_write_us);
+        Ok(Some(bytes))
     }
 
     fn written(&mut self, path: &Path) -> Result<(), RecoverError> {

@@ -13,6 +13,7 @@ use crate::format::note::{Note, NoteKind};
 use crate::format::segment::SEGMENT_MAX;
 use crate::format::session::ObjectName;
 use crate::format::sign::SessionPublic;
+use crate::format::stamp::Stamp;
 use crate::keys::KeyRing;
 use crate::record::ship::Carrier;
 use crate::store::StoreError;
@@ -110,11 +111,11 @@ impl<'a> Stored<'a> {
         self.signed(checkpoint).is_some_and(|says| says.objects.iter().any(|(_, d)| *d == listed))
     }
 
-    /// Goes on to the next checkpoint's key; returns whether this one is the session's.
-    pub(super) fn follow(&mut self, checkpoint: &[u8]) -> bool {
+    /// Goes on to the next checkpoint's key; returns when this one was made, if it is the session's.
+    pub(super) fn follow(&mut self, checkpoint: &[u8]) -> Option<Stamp> {
         let signed = self.signed(checkpoint);
         self.next = signed.as_ref().map(|says| says.next);
-        signed.is_some()
+        signed.map(|says| says.wall)
     }
 
     fn signed(&self, checkpoint: &[u8]) -> Option<Checkpoint> {
