@@ -159,9 +159,12 @@ fn who_cannot_be_killed_is_named_and_not_counted() {
     assert!(said.contains(&format!("NOT ENDED: process {pid} of uid 0 lives on: ")), "{said}");
     let tape = world.tape();
     tape.assert_intact();
-    assert_eq!(tape.note("seal")["about"]["survivors"][0]["pid"], pid);
+    let named = &tape.note("seal")["about"]["survivors"][0];
+    assert_eq!((&named["pid"], &named["command"]), (&pid.into(), &"sleep".into()), "no argument");
     assert_eq!(tape.note("seal")["about"]["killed"], 0);
-    assert_eq!(tape.notices("survived")[0]["processes"][0]["uid"], 0);
+    let sealed = &tape.notices("survived")[0]["processes"][0];
+    assert_eq!(sealed["uid"], 0);
+    assert!(sealed["command"].as_str().unwrap().contains("sleep 1000"), "{sealed}");
 }
 
 #[test]

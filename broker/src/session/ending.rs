@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bg_recorder::cause::chain;
-use bg_recorder::event::{Event, Notice};
+use bg_recorder::event::{Event, Notice, Survivor};
 use bg_recorder::facts::case::members;
 use bg_recorder::record::{Closed, RecordError, Recorder};
 use bg_relay::outside::Revoked;
@@ -145,9 +145,19 @@ fn ending(outcome: &Outcome, access: Option<&access::Closed>) -> Map<String, Val
     let survivors = survivors.filter(|survivors| !survivors.is_empty());
     members(about)
         .into_iter()
-        .chain(survivors.map(|survivors| ("survivors".to_owned(), json!(survivors))))
+        .chain(survivors.map(|survivors| ("survivors".to_owned(), in_the_clear(survivors))))
         .chain(access.map(access::Closed::about).unwrap_or_default())
         .collect()
+}
+
+/// Names processes in what anybody can read: their arguments may hold secrets, and are on the tape.
+fn in_the_clear(survivors: &[Survivor]) -> Value {
+    let named = survivors.iter().map(|survivor| {
+        let words = survivor.command.split_whitespace();
+        let program = words.take(1).filter_map(|word| word.rsplit('/').next()).collect();
+        Survivor { command: program, ..survivor.clone() }
+    });
+    json!(named.collect::<Vec<_>>())
 }
 
 const OUTAGE_HINT: &str =
