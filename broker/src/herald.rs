@@ -50,7 +50,7 @@ impl<'a> Herald<'a> {
             self.say(Occasion::Exposed, &format!("{count} in all; what to change: {report}"));
         }
         let message = Message::of(occasion(revocation), claim);
-        self.notifier().tell(message.detail(&revocation.to_string()));
+        self.notifier().tell(message.detail(&revocation.as_of(self.world.clock.now())));
         report::after(self.world, claim, seen);
     }
 

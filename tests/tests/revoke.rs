@@ -193,6 +193,33 @@ fn a_session_past_its_deadline_is_denied_whatever_its_tape_says() {
 }
 
 #[test]
+fn what_is_past_is_said_in_the_past() {
+    let bench = Bench::new();
+    let [past, future] = [SessionId::mint(), SessionId::mint()];
+    // The credentials of the one ended a minute ago, which is not long enough to be certain: clocks differ.
+    for (session, deadline) in [(past, in_seconds(-960)), (future, in_seconds(-60))] {
+        bench.announce(session, "drill", bench.site.role("drill"), deadline);
+    }
+    let run = |args: &[&str]| bench.site.shell().args(args).output().unwrap();
+    let output = run(&["reconcile"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(said.matches("its credentials ended at").count(), 1, "{said}");
+    assert_eq!(said.matches("the access may live until").count(), 1, "{said}");
+    let listed = String::from_utf8(run(&["sessions"]).stdout).unwrap();
+    let row = |session: SessionId| {
+        let id = session.to_string();
+        listed.lines().find(|line| line.starts_with(&id)).unwrap_or_else(|| panic!("{listed}"))
+    };
+    assert!(row(past).contains(", credentials ended "), "{listed}");
+    assert!(!row(future).contains("ended") && row(future).contains(" to "), "{listed}");
+    for (session, words) in [(past, "the credentials ended at"), (future, "as alive until")] {
+        let report = String::from_utf8(run(&["report", &session.to_string()]).stdout).unwrap();
+        assert!(report.contains(words), "{report}");
+    }
+}
+
+#[test]
 fn a_proof_that_others_wrote_closes_nothing() {
     let bench = Bench::new();
     let session = SessionId::mint();

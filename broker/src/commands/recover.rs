@@ -11,6 +11,7 @@ use bg_recorder::keys::KeyService;
 use bg_recorder::recover::owner::NotOurs;
 use bg_recorder::recover::{RecoverError, Recovered, recover_all};
 use bg_recorder::session::SessionId;
+use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::Verdict;
 use clap::Args;
 use serde_json::{Value, json};
@@ -71,7 +72,7 @@ pub fn recover(
 /// Recovers for a session that begins meanwhile and has other things to say: three lines, whatever there was.
 fn briefly(world: &World, out: &mut Answer<'_>) {
     let lines = match orphans(world) {
-        Ok(swept) => brief(&swept),
+        Ok(swept) => brief(&swept, world.clock.now()),
         Err(failure) => vec![format!("bg-shell: warning: {failure}")],
     };
     lines.iter().for_each(|line| out.line(line));
@@ -79,14 +80,15 @@ fn briefly(world: &World, out: &mut Answer<'_>) {
 }
 
 /// One line for the accesses, one for the tapes, one for what failed.
-fn brief(swept: &Swept) -> Vec<String> {
+fn brief(swept: &Swept, now: Stamp) -> Vec<String> {
     let (good, bad): (Vec<_>, Vec<_>) =
         swept.recovered.iter().partition(|recovered| done(recovered));
     let mut lines = Vec::new();
     match swept.closed.as_slice() {
         [] => {}
         [(session, revocation)] => {
-            lines.push(format!("bg-shell: session {session} was killed; its access: {revocation}"));
+            let access = revocation.as_of(now);
+            lines.push(format!("bg-shell: session {session} was killed; its access: {access}"));
         }
         closed => lines.push(format!(
             "bg-shell: {} sessions were killed; their accesses are revoked by name: bg-shell sessions",

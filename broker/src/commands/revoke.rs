@@ -71,7 +71,7 @@ pub fn revoke(args: &RevokeArgs, world: &World) -> Result<ExitCode, Failure> {
         None if is_live(&closing)? => {
             let revocation = closing.pend(RUNS);
             let opened = closing.case.trusted(&*keys, OPEN).ok().flatten();
-            let why = revocation.to_string();
+            let why = revocation.as_of(world.clock.now());
             herald::pending(world, session, opened.as_ref(), (&closing.name, &why));
             told(world, session, &revocation)
         }

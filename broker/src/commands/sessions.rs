@@ -72,7 +72,8 @@ pub fn sessions(
 ) -> Result<ExitCode, Failure> {
     let docket = Docket::of(&*world.store(), world.is_practice(), world.clock.now())?;
     let keys = world.keys()?;
-    let Chosen { sessions, passed_over } = choose(&docket, args.all, SystemClock.now());
+    let now = SystemClock.now();
+    let Chosen { sessions, passed_over } = choose(&docket, args.all, now);
     let known = sessions.iter().flat_map(|(session, facts)| {
         let read = [OPEN, PROVED].into_iter().filter(|name| facts.contains(*name));
         read.map(move |name| format!("{CASES}{session}/{name}"))
@@ -93,7 +94,7 @@ pub fn sessions(
         let open = matches!(line.state, Phase::Live | Phase::Closing | Phase::Pending);
         if open || (args.all && !facts.is_empty()) {
             shown += 1;
-            if args.json { out.json(&line) } else { out.line(&row(&line)) }
+            if args.json { out.json(&line) } else { out.line(&row(&line, now)) }
         }
     }
     if shown == 0 && !args.json {
@@ -201,7 +202,7 @@ fn unopened(store: &dyn ObjectStore, session: SessionId, state: Phase, began: St
     SessionRow { session, state, role: text("role"), person: text("user"), began, until }
 }
 
-fn row(line: &SessionRow) -> String {
+fn row(line: &SessionRow, now: Stamp) -> String {
     let state = match line.state {
         Phase::Live => "live",
         Phase::Closing => "closing",
@@ -210,7 +211,13 @@ fn row(line: &SessionRow) -> String {
         Phase::Expired => "expired",
         Phase::Ended => "ended",
     };
-    let until = line.until.map_or_else(String::new, |until| format!(" to {}", until.hour()));
+    // What is past is said in the past.
+    let until = line.until.map_or_else(String::new, |until| match line.state {
+        Phase::Pending | Phase::Closing if until <= now => {
+            format!(", credentials ended {}", until.hour())
+        }
+        _ => format!(" to {}", until.hour()),
+    });
     let role = &line.role;
     let person = &line.person;
     format!("{}  {state:7}  {role}  {person}  {}{until} UTC", line.session, line.began.minute())

@@ -48,19 +48,22 @@ pub enum Revocation {
     },
 }
 
-impl std::fmt::Display for Revocation {
-    /// What is not proved is not called revoked.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Revocation {
+    /// Says it as of a time: what is past then is said in the past. What is not proved is not called revoked.
+    pub fn as_of(&self, now: Stamp) -> String {
         match self {
-            Self::None { why } => write!(f, "nothing to revoke: {why}"),
+            Self::None { why } => format!("nothing to revoke: {why}"),
             Self::Revoked { probe, elapsed_ms, .. } => {
-                write!(f, "revoked and proved in {elapsed_ms} ms: {probe} is denied")
+                format!("revoked and proved in {elapsed_ms} ms: {probe} is denied")
             }
             Self::Expired { why, dead_by, .. } => {
-                write!(f, "expired by {dead_by}, not proved by a probe: {why}")
+                format!("expired by {dead_by}, not proved by a probe: {why}")
+            }
+            Self::Pending { why, dead_by } if *dead_by <= now => {
+                format!("REVOKE PENDING, its credentials ended at {dead_by}: {why}")
             }
             Self::Pending { why, dead_by } => {
-                write!(f, "REVOKE PENDING, may live until {dead_by}: {why}")
+                format!("REVOKE PENDING, may live until {dead_by}: {why}")
             }
         }
     }
