@@ -60,6 +60,7 @@ mod sshsig;
 mod stack;
 mod subreaper;
 mod support;
+mod taped;
 mod terminal;
 mod tools;
 mod variables;

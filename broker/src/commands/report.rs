@@ -1,5 +1,6 @@
 //! `bg-shell report`: shows the incident report of a session, or deactivates the keys that it found.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bg_cli::answer::Answer;
@@ -25,6 +26,12 @@ pub struct ReportArgs {
     /// Deactivate access keys that appeared on the screen, each after a yes
     #[arg(long)]
     pub rotate: bool,
+    /// Have bg-replay open the tape, for the lines that were typed and the secrets that appeared
+    #[arg(long, conflicts_with = "rotate")]
+    pub from_tape: bool,
+    /// With --from-tape: the opening key (PEM) [default: as bg-replay finds it]
+    #[arg(long, value_name = "FILE", requires = "from_tape")]
+    pub key: Option<PathBuf>,
     /// With --rotate: ask nobody
     #[arg(long, requires = "rotate")]
     pub yes: bool,
@@ -41,7 +48,8 @@ pub fn report(args: &ReportArgs, world: &World, out: &mut Answer<'_>) -> Result<
         let done = report::rotate(world, &report::of(world, session)?, &consent)?;
         return Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let (json, markdown) = report::shown(world, session, args.write)?;
+    let taped = args.from_tape.then(|| report::taped(world, session, args.key.as_deref()));
+    let (json, markdown) = report::shown(world, session, args.write, taped.transpose()?)?;
     out.page(if args.json { &json } else { &markdown });
     Ok(ExitCode::SUCCESS)
 }

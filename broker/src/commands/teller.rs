@@ -177,7 +177,7 @@ fn report(news: &News<'_>) {
             );
         }
         News::ReportMade => say!(
-            "bg-shell: no report is stored; this one is made from the facts (--write stores it)"
+            "bg-shell: this report is made now, from the evidence, and is not stored (--write stores it)"
         ),
         News::NoKeyLeft => {
             say!("bg-shell: no exposed access key of an IAM user is left to deactivate");

@@ -48,12 +48,14 @@ fn access_key(id: &str) -> Vec<String> {
     }
     vec![
         format!(
-            "aws iam get-access-key-last-used --access-key-id {id} --query UserName --output text"
+            "user=$(aws iam get-access-key-last-used --access-key-id {id} --query UserName --output text)"
         ),
         format!(
-            "aws iam update-access-key --user-name USER --access-key-id {id} --status Inactive"
+            "aws iam update-access-key --user-name \"$user\" --access-key-id {id} --status Inactive"
         ),
-        "aws iam create-access-key --user-name USER".to_owned(),
-        format!("aws iam delete-access-key --user-name USER --access-key-id {id}"),
+        "aws iam create-access-key --user-name \"$user\"".to_owned(),
+        format!(
+            "# once nothing uses it: aws iam delete-access-key --user-name \"$user\" --access-key-id {id}"
+        ),
     ]
 }

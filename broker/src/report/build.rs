@@ -5,16 +5,19 @@ use bg_recorder::event::Survivor;
 use bg_recorder::facts::case::{ACTIVE, GATE, OPEN, PENDING, PROVED};
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
-use bg_recorder::verdict::{Verdict, Weight};
+use bg_recorder::stamp::Stamp;
+use bg_recorder::verdict::Weight;
+use bg_relay::tap::Taped;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::facts::{Facts, text};
+use super::facts::text;
 use super::model::{
     AccessEnd, AccessOpened, Approval, Approvals, Commands, Exposed, Exposures, Known, Recorded,
-    Report, SCHEMA, SessionEnd, Times, Who, Why,
+    Report, SCHEMA, SessionEnd, Times, ToDo, Who, Why,
 };
-use super::sources::{SEEN, Sources, approval};
+use super::sources::{Sources, TAPE, approval};
+use super::to_do::to_do;
 use super::{advice, rotate, timeline};
 use crate::failure::Failure;
 use crate::os::user::author;
@@ -24,8 +27,8 @@ use crate::world::World;
 ///
 /// # Errors
 /// When the store or the keys cannot be used, or there is no such session.
-pub fn report(world: &World, session: SessionId) -> Result<Report, Failure> {
-    Ok(Sources::read(world, session)?.report(session))
+pub fn report(world: &World, session: SessionId, taped: Option<Taped>) -> Result<Report, Failure> {
+    Ok(Sources::read(world, session, taped)?.report(session))
 }
 
 impl Sources {
@@ -112,7 +115,7 @@ impl Sources {
                 Some(_) => ("none", Some(GENESIS.to_owned())),
                 None => ("unknown", None),
             };
-            return Approvals { quorum: None, given: Vec::new(), verdict, source };
+            return Approvals { verdict, source, ..Approvals::none() };
         };
         let signed = access.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
         let given: Vec<Approval> = signed.iter().filter_map(approval).collect();
@@ -124,6 +127,9 @@ impl Sources {
             quorum: access.get("quorum").and_then(Value::as_u64),
             verdict: if doubted { "invalid" } else { "valid" },
             given,
+            signers: self.compared.signers.clone(),
+            same_signers: self.compared.same_signers,
+            same_terms: self.compared.same_terms,
             source: Some(GENESIS.to_owned()),
         }
     }
@@ -140,13 +146,14 @@ impl Sources {
     }
 
     /// Lists what a person has to end, because the session's end could not.
-    fn survivors(&self) -> Vec<String> {
+    fn survivors(&self) -> Vec<ToDo> {
         let named = self.tape.seal.as_ref().and_then(|seal| seal.about.get("survivors"));
         let named = named.and_then(|named| Vec::<Survivor>::deserialize(named).ok());
-        let lives = |Survivor { pid, uid, command }| {
-            format!(
+        let lives = |Survivor { pid, uid, command }| ToDo {
+            what: format!(
                 "end process {pid} of uid {uid} on its host, which outlived the session: {command}"
-            )
+            ),
+            command: None,
         };
         named.unwrap_or_default().into_iter().map(lives).collect()
     }
@@ -163,20 +170,47 @@ impl Sources {
             };
         }
         let recovery = self.tape.recovery.as_ref();
+        let last = self.last_event();
         let how = if recovery.is_some() { "recovered" } else { "unknown" };
         SessionEnd {
             how: how.to_owned(),
             detail: recovery.map(|recovery| recovery.reason.clone()),
             exit: None,
-            at: recovery.map(|recovery| recovery.last_write),
-            source: recovery.map(|_| "tape recovery".to_owned()),
+            at: last.as_ref().map(|last| last.value),
+            source: last.map(|last| last.source),
         }
+    }
+
+    /// Returns when the last event of the tape happened, as far as known: who can open it knows.
+    fn last_event(&self) -> Option<Known<Stamp>> {
+        let known = |value, source: &str| Known { value, source: source.to_owned() };
+        let taped = self.taped.as_ref().and_then(|taped| Some(known(taped.last?, TAPE)));
+        let sealed = || self.tape.seal.as_ref().map(|seal| known(seal.sealed, "tape seal"));
+        let recovered =
+            || self.tape.recovery.as_ref().map(|r| known(r.last_write, "tape recovery"));
+        taped.or_else(sealed).or_else(recovered)
+    }
+
+    /// Returns how long the tape is: by its frames, by the boot clock, or by the wall clock.
+    fn lasted(&self) -> Option<Known<u64>> {
+        let known = |value, source: &str| Known { value, source: source.to_owned() };
+        if let Some(taped) = &self.taped {
+            return Some(known(taped.lasted_ms, TAPE));
+        }
+        let genesis = self.tape.genesis.as_ref()?;
+        if let Some(seal) = &self.tape.seal {
+            let us = seal.boot_us.saturating_sub(genesis.boot_us);
+            return Some(known(us / 1_000, "tape seal"));
+        }
+        let recovery = self.tape.recovery.as_ref()?;
+        let us = recovery.last_write.0.saturating_sub(genesis.created.0);
+        Some(known(us / 1_000, "tape recovery"))
     }
 
     fn revocation(&self) -> AccessEnd {
         let (outcome, source) = self.outcome();
         let text = match &outcome {
-            Some(outcome) => sentence(outcome),
+            Some(outcome) => sentence(outcome, SystemClock.now()),
             None if self.facts.get(OPEN).is_some() => {
                 "NOT KNOWN: an access was about to be opened, and nothing says that it was closed"
                     .to_owned()
@@ -205,6 +239,8 @@ impl Sources {
             frames: verdict.frames,
             segments: verdict.segments,
             findings: verdict.findings.clone(),
+            lasted_ms: self.lasted(),
+            last_event: self.last_event(),
             source: self.tape.prefix.clone(),
         }
     }
@@ -216,7 +252,7 @@ impl Sources {
             note: if seen.is_some() { TYPED } else { NOT_KNOWN },
             lines: seen.map(|seen| seen.commands.clone()).unwrap_or_default(),
             more: seen.map_or(0, |seen| seen.commands_more),
-            source: seen.map(|_| format!("fact {SEEN}")),
+            source: seen.map(|_| self.heard_by()),
         }
     }
 
@@ -238,12 +274,12 @@ impl Sources {
             note: if seen.is_some() { SHOWN } else { NOT_KNOWN },
             found: exposed.collect(),
             more: seen.map_or(0, |seen| seen.exposures_more),
-            source: seen.map(|_| format!("fact {SEEN}")),
+            source: seen.map(|_| self.heard_by()),
         }
     }
 }
 
-fn sentence(outcome: &Revocation) -> String {
+fn sentence(outcome: &Revocation, now: Stamp) -> String {
     match outcome {
         Revocation::None { why } => format!("there was nothing to revoke: {why}"),
         Revocation::Revoked { probe, policy, proved, elapsed_ms, .. } => format!(
@@ -258,58 +294,13 @@ fn sentence(outcome: &Revocation) -> String {
                 "closed by expiry, not proved by a probe ({why}): {denied}; the last credentials expired by {dead_by}"
             )
         }
+        Revocation::Pending { why, dead_by } if *dead_by <= now => {
+            format!("NOT PROVED: {why}; the credentials ended at {dead_by}")
+        }
         Revocation::Pending { why, dead_by } => {
             format!("NOT PROVED: {why}; count the credentials as alive until {dead_by}")
         }
     }
-}
-
-/// Lists what a person still has to do.
-fn to_do(report: &Report, facts: &Facts) -> Vec<String> {
-    let id = report.session;
-    let mut to_do = Vec::new();
-    let mut need = |holds: bool, what: String| {
-        if holds {
-            to_do.push(what)
-        }
-    };
-    need(
-        report.access.forced.value,
-        "review the session: it was opened without its approvals".into(),
-    );
-    need(
-        report.approvals.verdict == "invalid",
-        "the approvals do not hold: see the findings".into(),
-    );
-    let pending = matches!(report.revocation.outcome, Some(Revocation::Pending { .. }));
-    let open = report.revocation.outcome.is_none() && facts.get(OPEN).is_some();
-    let live = report.tape.verdict == Verdict::Live;
-    need((pending || open) && !live, "finish the close-out: bg-shell reconcile".into());
-    need(
-        live,
-        format!("the session is live: bg-shell revoke {id} ends it; report again after its end"),
-    );
-    let found = report.exposures.found.iter();
-    let left = found.filter(|exposed| exposed.deactivated.is_none() && !exposed.own).count();
-    let s = if left == 1 { "" } else { "s" };
-    need(
-        left > 0,
-        format!(
-            "make {left} exposed secret{s} worthless: bg-shell report {id} says how, or does it with --rotate"
-        ),
-    );
-    let verdict = report.tape.verdict;
-    need(
-        verdict != Verdict::Intact && !live,
-        format!("the tape is {verdict}: bg-replay verify {id} says why"),
-    );
-    let unheard = !report.commands.known && report.tape.frames > 0;
-    need(
-        unheard && !live,
-        format!("look for commands and secrets on the tape: bg-replay play {id}"),
-    );
-    need(!report.untrusted.is_empty(), "find out who put objects in the place of facts".into());
-    to_do
 }
 
 fn genesis<T>(value: T) -> Known<T> {
@@ -322,6 +313,6 @@ const TYPED: &str = "as typed, best effort: followed from the keys, so what the 
 const SHOWN: &str =
     "found by pattern as it went over the screen or was typed; other secrets may be on the tape";
 const NOT_KNOWN: &str = "the recorder did not live to say it, or had nothing to say it for; it is on the \
-    tape (bg-replay)";
+    tape (bg-shell report --from-tape, with an opening key)";
 const GENESIS: &str = "tape genesis";
 const PENDING_MAX: u32 = 100;

@@ -6,7 +6,7 @@ use bg_recorder::neutral::neutral;
 use bg_recorder::stamp::Stamp;
 
 use super::facts::text;
-use super::model::{Exposed, Known, Report, SessionEnd};
+use super::model::{Approvals, Exposed, Known, Report, SessionEnd};
 
 /// Writes the report.
 pub fn markdown(report: &Report) -> String {
@@ -29,7 +29,9 @@ pub fn markdown(report: &Report) -> String {
 fn summary(page: &mut Page, report: &Report) {
     if !report.to_do.is_empty() {
         page.line("## To do");
-        page.list(&report.to_do);
+        page.list(report.to_do.iter().map(|to_do| to_do.what.as_str()));
+        let commands = report.to_do.iter().filter_map(|to_do| to_do.command.clone());
+        page.code("sh", &commands.collect::<Vec<_>>());
     }
     page.line("## Summary");
     let who = &report.who;
@@ -90,24 +92,63 @@ fn ended(ended: &SessionEnd) -> String {
 fn approvals(page: &mut Page, report: &Report) {
     let approvals = &report.approvals;
     page.line("## Approvals");
-    let quorum = approvals.quorum.map(|quorum| format!(" of {quorum} needed")).unwrap_or_default();
-    let source = approvals
-        .source
-        .as_ref()
-        .map(|source| format!(" (source: {})", plain(source)))
-        .unwrap_or_default();
-    let given = if approvals.given.is_empty() {
-        "none on the tape".to_owned()
-    } else {
-        format!("{}{quorum}", approvals.given.len())
-    };
-    page.line(&format!("{given}; verification says: **{}**{source}.", approvals.verdict));
+    page.line(&decided(approvals, report.access.forced.value));
     if !approvals.given.is_empty() {
         let dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
         let rows =
             approvals.given.iter().map(|a| vec![a.person.clone(), dash(&a.made), dash(&a.expires)]);
         page.table(&["Person", "Signed", "Valid until"], rows);
     }
+    if approvals.signers.is_empty() {
+        return;
+    }
+    let rows = approvals.signers.iter().map(|signer| {
+        let known = match signer.known {
+            Some(true) => "yes",
+            Some(false) => "NO",
+            None => "not compared",
+        };
+        let signed = signer.signed.to_owned();
+        vec![signed, signer.person.clone(), signer.key.clone(), known.to_owned()]
+    });
+    page.table(&["Signed", "Person", "Key", "In your allowed_signers"], rows);
+    page.line(match approvals.same_signers {
+        Some(true) => "The allowed_signers on the tape are those that are configured here.",
+        Some(false) => "The allowed_signers on the tape are NOT those that are configured here.",
+        None => "There are no allowed_signers of this role here to compare the tape's with.",
+    });
+    page.line(match approvals.same_terms {
+        Some(true) => "The request was made under the terms that are configured here.",
+        Some(false) => "The request was NOT made under the terms that are configured here.",
+        None => "There are no terms of this role here to compare the request's with.",
+    });
+}
+
+/// Says in sentences how many approved, and what verification says of what was signed.
+fn decided(approvals: &Approvals, forced: bool) -> String {
+    let needed = approvals.quorum.map_or_else(|| "?".to_owned(), |quorum| quorum.to_string());
+    let given = match (approvals.verdict, approvals.given.len(), approvals.quorum) {
+        ("none", ..) => return "None: this session opened no role.".to_owned(),
+        ("unknown", ..) => return "Not known: the genesis cannot be read.".to_owned(),
+        (_, 0, _) if forced => format!("None given, {needed} needed: opened by OVERRIDE."),
+        (_, 0, Some(0)) => "None needed (quorum 0): opened by its requester alone.".to_owned(),
+        (_, 0, _) => format!("None given, {needed} needed."),
+        (_, count, _) => format!("{count} given, {needed} needed."),
+    };
+    let signed = if approvals.given.is_empty() {
+        "request and claim"
+    } else {
+        "request, approvals and claim"
+    };
+    let source = approvals.source.as_ref().map(|source| format!(" (source: {})", plain(source)));
+    let holds = match approvals.verdict {
+        "valid" => "**valid**",
+        _ => "**invalid**: see the findings",
+    };
+    format!(
+        "{given} Of what was signed ({signed}), verification of the tape says: {holds}{}.",
+        source.unwrap_or_default()
+    )
 }
 
 fn timeline(page: &mut Page, report: &Report) {
@@ -191,13 +232,22 @@ fn tape(page: &mut Page, report: &Report) {
     let tape = &report.tape;
     page.line("## Tape");
     page.line(&format!(
-        "**{}**: frames {}, segments {}, at {}. Verify it yourself: `bg-replay verify {}`.",
+        "**{}**: frames {}, segments {}, at {}. Verify it yourself:",
         tape.verdict,
         tape.frames,
         tape.segments,
         plain(&tape.source),
-        report.session
     ));
+    page.code("sh", &[format!("bg-replay verify {}", report.session)]);
+    if let (Some(lasted), Some(last)) = (&tape.lasted_ms, &tape.last_event) {
+        page.line(&format!(
+            "It lasted {} ({}); its last event was at {} ({}).",
+            seconds(lasted.value),
+            plain(&lasted.source),
+            short(last.value),
+            plain(&last.source)
+        ));
+    }
     if !tape.findings.is_empty() {
         let rows = tape.findings.iter().map(|f| {
             vec![
@@ -212,7 +262,7 @@ fn tape(page: &mut Page, report: &Report) {
         page.line(
             "Objects in the place of facts whose signature does not hold, of which nothing is used here:",
         );
-        page.list(&report.untrusted);
+        page.list(report.untrusted.iter().map(String::as_str));
     }
 }
 
@@ -226,7 +276,7 @@ impl Page {
         self.0.push_str("\n\n");
     }
 
-    fn list(&mut self, items: &[String]) {
+    fn list<'i>(&mut self, items: impl IntoIterator<Item = &'i str>) {
         for item in items {
             self.0.push_str(&format!("- {}\n", plain(item)));
         }
@@ -252,6 +302,9 @@ impl Page {
 
     /// Adds lines as they are; none of them can end the block.
     fn code(&mut self, language: &str, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
         self.0.push_str(&format!("```{language}\n"));
         for line in lines {
             self.0.push_str(&neutral(line).replace('`', "'"));
@@ -351,8 +404,8 @@ mod tests {
         fn no_text_ends_a_code_block(lines in prop::collection::vec("(\\PC|[`~\r\n]){0,40}", 0..5)) {
             let mut page = Page(String::new());
             page.code("sh", &lines);
-            prop_assert_eq!(page.0.matches("```").count(), 2);
-            prop_assert_eq!(page.0.lines().count(), lines.len() + 3);
+            prop_assert_eq!(page.0.matches("```").count(), if lines.is_empty() { 0 } else { 2 });
+            prop_assert_eq!(page.0.lines().count(), if lines.is_empty() { 0 } else { lines.len() + 3 });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod build;
+mod compared;
 mod facts;
 pub mod find;
 mod markdown;
@@ -9,12 +10,14 @@ mod model;
 mod rotate;
 mod sources;
 mod stored;
+mod taped;
 mod timeline;
+mod to_do;
 
 use bg_recorder::facts::case::Case;
 use bg_recorder::facts::revocation::Revocation;
 use bg_recorder::session::SessionId;
-use bg_relay::tap::Seen;
+use bg_relay::tap::{Seen, Taped};
 use serde_json::Value;
 
 use self::facts::Recording;
@@ -22,6 +25,7 @@ use self::model::Known;
 pub use self::model::Report;
 pub use self::rotate::rotate;
 use self::stored::Stored;
+pub use self::taped::taped;
 use crate::facts::claim::Claim;
 use crate::failure::Failure;
 use crate::news::News;
@@ -33,7 +37,7 @@ use crate::world::World;
 /// told, and ends nothing: the access is closed, and the tape is sealed.
 pub fn after(world: &World, claim: &Claim, seen: &Seen) {
     if let Err(failure) =
-        hear(world, claim.session, seen).and_then(|()| write(world, claim.session))
+        hear(world, claim.session, seen).and_then(|()| write(world, claim.session, None))
     {
         world.hear(&News::NotReported { session: claim.session, why: &failure });
     }
@@ -49,9 +53,9 @@ pub fn late(world: &World, session: SessionId, occasion: Occasion, revocation: &
             Ok(())
         }
         _ => {
-            let report = build::report(world, session)?;
+            let report = build::report(world, session, None)?;
             let message = named(Message::new(occasion), &report);
-            world.notifier().tell(message.detail(&revocation.to_string()));
+            world.notifier().tell(message.detail(&revocation.as_of(world.clock.now())));
             store(world, &report).map(drop)
         }
     });
@@ -75,22 +79,33 @@ fn hear(world: &World, session: SessionId, seen: &Seen) -> Result<(), Failure> {
 /// # Errors
 /// When the evidence cannot be read.
 pub fn of(world: &World, session: SessionId) -> Result<Report, Failure> {
-    build::report(world, session)
+    build::report(world, session, None)
 }
 
 /// Returns a report as JSON and as Markdown: the stored one, one that is made anew and stored, or, where none is, one that
-/// is made from the facts.
+/// is made from the facts. What somebody had read from the tape is in no stored one.
 ///
 /// # Errors
 /// When the evidence cannot be read or written.
-pub fn shown(world: &World, session: SessionId, anew: bool) -> Result<(String, String), Failure> {
-    let stored = if anew { Some(write(world, session)?) } else { stored::newest(world, session)? };
+pub fn shown(
+    world: &World,
+    session: SessionId,
+    anew: bool,
+    taped: Option<Taped>,
+) -> Result<(String, String), Failure> {
+    if taped.is_some() && !anew {
+        return made(world, session, taped);
+    }
+    let stored = match anew {
+        true => Some(write(world, session, taped)?),
+        false => stored::newest(world, session)?,
+    };
     if let Some(stored) = stored.as_ref().filter(|_| !anew) {
         as_of(world, session, stored)?;
     }
     match stored {
         Some(Stored { json, markdown, .. }) => Ok((json, markdown)),
-        None => made(world, session),
+        None => made(world, session, None),
     }
 }
 
@@ -110,8 +125,8 @@ fn as_of(world: &World, session: SessionId, stored: &Stored) -> Result<(), Failu
     Ok(())
 }
 
-fn write(world: &World, session: SessionId) -> Result<Stored, Failure> {
-    store(world, &build::report(world, session)?)
+fn write(world: &World, session: SessionId, taped: Option<Taped>) -> Result<Stored, Failure> {
+    store(world, &build::report(world, session, taped)?)
 }
 
 fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
@@ -122,7 +137,8 @@ fn store(world: &World, report: &Report) -> Result<Stored, Failure> {
     world.notifier().tell(
         named(Message::new(Occasion::Report), report).detail(&detail).report(&stored.markdown),
     );
-    world.hear(&News::Reported { session, at: &at, to_do: &report.to_do });
+    let to_do: Vec<String> = report.to_do.iter().map(ToString::to_string).collect();
+    world.hear(&News::Reported { session, at: &at, to_do: &to_do });
     Ok(stored)
 }
 
@@ -140,8 +156,12 @@ fn named(message: Message, report: &Report) -> Message {
     with(message, &report.why.incident, Message::incident)
 }
 
-fn made(world: &World, session: SessionId) -> Result<(String, String), Failure> {
-    let report = build::report(world, session)?;
+fn made(
+    world: &World,
+    session: SessionId,
+    taped: Option<Taped>,
+) -> Result<(String, String), Failure> {
+    let report = build::report(world, session, taped)?;
     world.hear(&News::ReportMade);
     let json = serde_json::to_string_pretty(&report);
     let json = json.map_err(|e| Failure::new("cannot write JSON").because(e))? + "\n";

@@ -6,7 +6,7 @@ use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
 use bg_recorder::verdict::{Finding, Verdict};
 use bg_relay::tap::{Exposure, Typed};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// All that is known of one session.
 #[derive(Debug, Clone, Serialize)]
@@ -38,9 +38,31 @@ pub struct Report {
     /// Secrets that could be seen.
     pub exposures: Exposures,
     /// What a person still has to do.
-    pub to_do: Vec<String>,
+    pub to_do: Vec<ToDo>,
     /// Objects in the place of facts whose signature does not hold: nothing of them is used here.
     pub untrusted: Vec<String>,
+}
+
+/// What a person still has to do, and the command that does it, or shows more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToDo {
+    pub what: String,
+    pub command: Option<String>,
+}
+
+impl std::fmt::Display for ToDo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.command {
+            Some(command) => write!(f, "{}: {command}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl Serialize for ToDo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Something that is known, and what says so.
@@ -102,8 +124,29 @@ pub struct Approvals {
     pub given: Vec<Approval>,
     /// `valid`, `invalid`, `none` or `unknown`: what verification of the tape says of them.
     pub verdict: &'static str,
+    /// Whose signatures the access rests on, and with which keys.
+    pub signers: Vec<Signer>,
+    /// Whether the allowed_signers on the tape are those that are configured here; unknown where none are.
+    pub same_signers: Option<bool>,
+    /// Whether the request was made under the terms that are configured here; unknown where none are.
+    pub same_terms: Option<bool>,
     /// What says so.
     pub source: Option<String>,
+}
+
+impl Approvals {
+    /// Nobody's.
+    pub fn none() -> Self {
+        Self {
+            quorum: None,
+            given: Vec::new(),
+            verdict: "none",
+            signers: Vec::new(),
+            same_signers: None,
+            same_terms: None,
+            source: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -114,6 +157,19 @@ pub struct Approval {
     pub made: Option<String>,
     /// Until when it held.
     pub expires: Option<String>,
+}
+
+/// Somebody who signed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Signer {
+    /// What: `request`, `approval` or `claim`.
+    pub signed: &'static str,
+    /// Who.
+    pub person: String,
+    /// With which key: its fingerprint, as ssh-keygen prints it.
+    pub key: String,
+    /// Whether the allowed_signers that are configured here list the key for the name; unknown where none are.
+    pub known: Option<bool>,
 }
 
 /// How long things took.
@@ -163,6 +219,10 @@ pub struct Recorded {
     pub segments: u64,
     /// Everything that was found.
     pub findings: Vec<Finding>,
+    /// From its beginning to its last event, in milliseconds.
+    pub lasted_ms: Option<Known<u64>>,
+    /// When that was.
+    pub last_event: Option<Known<Stamp>>,
     /// Where it is.
     pub source: String,
 }

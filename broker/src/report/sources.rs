@@ -2,9 +2,10 @@
 
 use bg_recorder::base64;
 use bg_recorder::session::SessionId;
-use bg_relay::tap::Seen;
+use bg_relay::tap::{Seen, Taped};
 use serde_json::Value;
 
+use super::compared::Compared;
 use super::facts::{Facts, Recording, text};
 use super::model::Approval;
 use crate::failure::Failure;
@@ -18,8 +19,12 @@ pub struct Sources {
     pub tape: Recording,
     /// The request of `about.access`.
     pub request: Option<Value>,
-    /// What the recorder heard.
+    /// Who signed for it, beside what is configured here.
+    pub compared: Compared,
+    /// What the recorder heard, or is heard again from the tape.
     pub seen: Option<Seen>,
+    /// What the tape says of itself, where it was opened.
+    pub taped: Option<Taped>,
 }
 
 impl Sources {
@@ -27,7 +32,7 @@ impl Sources {
     ///
     /// # Errors
     /// When the store or the keys cannot be used, or there is no such session.
-    pub fn read(world: &World, session: SessionId) -> Result<Self, Failure> {
+    pub fn read(world: &World, session: SessionId, taped: Option<Taped>) -> Result<Self, Failure> {
         let store = world.store();
         let keys = world.keys()?;
         let unreadable =
@@ -40,8 +45,15 @@ impl Sources {
         }
         let access = tape.about("access");
         let request = access.and_then(|access| decoded(access.get("request")?));
-        let seen = facts.says(SEEN);
-        Ok(Self { facts, tape, request, seen })
+        let compared = Compared::of(world, &tape, request.as_ref());
+        let heard = || facts.says(SEEN);
+        let seen = taped.as_ref().map_or_else(heard, |taped| Some(taped.seen.clone()));
+        Ok(Self { facts, tape, request, compared, seen, taped })
+    }
+
+    /// Returns what says what was typed and shown.
+    pub fn heard_by(&self) -> String {
+        if self.taped.is_some() { TAPE.to_owned() } else { format!("fact {SEEN}") }
     }
 }
 
@@ -57,5 +69,7 @@ fn decoded(value: &Value) -> Option<Value> {
     serde_json::from_slice(&base64::decode(value.as_str()?)?).ok()
 }
 
+/// What says what is known of a tape because somebody opened it.
+pub const TAPE: &str = "tape frames";
 /// The fact with what the recorder heard.
 pub const SEEN: &str = "seen";

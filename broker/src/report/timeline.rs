@@ -13,7 +13,8 @@ use super::sources::{SEEN, Sources};
 /// Lists what happened.
 pub fn timeline(sources: &Sources) -> Vec<Moment> {
     let mut moments = requested(sources);
-    moments.extend(sources.facts.all().filter_map(moment));
+    let denied = sources.facts.get(DENIED);
+    moments.extend(sources.facts.all().filter_map(|fact| moment(fact, denied)));
     moments.extend(taped(sources));
     moments.extend(exposed(sources));
     moments.sort();
@@ -44,7 +45,7 @@ fn requested(sources: &Sources) -> Vec<Moment> {
 }
 
 /// Says what a fact means.
-fn moment(fact: &Fact) -> Option<Moment> {
+fn moment(fact: &Fact, denied: Option<&Fact>) -> Option<Moment> {
     let of = |member: &str| fact.says.get(member).and_then(text).unwrap_or_else(|| "?".to_owned());
     let what = match fact.fact.as_str() {
         OPEN => format!(
@@ -73,11 +74,7 @@ fn moment(fact: &Fact) -> Option<Moment> {
         PROVED if of("state") == "expired" => {
             format!("the credentials have expired: {}", of("why"))
         }
-        PROVED => format!(
-            "{} is denied with the session's credentials, that is proved; request ids {}",
-            of("probe"),
-            of("request_ids")
-        ),
+        PROVED => proved(fact, denied),
         GATE => format!("gate {}: {}", of("kind"), of("state")),
         name if name.starts_with(PENDING) => {
             format!("the close-out could not be finished: {}; dead by {}", of("why"), of("dead_by"))
@@ -91,6 +88,18 @@ fn moment(fact: &Fact) -> Option<Moment> {
     // An extension was given before the store could know.
     let at = fact.says.get("granted").and_then(stamp).unwrap_or(fact.at);
     Some(Moment { at, what, source: format!("fact {}", fact.fact) })
+}
+
+/// Says by which calls it is proved that an access is denied. The Deny itself, whose id stands before theirs, is none.
+fn proved(fact: &Fact, denied: Option<&Fact>) -> String {
+    let probe = fact.says.get("probe").and_then(text).unwrap_or_else(|| "?".to_owned());
+    let deny = denied.and_then(|denied| denied.says.get("request_id"));
+    let ids = fact.says.get("request_ids").and_then(Value::as_array);
+    let refused = ids.into_iter().flatten().filter(|id| Some(*id) != deny).filter_map(text);
+    format!(
+        "{probe} is denied with the session's credentials, that is proved; request ids of the refused calls {}",
+        refused.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn taped(sources: &Sources) -> Vec<Moment> {
@@ -123,6 +132,7 @@ fn taped(sources: &Sources) -> Vec<Moment> {
 
 fn exposed(sources: &Sources) -> Vec<Moment> {
     let found = sources.seen.iter().flat_map(|seen| &seen.exposures);
+    let source = sources.heard_by();
     let moments = found.map(|exposure| {
         let kind =
             serde_json::to_value(exposure.kind).ok().as_ref().and_then(text).unwrap_or_default();
@@ -134,7 +144,7 @@ fn exposed(sources: &Sources) -> Vec<Moment> {
                 "{kind} {} appeared, byte {} of the {stream}",
                 exposure.shown, exposure.offset
             ),
-            source: format!("fact {SEEN}"),
+            source: source.clone(),
         }
     });
     moments.collect()
