@@ -5,3 +5,4 @@ mod ending;
 mod opening;
 mod refusals;
 mod scene;
+mod stores;
