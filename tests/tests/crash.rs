@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::process::Stdio;
 
+use bg_recorder::session::ObjectName;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -217,7 +218,9 @@ fn a_segment_that_the_store_has_and_the_disk_had_not_is_taken_from_the_store() {
         let recovered = world.recover();
         assert!(recovered.status.success(), "{}", stderr(&recovered));
         recovered_whole(&world.tape());
-        assert!(world.tape().output().starts_with(&driver.shown()) && world.spools().is_empty());
+        let shown = driver.shown();
+        assert!(world.tape().output().starts_with(&shown), "{:?}", String::from_utf8_lossy(&shown));
+        assert!(world.spools().is_empty(), "{:?} {}", world.spools(), stderr(&recovered));
     }
 }
 
@@ -226,21 +229,26 @@ fn a_checkpoint_does_not_survive_the_end_of_its_segment() {
     let world = World::new();
     let mut driver = session(&world, "echo ready; exec sleep 1000");
     driver.wait_for("ready");
-    let tape = world.tape().dir;
-    let names = ["segments/0000000000", "checkpoints/0000000000"];
-    until("the first checkpoint in the store", || tape.join(names[1]).exists());
+    let tape = world.tape();
+    until("all is stored", || tape.last().is_some() && world.spooled_is_genesis());
     kill(&world, &mut driver);
+    let last = tape.last().unwrap();
+    let tape = tape.dir;
+    let names =
+        [ObjectName::Segment(last), ObjectName::Checkpoint(last)].map(|name| name.to_string());
     // As if the store had been away: both wait in the spool, and the disk has the second but not all of the first.
-    for name in names {
+    for name in &names {
         fs::copy(tape.join(name), world.spools()[0].join(name)).unwrap();
         fs::remove_file(tape.join(name)).unwrap();
     }
-    let segment = OpenOptions::new().write(true).open(world.spools()[0].join(names[0])).unwrap();
+    let segment = OpenOptions::new().write(true).open(world.spools()[0].join(&names[0])).unwrap();
     segment.set_len(segment.metadata().unwrap().len() - 1).unwrap();
     let recovered = world.recover();
     assert!(recovered.status.success(), "{}", stderr(&recovered));
     recovered_whole(&world.tape());
-    assert!(world.tape().output().starts_with(&driver.shown()) && world.spools().is_empty());
+    let shown = driver.shown();
+    assert!(world.tape().output().starts_with(&shown), "{:?}", String::from_utf8_lossy(&shown));
+    assert!(world.spools().is_empty(), "{:?} {}", world.spools(), stderr(&recovered));
 }
 
 #[test]
@@ -255,11 +263,13 @@ fn a_spool_that_cannot_be_recovered_stops_neither_the_others_nor_the_next_sessio
     fs::write(bad.with_file_name("lock"), "").unwrap();
     let next = world.record("printf next");
     assert_eq!((next.status.code(), &*next.stdout), (Some(0), &b"next"[..]), "{}", stderr(&next));
-    assert!(stderr(&next).contains("bg-shell: error: cannot recover session"), "{}", stderr(&next));
-    assert!(stderr(&next).contains(&format!("session {good}: recovered")), "{}", stderr(&next));
     let again = world.recover();
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("bg-shell: hint: its spool stays in"), "{}", stderr(&again));
+    // On a slow host the recovery beside the next session is not over in time: then this one told of it.
+    let said = stderr(&next) + &stderr(&again);
+    assert!(said.contains("bg-shell: error: cannot recover session"), "{said}");
+    assert!(said.contains(&format!("session {good}: recovered")), "{said}");
     assert!(bad.exists());
 }
 

@@ -123,18 +123,19 @@ fn what_only_links_is_not_signed_by_a_recovery() {
     let mut driver = session(&world, "echo ready; read -r line");
     driver.wait_for("ready");
     let tape = world.tape();
-    let stored = tape.dir.join("checkpoints/0000000000");
-    until("the first segment is stored", || stored.exists() && world.spooled_is_genesis());
+    until("all is stored", || tape.last().is_some() && world.spooled_is_genesis());
     kill(&world, &mut driver);
-    let good = tape.note("checkpoints/0000000000");
-    fs::write(tape.dir.join("segments/0000000001"), noise(&tape)).unwrap();
+    let last = tape.last().unwrap();
+    let good = tape.note(&ObjectName::Checkpoint(last).to_string());
+    let planted = ObjectName::Segment(last + 1).to_string();
+    fs::write(tape.dir.join(&planted), noise(&tape, last)).unwrap();
     let linked = tape.report();
     assert_eq!((linked.frames, linked.unsigned), (good["frames"].as_u64().unwrap(), 1));
     let first = world.recover();
     assert_eq!(first.status.code(), Some(1), "{}", stderr(&first));
-    assert!(stderr(&first).contains("segments/0000000001: fork: "), "{}", stderr(&first));
+    assert!(stderr(&first).contains(&format!("{planted}: fork: ")), "{}", stderr(&first));
     let recovery = tape.note("recovery");
-    assert_eq!((&recovery["segments"], &recovery["frames"]), (&1.into(), &good["frames"]));
+    assert_eq!((&recovery["segments"], &recovery["frames"]), (&(last + 1).into(), &good["frames"]));
     assert_eq!(world.recover().status.code(), Some(0));
 }
 
@@ -144,11 +145,12 @@ fn a_stored_segment_whose_checkpoint_is_still_in_the_spool_is_the_sessions() {
     let mut driver = session(&world, "echo ready; read -r line");
     driver.wait_for("ready");
     let tape = world.tape();
-    let stored = tape.dir.join("checkpoints/0000000000");
-    until("the first segment is stored", || stored.exists() && world.spooled_is_genesis());
+    until("all is stored", || tape.last().is_some() && world.spooled_is_genesis());
     kill(&world, &mut driver);
-    fs::copy(&stored, world.spools()[0].join("checkpoints/0000000000")).unwrap();
-    let made = tape.note("checkpoints/0000000000")["wall"].as_str().unwrap().to_owned();
+    let name = ObjectName::Checkpoint(tape.last().unwrap()).to_string();
+    let stored = tape.dir.join(&name);
+    fs::copy(&stored, world.spools()[0].join(&name)).unwrap();
+    let made = tape.note(&name)["wall"].as_str().unwrap().to_owned();
     fs::remove_file(&stored).unwrap();
     assert_eq!(world.recover().status.code(), Some(0));
     assert_eq!(tape.verdict(), "recovered");
@@ -218,20 +220,20 @@ fn the_next_session_remembers_where_a_recovered_one_ended() {
     assert_eq!(all.status.code(), Some(3), "{}", stderr(&all));
 }
 
-/// Makes a segment that links on from the first as anyone can who reads the store, and that no key sealed.
-fn noise(tape: &Tape) -> Vec<u8> {
-    let first = fs::read(tape.dir.join("segments/0000000000")).unwrap();
-    let (mut header, head) = Header::decode(&first).unwrap();
+/// Makes a segment that links on from the last as anyone can who reads the store, and that no key sealed.
+fn noise(tape: &Tape, last: u64) -> Vec<u8> {
+    let before = fs::read(tape.dir.join(ObjectName::Segment(last).to_string())).unwrap();
+    let (mut header, head) = Header::decode(&before).unwrap();
     let mut walk = Walk::new(&header, head);
-    while let Record::Frame { .. } = walk.step(&first).unwrap() {}
-    header.segment = 1;
+    while let Record::Frame { .. } = walk.step(&before).unwrap() {}
+    header.segment = last + 1;
     header.first_frame = walk.frames();
     header.previous = walk.link();
     header.step += 1;
     header.keys = None;
     let mut bytes = header.encode().unwrap();
     let mut record = vec![7; RECORD_HEAD + 40];
-    let link = walk.link().header(1, &bytes).frame(walk.frames(), &record[RECORD_HEAD..]);
+    let link = walk.link().header(last + 1, &bytes).frame(walk.frames(), &record[RECORD_HEAD..]);
     segment::frame_record(&mut record, link).unwrap();
     bytes.extend(record);
     bytes.extend(segment::end_marker(1, link));

@@ -27,6 +27,12 @@ impl Tape {
         self.dir.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
+    /// Returns the number of the last segment that has its checkpoint in the store.
+    pub fn last(&self) -> Option<u64> {
+        let checkpoints = std::fs::read_dir(self.dir.join("checkpoints")).ok()?;
+        checkpoints.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).max()
+    }
+
     /// Returns what a verifier says who trusts this world's signing key.
     pub fn report(&self) -> Report {
         let store = DirStore::new(&self.dir);
