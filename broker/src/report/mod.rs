@@ -7,6 +7,7 @@ mod facts;
 pub mod find;
 mod markdown;
 mod model;
+mod page;
 mod rotate;
 mod sources;
 mod stored;
