@@ -30,6 +30,11 @@ impl Deadline {
         Self { at_us: start_us.saturating_add(limit_us), warnings }
     }
 
+    /// Returns when the time is over, on the boot clock.
+    pub fn at_us(&self) -> u64 {
+        self.at_us
+    }
+
     /// Returns what is due now; each warning comes once.
     pub fn due(&mut self, now_us: u64) -> Due {
         if now_us >= self.at_us {

@@ -3,6 +3,8 @@
 use rustix::process::Signal;
 
 use crate::support::driver::{Driver, find};
+use crate::support::meddler::Meddler;
+use crate::support::wait::until;
 use crate::support::world::{World, stderr};
 
 #[test]
@@ -96,6 +98,31 @@ fn who_may_lose_a_session_with_the_terminal_is_told_how_not_to() {
     }
     let world = World::new();
     assert!(!stderr(&world.record("true")).contains(hint), "no terminal hangs up");
+}
+
+#[test]
+fn a_deadline_holds_where_the_recorder_hangs_on_its_disk() {
+    let world = World::new();
+    let mut shell = world.quiet_shell();
+    let script = "trap '' HUP; echo ready; exec sleep 1000";
+    shell.args(["open", "--max-duration", "8s", "--", "sh", "-c", script]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("ready");
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", driver.pid())).unwrap();
+    // Each write of the loop's takes ten minutes.
+    let slow = "write,pwrite64,writev:delay_enter=600000000";
+    let Some(slow) = Meddler::attach_to_thread(driver.pid(), name.trim_end(), slow) else {
+        println!("skipped: this user may not meddle with a recorder");
+        return;
+    };
+    driver.send("x\r");
+    let sleeps = || world.processes().iter().any(|process| process.args == "sleep 1000");
+    until("the end of the session's processes", || !sleeps());
+    drop(slow);
+    assert_eq!(driver.wait(), 124, "{}", world.said());
+    let tape = world.tape();
+    tape.assert_intact();
+    assert_eq!(tape.note("seal")["about"]["ended"], "deadline");
 }
 
 fn limited(world: &World, script: &str) -> Driver {

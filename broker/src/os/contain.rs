@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::os::cgroup::{Cgroup, NAME};
 use crate::os::family::Family;
 use crate::os::pty::Pty;
-use crate::os::pulse::Pulse;
+use crate::os::pulse::{Overdue, Pulse};
 use crate::os::variables::Variables;
 use crate::os::words;
 
@@ -155,14 +155,14 @@ impl Contained {
         }
     }
 
-    /// Lets the session begin.
+    /// Lets the session begin. One that is overdue is ended, also where nobody calls [`session::Contained::end`].
     ///
     /// # Errors
     /// When the keeper is gone.
-    pub fn start(&mut self) -> io::Result<()> {
+    pub fn start(&mut self, overdue: Overdue) -> io::Result<()> {
         self.say(words::GO)?;
         self.control.get_ref().set_nonblocking(true)?;
-        self.pulse = Some(Pulse::start(self.control.get_ref().try_clone()?)?);
+        self.pulse = Some(Pulse::start(self.control.get_ref().try_clone()?, overdue)?);
         Ok(())
     }
 

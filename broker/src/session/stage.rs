@@ -2,10 +2,11 @@
 
 use std::io;
 
-use bg_recorder::clock::Clock;
+use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::record::Recorder;
 use bg_relay::deadline::Deadline;
 use bg_relay::ladder::Ladder;
+use bg_relay::outside::Switch as _;
 use bg_relay::scribe::Scribe;
 use bg_relay::terminal::Terminal;
 use bg_relay::{Cause, Outcome, Relay, Secrets};
@@ -17,6 +18,7 @@ use crate::os::contain::Contained;
 use crate::os::inlet::Inlet;
 use crate::os::kernel::System;
 use crate::os::pty::Pty;
+use crate::os::pulse::Overdue;
 use crate::os::raw::RawMode;
 use crate::os::signals::Signals;
 use crate::outage::letterbox::Letterbox;
@@ -82,8 +84,23 @@ impl Stage<'_> {
         // What is typed at secret prompts and the signing key pass through this process's memory: no core, no ptrace.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|e| cannot("protect the recorder", e.into()))?;
-        self.contained.start().map_err(|e| cannot("start the session", e))?;
+        self.contained.start(self.overdue()).map_err(|e| cannot("start the session", e))?;
         Ok(raw)
+    }
+}
+
+impl Stage<'_> {
+    /// The deadline and the kill switch hold where the loop hangs, on a disk that never answers.
+    fn overdue(&self) -> Overdue {
+        let at_us = self.deadline.at_us();
+        let switch = self.switch.clone();
+        Box::new(move || {
+            let late = SystemClock.boot_us() >= at_us;
+            if late {
+                switch.off("the session is over");
+            }
+            late || switch.revoked().is_some()
+        })
     }
 }
 

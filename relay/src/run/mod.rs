@@ -15,7 +15,7 @@ use bg_recorder::record::RecordError;
 use serde::{Deserialize, Serialize};
 
 use self::input::Input;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Due};
 use crate::kernel::Kernel;
 use crate::ladder::Ladder;
 use crate::outside::{Herald, Letterbox, Revoked, Switch};
@@ -153,12 +153,8 @@ impl Relay<'_> {
         if failed.is_some() || gives_back {
             run.show_the_rest();
         }
-        let cause = match failed {
-            Some(cause) => cause,
-            None => {
-                run.ending.take().map_or_else(|| unasked(run.ended.as_ref()), |(cause, _)| cause)
-            }
-        };
+        let cause = failed.or_else(|| run.ending.take().map(|(cause, _)| cause));
+        let cause = cause.unwrap_or_else(|| run.unasked());
         Outcome { cause, ended: run.ended, unreleased: run.unreleased, seen: run.tap.finish() }
     }
 }
@@ -260,7 +256,18 @@ impl Run<'_> {
     }
 }
 
-/// Returns why a session came to its end that nobody asked to end.
+impl Run<'_> {
+    /// Returns why a session came to its end that this loop did not ask to end.
+    fn unasked(&mut self) -> Cause {
+        let over = self.relay.deadline.due(self.relay.clock.boot_us()) == Due::Over;
+        match unasked(self.ended.as_ref()) {
+            // Whoever watched over it beside this loop was quicker.
+            Cause::Exit if over => Cause::Deadline,
+            cause => cause,
+        }
+    }
+}
+
 fn unasked(ended: Option<&Ended>) -> Cause {
     match ended {
         Some(Ended { how: Ending::KeeperLost, .. }) => {
