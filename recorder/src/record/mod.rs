@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::Clock;
-use crate::format::chain::Link;
+use crate::format::chain::{Digest, Link};
 use crate::format::checkpoint::Listed;
 use crate::format::closing::{Gap, ReadBack, Seal, Total};
 use crate::format::codec::{Encoder, Header as CastHeader};
@@ -99,6 +99,9 @@ pub struct Recorder {
     unopened: Option<Stepped>,
     /// A signed note that could not be spooled.
     unput: Option<(ObjectName, Vec<u8>)>,
+    /// A segment is stored only once its checkpoint is spooled: what a dead recorder left in the store alone can be told
+    /// from what somebody else put there.
+    unsent: Option<(ObjectName, u64, Digest)>,
     segments: u64,
     frames: u64,
     link: Link,

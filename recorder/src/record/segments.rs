@@ -105,14 +105,9 @@ impl Recorder {
         self.closed = self.open.take().map(|open| open.sealer);
         self.segments += 1;
         self.last_us = now_us;
-        // A segment is stored only once its checkpoint is spooled: what a dead recorder left in the store alone can be
-        // told from what somebody else put there.
-        let spooled = self.checkpoint(number, digest, now_us).and_then(|note| {
-            self.spooled(ObjectName::Checkpoint(number), &note)?;
-            Ok(note.len())
-        });
-        self.shipper.send(ObjectName::Segment(number), len, digest);
-        spooled.map(|len| self.sent(len))
+        self.unsent = Some((ObjectName::Segment(number), len, digest));
+        let note = self.checkpoint(number, digest, now_us)?;
+        self.put(ObjectName::Checkpoint(number), &note)
     }
 
     fn checkpoint(
@@ -141,27 +136,19 @@ impl Recorder {
         Ok(note::assemble(&text, &[signature]))
     }
 
-    /// Spools a whole note and hands it to shipping.
+    /// Spools a whole note and hands it to shipping, behind the segment that it is of. A note that the disk did not
+    /// take is kept: its key is gone, so there will be no other.
     pub(super) fn put(&mut self, name: ObjectName, bytes: &[u8]) -> Result<(), RecordError> {
-        self.spooled(name, bytes)?;
-        self.sent(bytes.len());
-        Ok(())
-    }
-
-    /// Spools a whole note. A note that the disk did not take is kept: its key is gone, so there will be no other.
-    fn spooled(&mut self, name: ObjectName, bytes: &[u8]) -> Result<(), RecordError> {
         self.newest_note = (name, Digest::of(bytes));
         if let Err(e) = self.spool.put(name, bytes) {
             self.unput = Some((name, bytes.to_vec()));
             return Err(RecordError::Spool(e));
         }
+        if let Some((segment, len, digest)) = self.unsent.take() {
+            self.shipper.send(segment, len, digest);
+        }
+        self.shipper.send(name, bytes.len() as u64, self.newest_note.1);
         Ok(())
-    }
-
-    /// Hands the newest note to shipping.
-    fn sent(&self, len: usize) {
-        let (name, digest) = self.newest_note;
-        self.shipper.send(name, len as u64, digest);
     }
 
     fn put_again(&mut self) -> Result<(), RecordError> {

@@ -79,6 +79,7 @@ impl Recorder {
             closed: None,
             unopened: None,
             unput: None,
+            unsent: None,
             segments: 0,
             frames: 0,
             link,
