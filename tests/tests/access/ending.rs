@@ -52,8 +52,8 @@ fn credentials_that_were_taken_out_of_a_session_are_dead_after_it() {
 fn a_session_that_is_revoked_from_elsewhere_ends_and_is_served_no_more() {
     let scene = Scene::without_mfa();
     let mut driver =
-        Driver::spawn(scene.open("echo begun; trap '' HUP; while :; do sleep 0.1; done"));
-    driver.wait_for("begun");
+        Driver::spawn(scene.open("echo it-runs; trap '' HUP; while :; do sleep 0.1; done"));
+    driver.wait_for("it-runs");
     let id = scene.tape().id();
     let revoke =
         scene.site.shell().args(["revoke", &id, "--reason", "wrong account"]).output().unwrap();
@@ -145,8 +145,8 @@ fn a_role_is_not_opened_for_longer_than_it_may_be() {
 #[test]
 fn the_access_of_a_killed_broker_is_closed_by_recover() {
     let scene = Scene::without_mfa();
-    let mut driver = Driver::spawn(scene.open("echo begun; exec sleep 60"));
-    driver.wait_for("begun");
+    let mut driver = Driver::spawn(scene.open("echo it-runs; exec sleep 60"));
+    driver.wait_for("it-runs");
     driver.signal(rustix::process::Signal::KILL);
     driver.wait();
     let recovered = scene.site.shell().arg("recover").output().unwrap();
