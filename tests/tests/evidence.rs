@@ -208,6 +208,28 @@ fn a_signer_who_is_not_in_the_auditors_own_file_is_named() {
     }
 }
 
+#[test]
+fn terms_that_are_not_the_auditors_own_are_noted() {
+    let world = World::new();
+    let dir = written(&world, "access_ed25519_rsa");
+    let trust = vectors().join("keys/sign.pub.pem");
+    let config = world.home().join("auditor.toml");
+    let [dir, trust, file] = [&dir, &trust, &config].map(|path| path.to_str().unwrap());
+    let noted = |quorum: u64| {
+        fs::write(file, format!("[roles.prod-admin]\nquorum = {quorum}\n")).unwrap();
+        let args = ["verify", "--json", "--config", file, "--trust", trust, dir];
+        let said: Value = serde_json::from_slice(&replay(&world, &args).stdout).unwrap();
+        assert_eq!(said["verdict"], "intact", "{said}");
+        let findings = said["findings"].as_array().unwrap().iter();
+        let found = findings.filter(|one| one["what"].as_str().unwrap().contains("its quorum is"));
+        found.inspect(|one| assert_eq!(one["kind"], "note")).count()
+    };
+    let genesis = fs::read_to_string(format!("{dir}/genesis")).unwrap();
+    let genesis: Value = serde_json::from_str(genesis.lines().nth(1).unwrap()).unwrap();
+    let quorum = genesis["about"]["access"]["quorum"].as_u64().unwrap();
+    assert_eq!((noted(quorum), noted(quorum + 1)), (0, 1));
+}
+
 fn session(world: &World, script: &str) -> Driver {
     let mut shell = world.shell();
     shell.args(["open", "--", "sh", "-c", script]);

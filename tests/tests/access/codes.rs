@@ -64,6 +64,8 @@ fn a_code_that_the_broker_checks_is_good_for_one_session_and_the_tape_says_who_c
     assert_eq!(driver.wait(), 0, "{}", driver.screen());
     assert_eq!(format!("{before:?}"), format!("{:?}", driver.settings()));
     assert_eq!(scene.tape().note("genesis")["about"]["mfa"], "broker-attested");
+    let titled = find(&driver.bytes(), b"\x1b]2;EMERGENCY spot as alice");
+    assert!(titled.is_some(), "the window says what it is: {:?}", driver.screen());
     let mut again = Driver::spawn(scene.open("echo there"));
     again.wait_for("MFA code of ");
     again.send(format!("{code}\r"));
