@@ -207,7 +207,8 @@ impl Run<'_> {
         let mut idle = None;
         loop {
             let ready = self.wait()?;
-            if ready.signals {
+            // A signal that came while poll(2) looked has been handled by now: a resize before a key stays before it.
+            if ready.signals || ready.stdin {
                 self.signals()?;
             }
             if ready.chunks {
