@@ -7,6 +7,7 @@ use bg_recorder::session::SessionId;
 use rustix::process::Signal;
 
 use crate::support::driver::Driver;
+use crate::support::process::install;
 use crate::support::wait::until;
 use crate::support::world::{World, stderr};
 
@@ -46,7 +47,7 @@ pub fn somebody(world: &World, by: &str) -> Command {
     std::fs::set_permissions(home, std::fs::Permissions::from_mode(0o755)).unwrap();
     // Who is not root may not be able to reach the build.
     let program = home.join("shell");
-    std::fs::copy(env!("CARGO_BIN_EXE_shell-under-test"), &program).unwrap();
+    install(env!("CARGO_BIN_EXE_shell-under-test"), &program);
     let mut shell = world.command("setpriv");
     if rustix::process::getuid().is_root() {
         for dir in [home, &home.join(".config")] {

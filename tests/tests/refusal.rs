@@ -5,6 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use crate::support::process::install;
 use crate::support::resident::Resident;
 use crate::support::world::{World, stderr};
 
@@ -146,7 +147,7 @@ fn who_may_start_no_more_threads_is_told_so() {
     let config = world.home().join("config.toml");
     std::fs::write(&config, "[evidence]\nstore = \"s3://bucket/tapes\"\n").unwrap();
     let program = world.home().join("shell");
-    std::fs::copy(env!("CARGO_BIN_EXE_shell-under-test"), &program).unwrap();
+    install(env!("CARGO_BIN_EXE_shell-under-test"), &program);
     let mut shell = world.command("setpriv");
     // Root has no such limit.
     if rustix::process::getuid().is_root() {

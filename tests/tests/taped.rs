@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::crash::kill;
 use crate::support::driver::Driver;
 use crate::support::evidence::Evidence;
+use crate::support::process::install;
 use crate::support::world::stderr;
 
 #[test]
@@ -81,7 +82,7 @@ fn shell(evidence: &Evidence, args: &[&str]) -> Command {
             ("bg-shell", env!("CARGO_BIN_EXE_shell-under-test")),
             ("bg-replay", env!("CARGO_BIN_EXE_replay-under-test")),
         ] {
-            fs::copy(built, bin.join(name)).unwrap();
+            install(built, &bin.join(name));
         }
     }
     let mut shell = evidence.world.command(bin.join("bg-shell").to_str().unwrap());

@@ -1,6 +1,8 @@
 //! Processes as `/proc` shows them, and signals to them.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -11,6 +13,12 @@ pub struct Process {
     pub pid: u32,
     /// Its arguments, joined by spaces.
     pub args: String,
+}
+
+/// Copies a program to where others may run it, by a process of its own: what this one still has open while another
+/// thread starts a program cannot be run (ETXTBSY, execve(2)).
+pub fn install(program: &str, to: &Path) {
+    assert!(Command::new("cp").arg(program).arg(to).status().unwrap().success());
 }
 
 /// Returns the processes whose environment has this entry. A zombie has no environment any more.

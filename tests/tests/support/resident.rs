@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::process::install;
 use super::wait::{until, within};
 use super::world::World;
 
@@ -59,7 +60,7 @@ impl Resident {
     pub fn shell(&self, world: &World) -> PathBuf {
         let program = world.home().join("bg-shell-here");
         if !program.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_shell-under-test"), &program).unwrap();
+            install(env!("CARGO_BIN_EXE_shell-under-test"), &program);
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         }
         program
