@@ -83,6 +83,7 @@ impl outside::Herald for Herald<'_> {
             Tidings::DeadlineNear(left_s) => {
                 self.say(Occasion::DeadlineNear, &format!("{left_s} s left"));
             }
+            Tidings::Renewed(detail) => self.say(Occasion::Extended, detail),
             Tidings::Outage(detail) => self.say(Occasion::Outage, detail),
             Tidings::Back(away_s) => {
                 self.say(Occasion::OutageOver, &format!("after {away_s} s"));

@@ -78,7 +78,7 @@ Exit status: 0 when the access is proved closed or has expired; 3 when that is p
 
 /// After the options of `extend`.
 pub const EXTEND: &str = "\
-While the evidence store is away a session counts down. An approver's signature gives it more time; the store need not answer for that.
+While the evidence store is away a session counts down. An approver's signature gives it more time; the store need not answer for that. While the store answers it moves the session's end, no further than max_duration of its role; BG_SHELL_ENDS of programs that run already stays as it was.
 
 Examples:
   bg-shell extend 01a207f7 --for 30m               on the session's own host

@@ -1,11 +1,17 @@
-//! The session's time limit: warned of at ten minutes, at five and at one, then kept.
+//! The session's time limit: warned of at ten minutes, at five and at one, then kept. It can be moved, up to a maximum.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Counts down on the boot clock.
 #[derive(Debug)]
 pub struct Deadline {
     at_us: u64,
+    /// Whoever watches beside the loop reads it here.
+    shared: Arc<AtomicU64>,
+    /// It is moved no later than this.
+    max_us: u64,
     /// Warnings still to be given, in seconds before the deadline.
     warnings: Vec<u64>,
 }
@@ -22,17 +28,38 @@ pub enum Due {
 }
 
 impl Deadline {
-    /// Begins at `start_us`. A session shorter than a warning's lead is not warned that early.
+    /// Begins at `start_us`, for good: nothing moves it.
     pub fn new(start_us: u64, limit: Duration) -> Self {
-        let limit_us = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-        let mut warnings = WARNINGS_S.to_vec();
-        warnings.retain(|lead| lead.saturating_mul(1_000_000) < limit_us);
-        Self { at_us: start_us.saturating_add(limit_us), warnings }
+        Self::movable(start_us, limit, limit)
     }
 
-    /// Returns when the time is over, on the boot clock.
-    pub fn at_us(&self) -> u64 {
-        self.at_us
+    /// Begins at `start_us`; counted from there, it is moved no further than `max`. A session shorter than a warning's
+    /// lead is not warned that early.
+    pub fn movable(start_us: u64, limit: Duration, max: Duration) -> Self {
+        let at_us = after(start_us, limit);
+        let max_us = after(start_us, max).max(at_us);
+        let warnings = warnings(at_us.saturating_sub(start_us));
+        Self { at_us, shared: Arc::new(AtomicU64::new(at_us)), max_us, warnings }
+    }
+
+    /// Lends when the time is over, on the boot clock, to whoever watches beside the loop.
+    pub fn watched(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Returns by how much it can be moved of what is wanted; none where that is nothing.
+    pub fn room(&self, wanted: Duration) -> Option<Duration> {
+        let room = Duration::from_micros(self.max_us.saturating_sub(self.at_us)).min(wanted);
+        (!room.is_zero()).then_some(room)
+    }
+
+    /// Moves it; the warnings that are ahead then are given again. Returns the seconds left.
+    pub fn lengthen(&mut self, by: Duration, now_us: u64) -> u64 {
+        self.at_us = after(self.at_us, by).min(self.max_us);
+        self.shared.store(self.at_us, Ordering::SeqCst);
+        let left_us = self.at_us.saturating_sub(now_us);
+        self.warnings = warnings(left_us);
+        left_us.div_ceil(1_000_000)
     }
 
     /// Returns what is due now; each warning comes once.
@@ -60,6 +87,16 @@ impl Deadline {
     }
 }
 
+/// Returns the warnings of so much time.
+fn warnings(left_us: u64) -> Vec<u64> {
+    let fits = |lead: &u64| lead.saturating_mul(1_000_000) < left_us;
+    WARNINGS_S.into_iter().filter(fits).collect()
+}
+
+fn after(us: u64, time: Duration) -> u64 {
+    us.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
 const WARNINGS_S: [u64; 3] = [600, 300, 60];
 
 #[cfg(test)]
@@ -82,5 +119,31 @@ mod tests {
         assert_eq!(Deadline::new(0, Duration::from_secs(90)).due(0), Due::Nothing);
         assert_eq!(Deadline::new(0, Duration::from_secs(90)).next_ms(0), 30_000);
         assert_eq!(Deadline::new(0, Duration::from_secs(30)).next_ms(0), 30_000);
+    }
+
+    #[test]
+    fn it_is_moved_up_to_its_maximum_and_warns_again() {
+        let minute = Duration::from_secs(60);
+        let mut deadline = Deadline::movable(0, minute * 10, minute * 15);
+        let watched = deadline.watched();
+        assert_eq!(deadline.due(550_000_000), Due::Warning(50));
+        assert_eq!(deadline.due(551_000_000), Due::Warning(49));
+        assert_eq!(deadline.due(552_000_000), Due::Nothing);
+        assert_eq!(deadline.room(minute), Some(minute));
+        assert_eq!(deadline.lengthen(minute, 560_000_000), 100);
+        assert_eq!(watched.load(Ordering::SeqCst), 660_000_000);
+        assert_eq!(deadline.due(600_000_000), Due::Warning(60));
+        assert_eq!(deadline.room(minute * 30), Some(minute * 4));
+        assert_eq!(deadline.lengthen(minute * 30, 600_000_000), 300);
+        assert_eq!(deadline.room(minute), None);
+        assert_eq!(deadline.due(899_000_000), Due::Warning(1));
+        assert_eq!(deadline.due(900_000_000), Due::Over);
+    }
+
+    #[test]
+    fn what_was_not_made_to_be_moved_is_not() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(Deadline::new(0, hour).room(hour), None);
+        assert_eq!(Deadline::movable(0, hour, hour / 2).room(hour), None);
     }
 }

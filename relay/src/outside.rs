@@ -1,6 +1,7 @@
 //! Who is told of a session, and who may end or lengthen it.
 
 use std::io;
+use std::time::Duration;
 
 use bg_recorder::approval::access::Signed;
 use bg_recorder::event::Notice;
@@ -27,6 +28,8 @@ pub enum Tidings<'a> {
     Outage(&'a str),
     /// It is stored again, after so many seconds.
     Back(u64),
+    /// Somebody moved the session's end: who, and until when.
+    Renewed(&'a str),
 }
 
 /// Ends a session from outside, or has something told in it.
@@ -66,6 +69,28 @@ pub trait Letterbox {
 
     /// Takes what was handed over: each is granted or refused.
     fn take(&mut self, now: Stamp) -> Vec<Result<Granted, Refused>>;
+}
+
+/// Moves the end of a session that runs. One is asked for after the other has come back.
+pub trait Term {
+    /// Has it moved by so much. It does not wait: what must be written down before anything moves takes its time.
+    fn renew(&mut self, granted: Granted, by: Duration);
+
+    /// Returns what came of that, once.
+    fn renewed(&mut self) -> Option<Result<Renewed, Refused>>;
+}
+
+/// An end that has been moved, as far as others are concerned: the loop moves its own then.
+#[derive(Debug, Clone)]
+pub struct Renewed {
+    /// By whom.
+    pub granted: Granted,
+    /// By how much.
+    pub by: Duration,
+    /// When the session ends now.
+    pub ends: Stamp,
+    /// What the window is called now, where it is called something.
+    pub title: Option<String>,
 }
 
 /// Why an extension does not count, in the words that go onto the tape.

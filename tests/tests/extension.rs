@@ -1,4 +1,4 @@
-//! More time for a session whose evidence store is away.
+//! More time for a session: without its evidence store, or past its end.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -135,6 +135,117 @@ fn the_responder_extends_where_that_is_allowed_and_the_tape_says_so() {
     assert_eq!((&notice["as"], &notice["for_s"]), (&json!("responder"), &json!(1_800)));
 }
 
+#[test]
+fn the_end_of_a_session_whose_store_answers_is_moved_no_further_than_the_maximum() {
+    let world = World::new();
+    configure(&world, "extensions = \"responder\"\n\n[practice]\nmax_duration = \"40s\"\n");
+    let mut shell = world.quiet_shell();
+    let script = "echo \"ends=$BG_SHELL_ENDS.\"; while :; do date -u +at=%FT%TZ; sleep 1; done";
+    shell.args(["open", "--max-duration", "20s", "--", "sh", "-c", script]);
+    let mut driver = Driver::spawn(shell);
+    driver.wait_for("at=");
+    let id = world.spools()[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let extend = |time: &str| {
+        let args = ["extend", &id, "--for", time, "--as-responder"];
+        let extended = world.shell().args(args).output().unwrap();
+        assert!(extended.status.success(), "{}", stderr(&extended));
+    };
+    extend("10s");
+    driver.wait_for("bg-shell: extended by ");
+    extend("10m");
+    driver.wait_for("9m 50s of it are not given: the session lasts as long as its role allows");
+    extend("10s");
+    driver.wait_for("an extension does not count: ");
+    assert_eq!(driver.wait(), 124, "{}", world.said());
+    let tape = world.tape();
+    tape.assert_intact();
+    assert_eq!(tape.note("seal")["about"]["ended"], "deadline");
+    let shown = String::from_utf8(tape.output()).unwrap();
+    let (_, first) = shown.split_once("ends=").unwrap();
+    let (first, _) = first.split_once('.').unwrap();
+    let (_, last) = shown.rsplit_once("at=").unwrap();
+    assert!(last.trim_end() > first, "it ended by {first}: {last}");
+    let notices = tape.notices("extension");
+    let states: Vec<&str> =
+        notices.iter().map(|notice| notice["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["granted", "granted", "refused", "refused"], "{notices:?}");
+    let ends = |n: usize| notices[n]["deadline"].as_str().unwrap();
+    assert!(first < ends(0) && ends(0) < ends(1), "{first} {notices:?}");
+    assert!(last.trim_end().trim_end_matches('Z') <= ends(1), "{last} {notices:?}");
+    assert!(notices[3]["why"].as_str().unwrap().contains("as long as its role allows"));
+    assert_eq!(notices[0]["as"], "responder");
+}
+
+#[test]
+fn an_access_whose_end_an_approver_moved_works_until_then_and_is_proved_closed() {
+    let hook = Hook::start(Manner::Answers(200));
+    let webhook = format!("\n[[notify.webhooks]]\nurl = {:?}\n", hook.url());
+    let scene = Scene::new(&webhook);
+    let (mut driver, id) = scene.open_for(&["--max-duration", "40s"]);
+    let opened = scene.fact(&id, "open");
+    let own = scene.extend("alice", &[&id, "--for", "40s", "--yes"]);
+    assert!(stderr(&own).contains("so alice cannot extend it"), "{}", stderr(&own));
+    let wish = scene.site.shell().args(["extend", &id, "--as-responder"]).output().unwrap();
+    assert!(wish.status.success(), "{}", stderr(&wish));
+    driver.wait_for("bg-shell: an extension does not count: the responder may not extend here");
+    let extended = scene.extend("bob", &[&id, "--for", "40s", "--yes"]);
+    assert!(extended.status.success(), "{}", stderr(&extended));
+    driver.wait_for("bg-shell: extended by bob: this session ends in ");
+    let renewed = scene.fact(&id, "renewed/1");
+    let deadline = renewed["deadline"].as_str().unwrap();
+    let first = opened["deadline"].as_str().unwrap();
+    assert!(deadline > first, "{opened} {renewed}");
+    assert_eq!((&renewed["extended_by"], &renewed["as"]), (&json!("bob"), &json!("approver")));
+    driver.wait_for(&format!("EMERGENCY drill as alice until {} UTC", &deadline[11..19]));
+    // One second after the first end.
+    let wait = "while [ \"$(date -u +%FT%TZ)\" \\< \"$BG_SHELL_ENDS\" ]; do sleep 1; done; sleep 1";
+    driver.send(format!("{wait}\n"));
+    driver.send("aws s3 ls && echo wor''ked\n");
+    driver.wait_for("worked");
+    let listed = scene.site.shell().args(["sessions", "--json"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(deadline), "{listed}");
+    let reconciled = scene.site.shell().args(["reconcile"]).output().unwrap();
+    assert!(stderr(&reconciled).contains("runs, and closes its access itself"), "{reconciled:?}");
+    assert_eq!(driver.wait(), 124, "{}", driver.screen());
+    let tape = scene.tape();
+    assert_eq!(tape.verdict(), "intact", "{:?}", tape.report());
+    let seal = &tape.note("seal")["about"];
+    assert_eq!(
+        (&seal["ended"], &seal["revocation"]["state"]),
+        (&json!("deadline"), &json!("revoked"))
+    );
+    let notices = tape.notices("extension");
+    let granted = &notices[1];
+    assert_eq!((&granted["state"], &granted["deadline"]), (&json!("granted"), &json!(deadline)));
+    assert_eq!(granted["signature"], renewed["signature"]);
+    let credentials = tape.notices("credentials");
+    assert!(credentials.iter().any(|notice| notice["state"] == "renewed"), "{credentials:?}");
+    let report = scene.site.shell().args(["report", &id]).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    assert!(report.contains(&format!("bob (approver) moved the end to {deadline}")), "{report}");
+    let told = hook.wait_for(4);
+    assert!(told.iter().any(|delivery| delivery.json()["event"] == "extended"));
+}
+
+#[test]
+fn nothing_moves_where_that_cannot_be_written_down() {
+    let scene = Scene::new("");
+    let (mut driver, id) = scene.open_for(&["--max-duration", "10m"]);
+    // Others have put something into each place.
+    let places = scene.evidence().join("cases").join(&id).join("renewed");
+    std::fs::create_dir_all(&places).unwrap();
+    (1..=64).for_each(|n| std::fs::write(places.join(n.to_string()), "junk").unwrap());
+    assert!(scene.extend("bob", &[&id, "--for", "10m", "--yes"]).status.success());
+    driver.wait_for("bg-shell: an extension does not count: it cannot be written down: ");
+    driver.send("exit\n");
+    assert_eq!(driver.wait(), 0, "{}", driver.screen());
+    let tape = scene.tape();
+    assert_eq!(tape.notices("extension")[0]["state"], "refused");
+    let credentials = tape.notices("credentials");
+    assert!(credentials.iter().all(|notice| notice["state"] != "renewed"), "{credentials:?}");
+}
+
 /// A role without approvals and MFA in the sandbox, whose evidence is in a directory.
 struct Scene {
     site: Site,
@@ -161,11 +272,15 @@ impl Scene {
 
     /// Alice opens it; returns the session's id, too.
     fn open(&self) -> (Driver, String) {
+        self.open_for(&[])
+    }
+
+    fn open_for(&self, args: &[&str]) -> (Driver, String) {
         let mut shell = self.site.command("sh");
         let program = env!("CARGO_BIN_EXE_shell-under-test");
         shell.args(["-c", r#"exec "$0" "$@" 2>"$HOME/stderr""#, program]);
         shell.args(["open", "--role", "drill", "--reason", "a test", "--key"]);
-        shell.arg(self.site.sandbox.key("alice")).args(["--", "sh"]);
+        shell.arg(self.site.sandbox.key("alice")).args(args).args(["--", "sh"]);
         let mut driver = Driver::spawn(shell);
         driver.send("echo rea''dy\n");
         driver.wait_for("ready");
@@ -182,6 +297,13 @@ impl Scene {
             .arg(self.site.sandbox.key(person))
             .output()
             .unwrap()
+    }
+
+    /// Returns what a fact around a session says.
+    fn fact(&self, id: &str, fact: &str) -> Value {
+        let path = self.evidence().join("cases").join(id).join(fact);
+        let note = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{fact}: {e}"));
+        serde_json::from_str(note.lines().nth(1).unwrap()).unwrap()
     }
 
     /// Returns what the fact of its one extension says.

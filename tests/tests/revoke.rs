@@ -193,6 +193,35 @@ fn a_session_past_its_deadline_is_denied_whatever_its_tape_says() {
 }
 
 #[test]
+fn a_session_whose_end_was_moved_is_left_alone_and_nobody_without_the_key_moves_one() {
+    let bench = Bench::new();
+    let moved = bench.live();
+    let forged = bench.live();
+    let other = Bench::new();
+    let later = json!({"deadline": in_seconds(900)});
+    for session in [moved, forged] {
+        bench.announce(session, "drill", bench.site.role("drill"), in_seconds(-600));
+        other.put("cases", session, "renewed/1", &later);
+        let theirs = other.site.state().join(format!("evidence/cases/{session}/renewed/1"));
+        bench.junk(&format!("cases/{session}/renewed/1"), &std::fs::read(theirs).unwrap());
+    }
+    bench.put("cases", moved, "renewed/2", &later);
+    let until = |rows: &[Value], session: SessionId| {
+        let row = rows.iter().find(|row| row["session"] == json!(session)).unwrap();
+        (row["state"].clone(), row["until"].clone())
+    };
+    let rows = listed(&bench, &[]);
+    assert_eq!(until(&rows, moved), (json!("live"), later["deadline"].clone()));
+    assert_ne!(until(&rows, forged).1, later["deadline"]);
+    let (code, lines) = reconcile(&bench);
+    assert_eq!(code, 3, "{lines:?}");
+    assert_eq!(until(&lines, moved).0, "live", "{lines:?}");
+    assert_eq!(until(&lines, forged).0, "pending", "{lines:?}");
+    assert!(bench.fact(moved, "close/denied").is_none());
+    assert!(bench.fact(forged, "close/denied").is_some());
+}
+
+#[test]
 fn what_is_past_is_said_in_the_past() {
     let bench = Bench::new();
     let [past, future] = [SessionId::mint(), SessionId::mint()];

@@ -3,6 +3,7 @@
 mod early;
 mod ending;
 mod opening;
+mod renewal;
 mod second_factor;
 
 use std::sync::Arc;
@@ -17,8 +18,10 @@ use serde_json::{Map, Value, json};
 
 use self::early::Early;
 pub use self::ending::Closed;
+pub use self::renewal::{NotRenewed, Renewal};
 use self::second_factor::SecondFactor;
 use crate::account::clock_check;
+use crate::config::Extensions;
 use crate::custody::Custody;
 use crate::custody::credentials::Wanted;
 use crate::custody::endpoint::Endpoint;
@@ -89,6 +92,10 @@ impl<'a> Access<'a> {
         }
         let now = world.clock.now();
         claim.deadline = claim.deadline.min(now.after(max_duration));
+        claim.latest = match claim.role.outage.extensions {
+            Extensions::Never => claim.deadline,
+            Extensions::Approver | Extensions::Responder => claim.latest.max(claim.deadline),
+        };
         let lasts_s = claim.deadline.0.saturating_sub(now.0).saturating_add(500_000) / 1_000_000;
         let wanted = Wanted::of(&claim).map_err(not_narrowed)?;
         let local = |e| Failure::new("cannot set the credentials endpoint up").because(e);
@@ -119,6 +126,13 @@ impl<'a> Access<'a> {
     /// Returns the session's switch.
     pub fn switch(&self) -> Switch {
         self.switch.clone()
+    }
+
+    /// Returns what moves its end; none before it is active.
+    pub fn renewal(&self) -> Option<Renewal> {
+        let custody = self.custody.as_ref()?;
+        let store = self.world.store();
+        Some(Renewal::new(self.claim.clone(), store, custody.orders()?))
     }
 
     /// Lends the claim.

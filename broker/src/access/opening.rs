@@ -119,9 +119,9 @@ impl Access<'_> {
         }
     }
 
-    /// The credentials that ask for the role live until the deadline and no longer than they may.
+    /// The credentials that ask for the role live as long as the deadline can be moved, and no longer than they may.
     fn token_s(&self) -> u32 {
-        let left = self.world.clock.now().until(self.claim.deadline);
+        let left = self.world.clock.now().until(self.claim.latest);
         u32::try_from(left.as_secs()).unwrap_or(TOKEN_MAX_S).clamp(TOKEN_MIN_S, TOKEN_MAX_S)
     }
 }

@@ -54,7 +54,9 @@ impl std::fmt::Display for GateStanding {
 /// When it cannot be counted or opened.
 pub fn open(world: &World, claim: &Claim, keys: &dyn KeyService) -> Result<(), Failure> {
     let Some(hinge) = hinge(world, &claim.role)? else { return Ok(()) };
-    let dead_by = Intent::of(claim).dead_by(claim.deadline);
+    // Who closes it for another session may not know that this one's end was moved.
+    let longest = Intent { deadline: claim.latest, ..Intent::of(claim) };
+    let dead_by = longest.dead_by(claim.latest);
     let door = Door::of(world, &*hinge, &claim.role, keys);
     door.open(claim.session, dead_by).map_err(|e| failed("open", &claim.name, e))
 }

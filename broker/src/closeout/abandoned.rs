@@ -64,6 +64,7 @@ pub fn closing<'a>(
         Failure::new(format!("session {session}: its open fact is of another version"))
             .hint("use the bg-shell that opened it")
     })?;
+    let opened = opened.renewed(&case, keys).map_err(|e| unreadable(session, e))?;
     let mut role = world.role(&opened.role)?.clone();
     role.gate = opened.gate.clone().unwrap_or(role.gate);
     if role.arn != opened.role_arn {

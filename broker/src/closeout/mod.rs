@@ -48,7 +48,10 @@ pub fn close(
     // Where there are credentials, nothing is read before they are denied: the store may be down, and takes its time.
     let opened = match exhibit.is_none().then(|| case.trusted(keys, OPEN)) {
         Some(Ok(None)) => return Revocation::None { why: "no credentials were asked for".into() },
-        Some(Ok(Some(fact))) => Intent::read(&fact).unwrap_or(opened),
+        Some(Ok(Some(fact))) => {
+            let read = Intent::read(&fact).and_then(|read| read.renewed(&case, keys).ok());
+            read.unwrap_or(opened)
+        }
         Some(Err(_)) | None => opened,
     };
     let dead_by = exhibit.map_or_else(|| opened.dead_by(began), |exhibit| exhibit.expires);

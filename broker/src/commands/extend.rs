@@ -1,5 +1,5 @@
-//! `bg-shell extend`: more time for a session whose evidence store is away. Nothing here needs the store: what an
-//! approver signed is handed over on the recording host.
+//! `bg-shell extend`: more time for a session that runs, whether its evidence store answers or not. Nothing here needs
+//! the store: what an approver signed is handed over on the recording host.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ pub struct ExtendArgs {
     /// The session's id; on its own host, the beginning of it
     #[arg(value_name = "SESSION")]
     session: String,
-    /// How much longer it may go on without its store, at most 4h
+    /// How much longer it may go on, at most 4h: without its store, or past its end
     #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = bg_cli::duration::duration)]
     time: Duration,
     /// The session's role, where the session does not run on this host
@@ -127,10 +127,7 @@ fn sign(
     let statement = statement(session, args.time, &signer.person)?;
     if !args.yes {
         let time = humantime::format_duration(args.time);
-        confirm(&format!(
-            "Let session {session} go on for {time} without its store, as {}?",
-            signer.person
-        ))?;
+        confirm(&format!("Give session {session} {time} more, as {}?", signer.person))?;
     }
     let signature = signer.sign(world, EXTENSION_NAMESPACE, &statement)?;
     Ok((statement, signature))

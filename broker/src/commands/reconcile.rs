@@ -215,8 +215,14 @@ fn guard(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<boo
 fn is_live(world: &World, session: SessionId, keys: &dyn KeyService) -> Result<bool, Failure> {
     let unreadable = |e| Failure::new(format!("cannot look at session {session}")).because(e);
     let life = Life::of(&*world.store(), session, world.clock.now()).map_err(unreadable)?;
-    let opened = Case::new(session, world.store()).trusted(keys, OPEN).ok().flatten();
-    let deadline = opened.as_ref().and_then(Intent::read).map(|opened| opened.deadline);
+    let case = Case::new(session, world.store());
+    let opened = case.trusted(keys, OPEN).ok().flatten().as_ref().and_then(Intent::read);
+    let deadline = match opened.map(|opened| opened.renewed(&case, keys)).transpose() {
+        Ok(opened) => opened.map(|opened| opened.deadline),
+        Err(e) => {
+            return Err(Failure::new(format!("cannot look at session {session}")).because(e));
+        }
+    };
     let over = deadline.is_none_or(|deadline| world.clock.now() > deadline.after(MARGIN));
     Ok(matches!(life, Life::Live { .. }) && !over)
 }

@@ -172,6 +172,13 @@ fn look(
     };
     let began = session.minted();
     let Some(opened) = opened else { return Ok(unopened(&**store, session, state, began)) };
+    // What has ended is not read further.
+    let opened = match state {
+        Phase::Revoked | Phase::Expired | Phase::Ended => opened,
+        Phase::Live | Phase::Closing | Phase::Pending => opened
+            .renewed(&case, keys)
+            .map_err(|e| Failure::new(format!("cannot look at session {session}")).because(e))?,
+    };
     let until = match state {
         Phase::Live => Some(opened.deadline),
         Phase::Closing | Phase::Pending => Some(bound(&opened, &case, facts, keys)),

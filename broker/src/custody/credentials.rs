@@ -171,6 +171,7 @@ mod tests {
             request: "a-request".into(),
             request_sha256: String::new(),
             deadline: Stamp(1_795_435_200_000_000),
+            latest: Stamp(1_795_435_200_000_000),
             forced: false,
             requested: Stamp(0),
             access: serde_json::Value::Null,

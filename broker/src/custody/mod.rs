@@ -30,7 +30,16 @@ pub struct Custody {
     vault: Arc<Vault>,
     known: Arc<Mutex<Known>>,
     /// The thread ends when this is gone.
-    go_on: Option<Sender<()>>,
+    orders: Option<Sender<Order>>,
+}
+
+/// That the deadline has moved.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Where it is now.
+    pub deadline: Stamp,
+    /// The session policy that ends there.
+    pub policy: String,
 }
 
 /// What is known of what was issued.
@@ -73,12 +82,17 @@ impl Custody {
         deadline: Stamp,
         around: Around,
     ) -> io::Result<Self> {
-        let (go_on, stop) = channel();
+        let (order, orders) = channel();
         let vault = Arc::clone(&around.vault);
         let renewal = Renewal::begin(source, wanted, first, deadline, around);
         let known = Arc::clone(&renewal.known);
-        thread::Builder::new().name("custody".into()).spawn(move || renewal.keep(&stop))?;
-        Ok(Self { vault, known, go_on: Some(go_on) })
+        thread::Builder::new().name("custody".into()).spawn(move || renewal.keep(&orders))?;
+        Ok(Self { vault, known, orders: Some(order) })
+    }
+
+    /// Returns where a new deadline is said: the credentials are issued anew with it at once.
+    pub fn orders(&self) -> Option<Sender<Order>> {
+        self.orders.clone()
     }
 
     /// Ends it: nothing is handed out from now on. Does not wait for a call that is under way; what it brings is
@@ -91,7 +105,7 @@ impl Custody {
 
     fn end(&mut self) {
         self.vault.close("the session is over");
-        self.go_on = None;
+        self.orders = None;
     }
 }
 
@@ -112,6 +126,8 @@ struct Renewal {
     expires: Stamp,
     /// How long it is until the next turn.
     wait: Duration,
+    /// Whether the newest credentials end at an earlier deadline.
+    short: bool,
     failing: bool,
 }
 
@@ -128,24 +144,42 @@ impl Renewal {
         let known = Arc::new(Mutex::new(Known { newest, expires_max: expires, issued: 1 }));
         around.vault.put(first, deadline);
         let wait = around.clock.now().until(expires) * 2 / 3;
-        Self { source, wanted, deadline, around, known, expires, wait, failing: false }
+        Self {
+            source,
+            wanted,
+            deadline,
+            around,
+            known,
+            expires,
+            wait,
+            short: false,
+            failing: false,
+        }
     }
 
-    fn keep(mut self, stop: &Receiver<()>) {
-        while let Some(wait) = self.next() {
-            if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
-                || self.around.switch.ended()
-            {
+    fn keep(mut self, orders: &Receiver<Order>) {
+        loop {
+            let order = orders.recv_timeout(self.next().unwrap_or(Duration::MAX));
+            if order == Err(RecvTimeoutError::Disconnected) || self.around.switch.ended() {
                 return;
+            }
+            if let Ok(order) = order {
+                self.obey(order);
             }
             self.turn();
         }
     }
 
+    fn obey(&mut self, order: Order) {
+        self.deadline = self.deadline.max(order.deadline);
+        self.wanted.policy = order.policy;
+        self.short = true;
+    }
+
     /// Returns how long it is until the next turn. Credentials that outlive the deadline need no successors: the
     /// session policy ends them there.
     fn next(&self) -> Option<Duration> {
-        (self.expires < self.deadline).then_some(self.wait)
+        (self.short || self.expires < self.deadline).then_some(self.wait)
     }
 
     fn turn(&mut self) {
@@ -153,6 +187,7 @@ impl Renewal {
             Ok(renewed) => {
                 self.expires = renewed;
                 self.wait = self.lifetime() * 2 / 3;
+                self.short = false;
                 self.failing = false;
             }
             Err(e) => {
@@ -361,6 +396,22 @@ mod tests {
         scene.clock.wait(LIFE / 2);
         assert!(matches!(scene.answer(), Answer::Over(_)));
         assert_eq!(scene.calls.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_deadline_that_moves_has_credentials_issued_anew_also_where_that_fails_at_first() {
+        let (scene, mut renewal) = renewal(Scene::new(|call| call < 2), LIFE / 2);
+        assert_eq!(renewal.next(), None);
+        // The old ones would outlive it; what they may do ends at the deadline before.
+        let deadline = NOON.after(LIFE * 3 / 4);
+        renewal.obey(Order { deadline, policy: "until then".into() });
+        renewal.turn();
+        assert_eq!(scene.turn(&mut renewal), RETRY);
+        assert_eq!((renewal.wanted.policy.as_str(), renewal.next()), ("until then", None));
+        scene.clock.wait(LIFE / 2);
+        assert!(matches!(scene.answer(), Answer::Credentials(_)), "after the first deadline");
+        scene.clock.wait(LIFE / 4);
+        assert!(matches!(scene.answer(), Answer::Over(_)));
     }
 
     #[test]

@@ -27,8 +27,10 @@ pub struct Claim {
     pub request: String,
     /// The hex SHA-256 of the request's bytes.
     pub request_sha256: String,
-    /// When the access ends, whatever happens.
+    /// When the access ends, unless somebody moves that.
     pub deadline: Stamp,
+    /// It is moved no later than this.
+    pub latest: Stamp,
     /// Whether it was opened without its approvals.
     pub forced: bool,
     /// When the request was made: time-to-access counts from here.

@@ -19,6 +19,7 @@ use super::model::{
 use super::sources::{Sources, TAPE, approval};
 use super::to_do::to_do;
 use super::{advice, rotate, timeline};
+use crate::facts::intent::newest;
 use crate::failure::Failure;
 use crate::os::user::author;
 use crate::world::World;
@@ -103,9 +104,17 @@ impl Sources {
             forced: forced
                 .filter(|forced| forced.value || !on_tape)
                 .unwrap_or_else(|| genesis(on_tape)),
-            deadline: self.of_fact(OPEN, "deadline"),
+            deadline: self.deadline(),
             access_key_id: self.of_fact(ACTIVE, "access_key_id"),
             assumed_role_id: self.of_fact(ACTIVE, "assumed_role_id"),
+        }
+    }
+
+    /// The newest end, where it was moved.
+    fn deadline(&self) -> Option<Known> {
+        match newest(self.facts.all()) {
+            Some((fact, _)) => self.of_fact(&fact.fact, "deadline"),
+            None => self.of_fact(OPEN, "deadline"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What happened, in order, each with what says so.
 
 use bg_recorder::facts::case::{
-    ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, REVOKE,
+    ACTIVE, DENIED, EXTENSION, Fact, GATE, OPEN, PENDING, PROVED, RENEWED, REVOKE,
 };
 use bg_recorder::stamp::Stamp;
 use serde_json::Value;
@@ -69,6 +69,9 @@ fn moment(fact: &Fact, denied: Option<&Fact>) -> Option<Moment> {
             of("as"),
             of("for_s")
         ),
+        name if name.starts_with(RENEWED) => {
+            format!("{} ({}) moved the end to {}", of("extended_by"), of("as"), of("deadline"))
+        }
         REVOKE => format!("{} asked for the end: {}", fact.by, of("reason")),
         DENIED => format!("the Deny {} is in place; request id {}", of("policy"), of("request_id")),
         PROVED if of("state") == "expired" => {

@@ -160,6 +160,7 @@ impl<'a> Grant<'a> {
             request: id.to_string(),
             request_sha256: approved.digest.to_string(),
             deadline: Stamp(now.0.saturating_add(duration_us)),
+            latest: now.after(self.role.max_duration),
             forced: request.forced,
             requested: request.created,
             access: serde_json::to_value(access)

@@ -7,6 +7,7 @@ mod command;
 mod ending;
 mod genesis;
 mod stage;
+mod term;
 
 use std::io;
 use std::process::ExitCode;
@@ -15,7 +16,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bg_cli::say::say;
-use bg_recorder::clock::Clock;
 use bg_recorder::record::Recorder;
 use bg_recorder::session::SessionId;
 use bg_recorder::stamp::Stamp;
@@ -28,6 +28,7 @@ use rustix::termios::Winsize;
 use self::ending::{close, finish, unsealed};
 use self::genesis::{about, begin, digest_of_this_program, header};
 use self::stage::Stage;
+use self::term::Term;
 use crate::access::Access;
 use crate::custody::private::Private;
 use crate::environment::{ENDS_VARIABLE, Environment, ROLE_VARIABLE};
@@ -69,7 +70,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
     let terminal = terminal::own().map_err(system("cannot use standard output"))?;
     let (pty, inlet, sides) = sides(size, &terminal).map_err(system("cannot open a pty"))?;
     let bare = access.is_none().then(|| Private::make_or_name(world.evidence().state(), session));
-    let (ends, deadline) = limit(plan, access.as_ref(), &*world.clock);
+    let (ends, deadline) = limit(plan, access.as_ref(), world);
     let variables = variables(session, environment, access.as_ref(), bare.as_ref());
     let contained = contain(session, plan, ends, environment, variables, sides)?;
     let digest = digest.and_then(|digest| digest.join().ok()?);
@@ -102,6 +103,7 @@ pub fn run(plan: &Plan, world: &World) -> Result<ExitCode, Failure> {
         deadline,
         ladder,
         letterbox,
+        term: Term::new(world, ends, access.as_ref().and_then(Access::renewal)),
         secrets: plan.secrets,
         title: access.as_ref().map(Access::claim).map(|claim| summary::title(claim, ends)),
         switch,
@@ -209,14 +211,17 @@ fn ladder(recorder: &Recorder, plan: &Plan) -> Ladder {
     Ladder::offline(policy)
 }
 
-/// Returns when a session ends, on the wall and on the boot clock.
-fn limit(plan: &Plan, access: Option<&Access<'_>>, clock: &dyn Clock) -> (Stamp, Deadline) {
-    let now_us = clock.wall_us();
+/// Returns when a session ends, on the wall and on the boot clock. It is moved as far as the role's maximum.
+fn limit(plan: &Plan, access: Option<&Access<'_>>, world: &World) -> (Stamp, Deadline) {
+    let now_us = world.clock.wall_us();
     let whole_us = u64::try_from(plan.max_duration.as_micros()).unwrap_or(u64::MAX);
     let ends_us =
         access.map_or(now_us.saturating_add(whole_us), |access| access.claim().deadline.0);
     let left = Duration::from_micros(ends_us.saturating_sub(now_us));
-    (Stamp(ends_us), Deadline::new(clock.boot_us(), left))
+    let max = access.map_or(world.config.practice.max_duration, |access| {
+        Stamp(now_us).until(access.claim().latest)
+    });
+    (Stamp(ends_us), Deadline::movable(world.clock.boot_us(), left, max))
 }
 
 /// Does something that takes its time, while the tape keeps its rhythm: a heartbeat that is missing is a finding.

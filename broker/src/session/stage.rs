@@ -1,6 +1,7 @@
 //! The stage of a session: everything that the relay needs, set up before the first key.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use bg_recorder::clock::{Clock, SystemClock};
 use bg_recorder::record::Recorder;
@@ -12,6 +13,7 @@ use bg_relay::terminal::Terminal;
 use bg_relay::{Cause, Outcome, Relay, Secrets};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+use super::term::Term;
 use crate::custody::switch::Switch;
 use crate::herald::Herald;
 use crate::os::contain::Contained;
@@ -34,6 +36,7 @@ pub(super) struct Stage<'a> {
     pub(super) deadline: Deadline,
     pub(super) ladder: Ladder,
     pub(super) letterbox: Letterbox,
+    pub(super) term: Term<'a>,
     pub(super) title: Option<String>,
     pub(super) secrets: Secrets,
     pub(super) switch: Switch,
@@ -69,6 +72,7 @@ impl Stage<'_> {
             deadline: self.deadline,
             ladder: self.ladder,
             letterbox: Box::new(self.letterbox),
+            term: Box::new(self.term),
             herald: self.herald,
             switch: &self.switch,
             secrets: self.secrets,
@@ -92,10 +96,10 @@ impl Stage<'_> {
 impl Stage<'_> {
     /// The deadline and the kill switch hold where the loop hangs, on a disk that never answers.
     fn overdue(&self) -> Overdue {
-        let at_us = self.deadline.at_us();
+        let at_us = self.deadline.watched();
         let switch = self.switch.clone();
         Box::new(move || {
-            let late = SystemClock.boot_us() >= at_us;
+            let late = SystemClock.boot_us() >= at_us.load(Ordering::SeqCst);
             if late {
                 switch.off("the session is over");
             }

@@ -16,7 +16,7 @@ use bg_relay::{Cause, Outcome, Relay, Secrets};
 
 use crate::kernel::Hands;
 use crate::law::Law;
-use crate::sides::{Side, Worker, side};
+use crate::sides::{Moves, Side, Worker, side};
 use crate::world::{NOW_US, OURS, START_US, Track, World, now_us, pass, world};
 
 /// What is still to happen.
@@ -226,9 +226,10 @@ fn run(limit: Duration, policy: u8, how: u8) -> Outcome {
         inlet: (kind(1) == Medium::Stream).then(|| Box::new(side::Inlet) as _),
         contained: Box::new(side::Keeper),
         signals: Box::new(side::Signals),
-        deadline: Deadline::new(now_us(), limit),
+        deadline: Deadline::movable(now_us(), limit, limit * 2),
         ladder: Ladder::new(policy),
         letterbox: Box::new(Side),
+        term: Box::new(Moves::default()),
         herald: &Side,
         switch: &Side,
         title: (how & 32 != 0).then(|| format!("{OURS}a title")),

@@ -3,18 +3,21 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use bg_recorder::event::{Event, Notice};
 use bg_recorder::record::RecordError;
 use bg_recorder::stamp::Stamp;
-use bg_relay::outside::{Granted, Herald, Letterbox, News, Refused, Revoked, Switch, Tidings};
+use bg_relay::outside::{
+    Granted, Herald, Letterbox, News, Refused, Renewed, Revoked, Switch, Term, Tidings,
+};
 use bg_relay::session::{Contained, Inlet, Prompt, Pty, Read, Reading, Signal, Signals, Word};
 use bg_relay::tape::{Done, Down, Keys, Store, Tape, Work};
 use bg_relay::terminal::{Keyboard, Screen, Typed};
 use rustix::termios::Winsize;
 
 use crate::kernel::Source;
-use crate::world::{Track, world};
+use crate::world::{OURS, Track, now_us, world};
 
 /// Stands in for whatever the relay is given.
 pub struct Side;
@@ -119,6 +122,21 @@ impl Letterbox for Side {
 
     fn take(&mut self, _: Stamp) -> Vec<Result<Granted, Refused>> {
         world(|world| std::mem::take(&mut world.letters))
+    }
+}
+
+/// Moves the end of the session, and says so when it is asked next.
+#[derive(Default)]
+pub struct Moves(Option<Renewed>);
+
+impl Term for Moves {
+    fn renew(&mut self, granted: Granted, by: Duration) {
+        let title = Some(format!("{OURS}another title"));
+        self.0 = Some(Renewed { granted, by, ends: Stamp(now_us()), title });
+    }
+
+    fn renewed(&mut self) -> Option<Result<Renewed, Refused>> {
+        self.0.take().map(Ok)
     }
 }
 

@@ -214,6 +214,8 @@ pub const ACTIVE: &str = "active";
 pub const REVOKE: &str = "revoke";
 /// Somebody gave a session more time while its store was away; then when, in microseconds.
 pub const EXTENSION: &str = "extension/";
+/// Somebody moved a session's end, and this is the new one; then which of them, from 1.
+pub const RENEWED: &str = "renewed/";
 /// The Deny is in place.
 pub const DENIED: &str = "close/denied";
 /// The positive control was explicitly denied three times in a row.

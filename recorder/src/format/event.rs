@@ -203,6 +203,9 @@ pub struct Extended {
     /// Seconds that are left with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_s: Option<u64>,
+    /// Until when the session may last now, where its own end was moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     /// What an approver signed, base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,

@@ -4,8 +4,10 @@ mod events;
 mod input;
 mod output;
 mod ready;
+mod renewal;
 mod store;
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use self::input::Input;
 use crate::deadline::{Deadline, Due};
 use crate::kernel::Kernel;
 use crate::ladder::Ladder;
-use crate::outside::{Herald, Letterbox, Revoked, Switch};
+use crate::outside::{Granted, Herald, Letterbox, Revoked, Switch, Term};
 use crate::question::Question;
 use crate::screen::ScreenState;
 use crate::session::{Contained, Ended, Ending, Inlet, Line, Signals, Word};
@@ -57,6 +59,8 @@ pub struct Relay<'a> {
     pub ladder: Ladder,
     /// Takes extensions.
     pub letterbox: Box<dyn Letterbox>,
+    /// Moves the session's end for others.
+    pub term: Box<dyn Term + 'a>,
     /// Who is told what others should know.
     pub herald: &'a dyn Herald,
     /// Ends the session from outside.
@@ -141,6 +145,9 @@ impl Relay<'_> {
             screen_lost: false,
             ended: None,
             warning: None,
+            renewals: VecDeque::new(),
+            renewing: false,
+            title: None,
             repaint_at: None,
             unreleased: 0,
             buffer: vec![0; CHUNK_MAX],
@@ -184,6 +191,12 @@ struct Run<'a> {
     ended: Option<Ended>,
     /// A line of ours that waits for a moment when it breaks nothing.
     warning: Option<String>,
+    /// Extensions that move the session's end, one after the other.
+    renewals: VecDeque<Granted>,
+    /// Whether one is being written down.
+    renewing: bool,
+    /// What the window is to be called from now on.
+    title: Option<String>,
     /// When a full-screen program is to draw itself again, over a line of ours.
     repaint_at: Option<Duration>,
     unreleased: u64,

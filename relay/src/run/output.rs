@@ -169,7 +169,7 @@ impl Run<'_> {
     /// Writes what the session takes now, and a line of ours if there is one.
     pub(super) fn flush(&mut self) -> Result<(), Cause> {
         self.flush_input()?;
-        if self.warning.is_some() { self.draw_warning() } else { Ok(()) }
+        if self.warning.is_some() { self.draw_warning() } else { self.rename() }
     }
 
     /// Draws a line of ours where that breaks no sequence and no full-screen program.
@@ -193,6 +193,18 @@ impl Run<'_> {
         let Some(title) = self.relay.title.take().filter(|_| terminal) else { return Ok(()) };
         self.state.feed(KEEP_TITLE.as_bytes());
         self.show(format!("{KEEP_TITLE}\x1b]2;{title}\x07").into_bytes())
+    }
+
+    /// Gives the window its title anew, where it has one of ours: the end of the session has moved.
+    fn rename(&mut self) -> Result<(), Cause> {
+        let terminal = self.relay.terminal.output == Medium::Terminal;
+        if terminal && !self.state.between() {
+            return Ok(());
+        }
+        match self.title.take().filter(|_| terminal) {
+            Some(title) => self.show(format!("\x1b]2;{title}\x07").into_bytes()),
+            None => Ok(()),
+        }
     }
 
     /// In a full-screen program the window's title takes a line of ours, the bell rings, and the uppermost line shows it

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bg_recorder::event::{
-    Event, Extended, ExtendedAs, ExtensionState, KeyState, Notice, StoreLimit, StoreState,
-};
+use bg_recorder::event::{Event, KeyState, Notice, StoreLimit, StoreState};
 use bg_recorder::neutral::neutral;
 use bg_recorder::record::RecordError;
 
+use super::renewal::{extended, time};
 use super::{Cause, Run};
 use crate::ladder::{Rung, Sight, Why};
 use crate::outside::{Granted, Refused, Tidings};
@@ -34,8 +33,7 @@ impl Run<'_> {
         let down_us = down.as_ref().map(|down| since_us(down.away));
         match self.relay.ladder.step(Sight { now_us, down_us, waiting }) {
             Some(rung) => self.climb(rung, waiting, down.and_then(|down| down.refusal)),
-            None if down_us.is_some() => self.extensions(now_us),
-            None => Ok(()),
+            None => self.extensions(now_us).and_then(|()| self.renewals()),
         }
     }
 
@@ -56,16 +54,22 @@ impl Run<'_> {
     fn extensions(&mut self, now_us: u64) -> Result<(), Cause> {
         let now = self.relay.clock.now();
         for letter in self.relay.letterbox.take(now) {
-            let left_s = match &letter {
-                Ok(granted) => self.relay.ladder.extend(Duration::from_secs(granted.for_s), now_us),
-                Err(_) => None,
+            let granted = match letter {
+                Ok(granted) => granted,
+                Err(Refused(why)) => {
+                    self.refuse(why)?;
+                    continue;
+                }
             };
-            let granted = letter.as_ref().ok().cloned().zip(left_s);
-            let (notice, line) = said(letter, left_s);
+            let time = Duration::from_secs(granted.for_s);
+            // While no outage counts down, it is the session's own end that is moved.
+            let Some(left_s) = self.relay.ladder.extend(time, now_us) else {
+                self.renewals.push_back(granted);
+                continue;
+            };
+            let (notice, line) = said(granted.clone(), left_s);
             self.record(Event::Notice(&notice))?;
-            let kept = granted.map_or(Ok(()), |(granted, left_s)| {
-                self.relay.herald.extended(&granted, left_s, now)
-            });
+            let kept = self.relay.herald.extended(&granted, left_s, now);
             let unkept = |e| format!("{line}; it cannot be kept as a fact: {e}");
             self.warning = Some(kept.map_or_else(unkept, |()| line.clone()));
         }
@@ -154,38 +158,12 @@ impl Run<'_> {
     }
 }
 
-/// Returns what the tape and the screen say of an extension. One that comes when the store is there is not used.
-fn said(letter: Result<Granted, Refused>, left_s: Option<u64>) -> (Notice, String) {
-    let (granted, left_s) = match (letter, left_s) {
-        (Ok(granted), Some(left_s)) => (granted, left_s),
-        (Ok(granted), None) => {
-            return refused(format!("{} gave time, and the store is there", granted.by));
-        }
-        (Err(Refused(why)), _) => return refused(why),
-    };
-    let Granted { by, for_s, signed } = granted;
-    let line = format!(
-        "bg-shell: extended by {by}: this session ends in {} without its store",
-        time(left_s)
-    );
-    let by_role = if signed.is_some() { ExtendedAs::Approver } else { ExtendedAs::Responder };
-    let (statement, signature) = signed.map(|signed| (signed.statement, signed.signature)).unzip();
-    let notice = Extended {
-        state: ExtensionState::Granted,
-        by: Some(by),
-        by_role: Some(by_role),
-        for_s: Some(for_s),
-        left_s: Some(left_s),
-        statement,
-        signature,
-        why: None,
-    };
-    (Notice::Extension(notice), line)
-}
-
-fn refused(why: String) -> (Notice, String) {
-    let line = format!("bg-shell: an extension does not count: {}", neutral(&why));
-    (Notice::Extension(Extended { why: Some(why), ..Extended::default() }), line)
+/// Returns what the tape and the screen say of an extension of an outage.
+fn said(granted: Granted, left_s: u64) -> (Notice, String) {
+    let by = &granted.by;
+    let left = time(left_s);
+    let line = format!("bg-shell: extended by {by}: this session ends in {left} without its store");
+    (extended(granted, left_s, None), line)
 }
 
 /// Says why, in the words of a service, behind what it means.
@@ -194,10 +172,6 @@ fn because(why: Option<&str>) -> String {
         let why = neutral(why);
         format!(" ({})", why.chars().take(WHY_MAX).collect::<String>())
     })
-}
-
-fn time(s: u64) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(s))
 }
 
 /// How much of a service's own words stands in a line.
