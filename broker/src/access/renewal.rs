@@ -46,6 +46,8 @@ impl Renewal {
         granted: &Granted,
         deadline: Stamp,
     ) -> Result<(), NotRenewed> {
+        // People approved it for so long. `extensions` is about sessions that nobody can reach.
+        let signed = granted.signed.clone().ok_or(NotRenewed::Unsigned)?;
         let wanted = Wanted::of(&Claim { deadline, ..self.claim.clone() })?;
         let case = Case::new(self.claim.session, Arc::clone(&self.store));
         let facts = case.facts().map_err(NotRenewed::Fact)?;
@@ -53,12 +55,9 @@ impl Renewal {
         if facts.iter().any(|fact| fact == REVOKE || fact.starts_with("close/")) {
             return Err(NotRenewed::Ending);
         }
-        let (statement, signature) =
-            granted.signed.clone().map(|signed| (signed.statement, signed.signature)).unzip();
-        let by_role = if statement.is_some() { "approver" } else { "responder" };
         let says = json!({
-            "deadline": deadline, "extended_by": granted.by, "as": by_role, "for_s": granted.for_s,
-            "statement": statement, "signature": signature,
+            "deadline": deadline, "extended_by": granted.by, "as": "approver", "for_s": granted.for_s,
+            "statement": signed.statement, "signature": signed.signature,
         });
         renew(&case, keys, &author(), &says).map_err(NotRenewed::Fact)?;
         let order = Order { deadline, policy: wanted.policy };
@@ -69,6 +68,9 @@ impl Renewal {
 /// Why the end stays where it was.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRenewed {
+    /// No approver signed for it.
+    #[error("an access ends later only where an approver signs that")]
+    Unsigned,
     /// There are no keys to sign the fact with.
     #[error("it cannot be written down: the keys cannot be had")]
     Keys,
@@ -87,6 +89,7 @@ pub enum NotRenewed {
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
+    use bg_recorder::approval::access::Signed;
     use bg_recorder::dir::DirStore;
     use bg_recorder::facts::case::DENIED;
     use bg_recorder::keys::local::LocalKeys;
@@ -114,7 +117,12 @@ mod tests {
         }
 
         fn renew(&self) -> Result<(), NotRenewed> {
-            let granted = Granted { by: "bob".into(), for_s: 60, signed: None };
+            let signed = Signed { statement: "a statement".into(), signature: "bob's".into() };
+            self.renew_by(Some(signed))
+        }
+
+        fn renew_by(&self, signed: Option<Signed>) -> Result<(), NotRenewed> {
+            let granted = Granted { by: "bob".into(), for_s: 60, signed };
             self.renewal.renew(&self.keys, &granted, END)
         }
     }
@@ -146,10 +154,18 @@ mod tests {
         let scene = Scene::new();
         scene.renew().unwrap();
         let fact = scene.case.trusted(&scene.keys, "renewed/1").unwrap().unwrap();
-        assert_eq!((&fact.says["deadline"], &fact.says["as"]), (&json!(END), &json!("responder")));
+        assert_eq!((&fact.says["deadline"], &fact.says["as"]), (&json!(END), &json!("approver")));
         let order = scene.orders.try_recv().unwrap();
         assert_eq!(order.deadline, END);
         assert!(order.policy.contains("2026-11-23T12:00:00Z"), "{}", order.policy);
+    }
+
+    #[test]
+    fn a_responder_does_not_move_the_end_of_an_access() {
+        let scene = Scene::new();
+        assert!(matches!(scene.renew_by(None), Err(NotRenewed::Unsigned)));
+        assert!(scene.orders.try_recv().is_err());
+        assert!(scene.case.trusted(&scene.keys, "renewed/1").unwrap().is_none());
     }
 
     #[test]
