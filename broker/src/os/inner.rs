@@ -1,8 +1,9 @@
 //! Terminals that programs of a session made (tmux, screen, script, sudo): what is typed into the session's own goes on
 //! to one of them. Nobody else's are touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::getpid;
@@ -10,15 +11,31 @@ use rustix::termios::{InputModes, LocalModes, tcgetattr};
 
 use crate::os::family::descendants;
 
-/// Returns whether a secret is read on one of them, as far as this user may ask them; `own` is the session's own. There
-/// may be several, and which is in front nobody says: one that asks is enough.
-pub fn reads_secret(own: u32) -> bool {
-    // Each key comes by here: where no other terminal is, nobody is looked for.
-    if !others_are_here(own) {
-        return false;
+/// The host's terminals as they were when the session's was made, with the time of each: none of them is one of its
+/// programs'. A number is given again, a time is not.
+#[derive(Debug)]
+pub struct Inner {
+    own: u32,
+    before: BTreeMap<u32, (i64, i64)>,
+}
+
+impl Inner {
+    /// Looks for the first time; `own` is the session's own.
+    pub fn of(own: u32) -> Self {
+        Self { own, before: terminals().collect() }
     }
-    let terminals: BTreeSet<u32> = session().into_iter().filter_map(terminal).collect();
-    terminals.into_iter().any(|number| number != own && asks(number))
+
+    /// Returns whether a secret is read on one of them, as far as this user may ask them. There may be several, and
+    /// which is in front nobody says: one that asks is enough.
+    pub fn reads_secret(&self) -> bool {
+        // Each key comes by here: where no terminal has been made since, nobody is looked for.
+        let since = |(number, made)| number != self.own && self.before.get(&number) != Some(&made);
+        if !terminals().any(since) {
+            return false;
+        }
+        let terminals: BTreeSet<u32> = session().into_iter().filter_map(terminal).collect();
+        terminals.into_iter().any(|number| number != self.own && asks(number))
+    }
 }
 
 /// Returns which terminal of the host a device number is (ptmx(4)).
@@ -27,10 +44,14 @@ pub fn number(device: u64) -> Option<u32> {
     (major == PTS_MAJOR).then(|| rustix::fs::minor(device))
 }
 
-fn others_are_here(own: u32) -> bool {
-    let Ok(entries) = fs::read_dir("/dev/pts") else { return false };
-    let mut numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    numbers.any(|number: u32| number != own)
+/// Lists the host's terminals, with the time of their making, to the nanosecond.
+fn terminals() -> impl Iterator<Item = (u32, (i64, i64))> {
+    fs::read_dir("/dev/pts").into_iter().flatten().filter_map(|entry| {
+        let entry = entry.ok()?;
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        let made = entry.metadata().ok()?;
+        Some((number, (made.ctime(), made.ctime_nsec())))
+    })
 }
 
 /// Line mode on and echo off. Where Enter ends no line, no person types: Emacs leaves such terminals to its children.

@@ -12,7 +12,7 @@ use rustix::termios::{
     tcsetattr, tcsetwinsize,
 };
 
-use crate::os::inner;
+use crate::os::inner::{self, Inner};
 
 /// The master side, never blocking.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub struct Pty {
     master: OwnedFd,
     /// The session's side, held until its leader has ended: a session that lets go of its terminal may come back.
     side: Option<OwnedFd>,
-    /// Which of the host's terminals it is.
-    number: Option<u32>,
+    /// Those that the session's programs make beside it.
+    inner: Option<Inner>,
 }
 
 impl Pty {
@@ -40,8 +40,8 @@ impl Pty {
         unlockpt(&master)?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let session = ioctl_tiocgptpeer(&master, flags)?;
-        let number = inner::number(fstat(&session)?.st_rdev);
-        let pty = Self { master, side: Some(session.try_clone()?), number };
+        let inner = inner::number(fstat(&session)?.st_rdev).map(Inner::of);
+        let pty = Self { master, side: Some(session.try_clone()?), inner };
         let settings = like.map_or_else(|| tcgetattr(&session), Ok)?;
         tcsetattr(&session, OptionalActions::Now, &suiting(settings, input, output))?;
         pty.resize(size)?;
@@ -110,7 +110,7 @@ impl session::Prompt for Pty {
         Ok(match (modes.contains(LocalModes::ICANON), modes.contains(LocalModes::ECHO)) {
             (true, true) => Reading::Lines,
             (true, false) => Reading::Secret,
-            (false, _) if self.number.is_some_and(inner::reads_secret) => Reading::Inner,
+            (false, _) if self.inner.as_ref().is_some_and(Inner::reads_secret) => Reading::Inner,
             (false, _) => Reading::Keys,
         })
     }
