@@ -3,6 +3,7 @@
 //! The first byte says how long chunks are; the rest is output and, mirrored, input.
 #![no_main]
 
+use bg_recorder::stamp::Stamp;
 use bg_relay::tap::{Seen, Tap};
 use libfuzzer_sys::fuzz_target;
 
@@ -24,8 +25,8 @@ fn heard<'a>(
 ) -> (Vec<String>, Vec<(String, String, u64)>, u64, u64) {
     let mut tap = Tap::default();
     for chunk in chunks {
-        tap.shown(chunk);
-        tap.typed(chunk);
+        tap.shown(chunk, Stamp(0));
+        tap.typed(chunk, Stamp(0));
     }
     let Seen { commands, commands_more, exposures, exposures_more } = tap.finish();
     let json = serde_json::to_string(&commands).expect("JSON");
