@@ -120,11 +120,7 @@ fn what_is_planted_beside_a_dead_session_costs_one_recovery_and_hides_no_frame()
 #[test]
 fn what_only_links_is_not_signed_by_a_recovery() {
     let world = World::new();
-    let mut driver = session(&world, "echo ready; read -r line");
-    driver.wait_for("ready");
-    let tape = world.tape();
-    until("all is stored", || tape.last().is_some() && world.spooled_is_genesis());
-    kill(&world, &mut driver);
+    let tape = killed_when_stored(&world);
     let last = tape.last().unwrap();
     let good = tape.note(&ObjectName::Checkpoint(last).to_string());
     let planted = ObjectName::Segment(last + 1).to_string();
@@ -142,11 +138,7 @@ fn what_only_links_is_not_signed_by_a_recovery() {
 #[test]
 fn a_stored_segment_whose_checkpoint_is_still_in_the_spool_is_the_sessions() {
     let world = World::new();
-    let mut driver = session(&world, "echo ready; read -r line");
-    driver.wait_for("ready");
-    let tape = world.tape();
-    until("all is stored", || tape.last().is_some() && world.spooled_is_genesis());
-    kill(&world, &mut driver);
+    let tape = killed_when_stored(&world);
     let name = ObjectName::Checkpoint(tape.last().unwrap()).to_string();
     let stored = tape.dir.join(&name);
     fs::copy(&stored, world.spools()[0].join(&name)).unwrap();
@@ -238,6 +230,16 @@ fn noise(tape: &Tape, last: u64) -> Vec<u8> {
     bytes.extend(record);
     bytes.extend(segment::end_marker(1, link));
     bytes
+}
+
+/// Kills a session when the store has all of it that was shown.
+fn killed_when_stored(world: &World) -> Tape {
+    let mut driver = session(world, "echo ready; read -r line");
+    driver.wait_for("ready");
+    let tape = world.tape();
+    until("all is stored", || tape.last().is_some() && world.spooled_is_genesis());
+    kill(world, &mut driver);
+    tape
 }
 
 fn session(world: &World, script: &str) -> Driver {

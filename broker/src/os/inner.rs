@@ -98,5 +98,5 @@ fn ids(list: &str) -> impl Iterator<Item = i32> {
 
 /// The first major number of pty slaves, which has them all (devices.txt of the kernel).
 const PTS_MAJOR: u32 = 136;
-/// More processes than a session has as a rule: each costs a look at every key.
+/// More processes than a session has as a rule: each costs a look at every key, once a terminal was made.
 const ASKED_MAX: usize = 1_024;

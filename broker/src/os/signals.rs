@@ -15,8 +15,8 @@ use crate::os::mask;
 pub struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 impl Signals {
-    /// Takes the signals over, whatever of them was blocked. Job-control stops are taken, too, and mean nothing: a stopped recorder would
-    /// leave its session hanging.
+    /// Takes the signals over, whatever of them was blocked. Job-control stops are taken, too, and mean nothing: a
+    /// stopped recorder would leave its session hanging.
     ///
     /// # Errors
     /// When the system refuses.
